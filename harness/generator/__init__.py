@@ -1,0 +1,1 @@
+"""Generators: the pure algebra that says what to do next."""

@@ -1,0 +1,69 @@
+"""What a generator is: a pure value that says what to do next.
+
+A generator has two methods. `op` is asked, with a context that says what time it is and which threads are free, for
+the next operation and for the generator that follows; it never blocks, sleeps or looks at a clock. `update` is told
+every event (invocations and completions) and returns the generator that follows. Nothing is changed in place, so a
+generator can be kept, compared, run twice, and run without a cluster.
+
+Threads are the workers: 0, 1, 2, ... and NEMESIS. A thread runs one process at a time; when a process ends in doubt its
+thread goes on as a new process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol, TypeAlias
+
+from harness.op import Op
+from harness.streams import Random
+
+
+class Context(Protocol):
+    """What a generator may know. Handed out by the interpreter and by the simulator."""
+
+    time_ns: int
+    random: Random
+    """The seeded source for everything drawn."""
+
+    @property
+    def free(self) -> Sequence[int | str]:
+        """Threads that could take an operation now, in a fair order."""
+
+    @property
+    def threads(self) -> Sequence[int | str]:
+        """All threads that this generator may use."""
+
+    def process(self, thread: int | str) -> int | str:
+        """The process that a thread runs now."""
+
+    def thread(self, process: int | str) -> int | str:
+        """The thread that runs a process."""
+
+
+class Pending:
+    """Says: nothing now, ask again after the next event or a little later."""
+
+    def __repr__(self) -> str:
+        return "PENDING"
+
+
+PENDING: Final = Pending()
+
+
+class Step(Protocol):
+    """The two methods of a generator."""
+
+    def op(self, ctx: Context) -> tuple[Op | Pending, Generator] | None:
+        """The next operation and the generator after it; `(PENDING, generator)`; or None when exhausted.
+
+        The op has a process (of a free thread) and a `time` not before `ctx.time_ns`: a later one means "then".
+        """
+
+    def update(self, ctx: Context, event: Op) -> Generator:
+        """The generator after an event happened."""
+
+
+Generator: TypeAlias = Step | Op | Callable[["Context"], "Generator"] | Sequence["Generator"] | None
+"""A `Step`, or plain data: an Op template (emitted once, process and time filled in), a function of the context that
+returns a generator (called again and again until it returns None), a sequence of generators (one after another), or
+None (nothing)."""

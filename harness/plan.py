@@ -1,0 +1,87 @@
+"""The plan: a whole test as names and numbers. It prints, hashes, is stored as JSON and re-runs.
+
+>>> Plan(nodes=3).nodes
+3
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import msgspec
+
+from harness.errors import PlanError
+
+Setting = str | int | float | bool
+
+
+class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Everything that decides a run. Times in seconds, rates in operations per second.
+
+    Attributes:
+        system, workload, on: registered names; `on` is the ground.
+        nodes: how many; they are called n1, n2, ...
+        concurrency: client workers.
+        rate: operations per second over all workers together.
+        time_limit_s: length of the main phase.
+        op_timeout_s: a client's deadline for one operation.
+        seed: decides every random choice; on `sim` it decides the run.
+        nemesis: names of the fault packages that take part.
+        target: which nodes faults aim at: one, minority, majority, leader, followers, all, none, random, or n1,n2.
+        partition: shape of partitions: halves, random-halves, isolate, majorities-ring, bridge, one-way.
+        interval_s: mean pause between faults of one package.
+        duration_s: mean length of one fault.
+        combine: whether faults of different packages may overlap.
+        quiet_s: pause after the final heal, before the final reads.
+        options: switches of system and workload by name, as in `System.options`.
+        check_budget_s: deadline for all checkers together.
+    """
+
+    system: str = "leader-follower"
+    workload: str = "register"
+    on: str = "sim"
+    nodes: int = 5
+    concurrency: int = 10
+    rate: float = 200.0
+    time_limit_s: float = 30.0
+    op_timeout_s: float = 2.0
+    seed: int = 0
+    nemesis: tuple[str, ...] = ()
+    target: str = "random"
+    partition: str = "random-halves"
+    interval_s: float = 3.0
+    duration_s: float = 3.0
+    combine: bool = False
+    quiet_s: float = 3.0
+    options: dict[str, Setting] = msgspec.field(default_factory=dict)
+    check_budget_s: float = 120.0
+
+    def node_names(self) -> tuple[str, ...]:
+        """n1, n2, ..."""
+        return tuple(f"n{i + 1}" for i in range(self.nodes))
+
+    def to_json(self) -> bytes:
+        """Canonical JSON: equal plans give equal bytes."""
+        return msgspec.json.format(msgspec.json.encode(self, order="deterministic"), indent=2)
+
+    def digest(self) -> str:
+        """Twelve hex digits that name this plan."""
+        return hashlib.sha256(self.to_json()).hexdigest()[:12]
+
+
+def read_plan(path: Path) -> Plan:
+    """Read a plan from a TOML or JSON file.
+
+    Raises:
+        PlanError: naming the file, the field, what was found and what was wanted.
+    """
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise PlanError(f"{path}: the plan cannot be read: {error.strerror}.") from error
+    try:
+        decode = msgspec.toml.decode if path.suffix == ".toml" else msgspec.json.decode
+        return decode(raw, type=Plan)
+    except msgspec.MsgspecError as error:
+        raise PlanError(f"{path}: this is not a plan: {error}.") from error

@@ -1,0 +1,269 @@
+"""The seams: every place where one room plugs into another, as small protocols.
+
+Nothing here is meant to be subclassed; anything of the right shape will do. Optional abilities are protocols of their
+own (`Packaged`, `Simulated`, `Net`, ...): code asks for the ability, never for the class.
+
+    Ground ──enters──▶ Cluster ──offers──▶ Net, Processes, Clocks, Disks      (fault surfaces; None where absent)
+    System ──opens───▶ Client  ──answers─▶ Op                                  (one per process)
+    Workload ─makes──▶ generator + checkers                                    (pure)
+    Nemesis ──acts on surfaces, never on a ground
+
+Every seam has a real and an in-memory twin, and one conformance test that runs on both (tests/conformance).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import msgspec
+
+from harness.op import Op
+from harness.streams import Random
+
+# ── clients ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Client(Protocol):
+    """Speaks to the system on behalf of one process. Opened fresh for every new process.
+
+    It must not retry by itself (a silent retry turns "at most once" into "maybe twice" and invents violations).
+    """
+
+    async def invoke(self, op: Op) -> Op:
+        """Do it and return the completion, made by `op.ok`, `op.fail` or `op.info`.
+
+        Errors are answers: a connection refused before anything was sent is `fail`; anything doubtful is `info`. What
+        it raises is recorded as `info`. It may be cancelled at its deadline at any await.
+        """
+
+    async def close(self) -> None:
+        """Give everything back. Must not raise, must not wait for the network."""
+
+
+# ── grounds ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+Cut = tuple[str, str]
+"""(source, destination): destination drops whatever source sends."""
+ProcessState = Literal["running", "paused", "stopped"]
+
+
+class Net(Protocol):
+    """Fault surface: the network between nodes. Clients always reach every node."""
+
+    async def cut(self, cuts: Iterable[Cut]) -> None:
+        """Make exactly these one-way cuts the ones in force, replacing all earlier ones."""
+
+    async def heal(self) -> None:
+        """Remove every cut; idempotent."""
+
+    async def reaches(self, source: str, destination: str) -> bool:
+        """Probe by real traffic whether destination receives what source sends (evidence for a fault)."""
+
+
+class Processes(Protocol):
+    """Fault surface: the server process of each node. All idempotent."""
+
+    async def kill(self, node: str) -> None:
+        """End it at once (SIGKILL); what it wrote, synced or not, stays in the machine's page cache."""
+
+    async def start(self, node: str) -> None:
+        """Start it again on the data it left."""
+
+    async def pause(self, node: str) -> None:
+        """Stop it from running (SIGSTOP); its connections stay open."""
+
+    async def resume(self, node: str) -> None:
+        """Let it run on (SIGCONT)."""
+
+    async def state(self, node: str) -> ProcessState:
+        """Ask the operating system (evidence for a fault)."""
+
+
+class Disks(Protocol):
+    """Fault surface: the disk of each node."""
+
+    async def power_off(self, node: str) -> int:
+        """Cut the power: the process dies and what was not fsynced is gone. Returns the bytes lost (evidence)."""
+
+
+class Clocks(Protocol):
+    """Fault surface: the wall clock of each node."""
+
+    async def offset_ns(self, node: str) -> int:
+        """The node's wall clock minus the harness'."""
+
+    async def set_offset_ns(self, node: str, offset_ns: int) -> None:
+        """Jump the node's wall clock."""
+
+
+class Cluster(Protocol):
+    """Nodes that are up, with the system installed and started on them."""
+
+    nodes: tuple[str, ...]
+    net: Net | None
+    processes: Processes | None
+    clocks: Clocks | None
+    disks: Disks | None
+
+    def address(self, node: str) -> tuple[str, int]:
+        """Host and port where a client reaches the node's server."""
+
+    async def collect_logs(self, folder: Path) -> None:
+        """Write every node's logs below `folder/<node>/`; a dead node is named in the file, not raised."""
+
+
+class Ground(Protocol):
+    """A place where nodes run.
+
+    `faults` names the surfaces that it offers: a subset of "net", "processes", "clocks", "disks".
+    """
+
+    name: str
+    faults: frozenset[str]
+
+    def new_event_loop(self) -> asyncio.AbstractEventLoop:
+        """The loop on which cluster, clients, interpreter and nemesis of one run all live."""
+
+    def cluster(
+        self, system: System, nodes: Sequence[str], options: Mapping[str, Any], run_id: str
+    ) -> AbstractAsyncContextManager[Cluster]:
+        """Provision, install and start on entry; remove everything on exit, in reverse, also after a failure.
+
+        Raises:
+            InfrastructureError: what could not be provisioned and what to do about it.
+        """
+
+    def now_ns(self) -> int:
+        """Monotonic nanoseconds on this ground's clock (virtual on `sim`)."""
+
+
+# ── systems under test ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Option(msgspec.Struct, frozen=True):
+    """One switch of a system or a workload; becomes `--name` on the command line.
+
+    `default` fixes the type (str, int, float, bool); `choices` the values, where they are few.
+    """
+
+    name: str
+    default: str | int | float | bool
+    help: str
+    choices: tuple[str, ...] = ()
+
+
+class System(Protocol):
+    """A product that can be tested."""
+
+    name: str
+    operations: frozenset[str]
+    """The `f` values that its clients understand."""
+    options: tuple[Option, ...]
+
+    def client(self, cluster: Cluster, home: str, options: Mapping[str, Any], seed: int) -> Client:
+        """A client whose first choice of node is `home`. Opens connections when first used."""
+
+    async def wait_ready(self, cluster: Cluster, options: Mapping[str, Any], timeout_s: float) -> None:
+        """Return once the system serves writes with every node in it; SetupError names what is missing."""
+
+    async def leader(self, cluster: Cluster) -> str | None:
+        """The node that is the leader by its peers' newest word, as asked now; None when nobody is."""
+
+
+class Disk(Protocol):
+    """A node's files, so that a simulated twin can forget what was not synced. Paths are relative, '/'-separated."""
+
+    def read(self, path: str) -> bytes:
+        """The whole file; FileNotFoundError."""
+
+    def append(self, path: str, data: bytes) -> None:
+        """Add to the end, creating the file; OSError(ENOSPC) when full."""
+
+    def write(self, path: str, data: bytes) -> None:
+        """Replace the whole content (not atomic; write aside, `sync`, then `rename`)."""
+
+    def truncate(self, path: str, size: int) -> None:
+        """Cut to `size` bytes."""
+
+    def rename(self, old: str, new: str) -> None:
+        """Atomically replace `new` by `old`."""
+
+    def remove(self, path: str) -> None:
+        """Delete; FileNotFoundError."""
+
+    def sync(self, path: str) -> None:
+        """fsync the file (and its directory entry). Durable when it returns."""
+
+    def list(self) -> list[str]:
+        """All file names, sorted."""
+
+
+class Machine(Protocol):
+    """What a server may use of the computer it runs on: passed in, so that it runs unchanged in a simulation."""
+
+    name: str
+    disk: Disk
+    random: Random
+
+    def monotonic_ns(self) -> int:
+        """A clock that never jumps."""
+
+    def wall_ns(self) -> int:
+        """The node's wall clock, which faults may set."""
+
+    def log(self, message: str) -> None:
+        """One line to the node's log."""
+
+
+@runtime_checkable
+class Simulated(Protocol):
+    """A system whose server can run inside the simulation."""
+
+    def program(
+        self, machine: Machine, addresses: Mapping[str, tuple[str, int]], options: Mapping[str, Any]
+    ) -> Awaitable[None]:
+        """The server's main: listens with asyncio on its own address and never returns by itself.
+
+        It is cancelled without ceremony when the node is killed: nothing after an await may be relied on.
+        """
+
+    port: int
+
+
+@runtime_checkable
+class Packaged(Protocol):
+    """A system whose server is installed into an image and started by a command."""
+
+    port: int
+    image: str
+    """Name of the image, without tag."""
+
+    def build_context(self) -> Mapping[str, bytes | Path]:
+        """Files for the image build by name inside the context; must have "Dockerfile" (`ARG BASE`, `FROM ${BASE}`)."""
+
+    def command(self, node: str, addresses: Mapping[str, tuple[str, int]], options: Mapping[str, Any]) -> Sequence[str]:
+        """The command line that runs the server in the foreground; data lives in /var/lib/splitbrain."""
+
+
+# ── faults, workloads, checkers ──────────────────────────────────────────────────────────────────────────────────────
+
+
+class Nemesis(Protocol):
+    """Makes one kind of fault happen, proves it, and lifts it."""
+
+    fs: frozenset[str]
+    """The `f` values that it handles."""
+
+    async def invoke(self, op: Op) -> Op:
+        """Inject or lift; completes `ok` with evidence in the value, or `info` with an error."""
+
+    async def heal(self) -> None:
+        """Lift everything that is in force; idempotent."""
+
+
+Progress = Callable[[str], None]
+"""Told one line about what goes on."""

@@ -1,0 +1,1 @@
+"""Run directory in, artefact out: HTML page, terminal text, JUnit XML."""
