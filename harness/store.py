@@ -137,3 +137,8 @@ def _point(link: Path, target: Path) -> None:
     with contextlib.suppress(OSError):
         aside.symlink_to(target)
         aside.replace(link)
+
+
+def default_store() -> Path:
+    """$SPLITBRAIN_STORE, else ./store."""
+    return Path(os.environ.get("SPLITBRAIN_STORE") or "store")

@@ -37,11 +37,36 @@ class Context(Protocol):
         """The process that a thread runs now."""
 
     def thread(self, process: int | str) -> int | str:
-        """The thread that runs a process."""
+        """The thread that runs, or ran, a process."""
+
+    def is_free(self, thread: int | str) -> bool:
+        """Whether that thread could take an operation now."""
+
+    def free_thread(self) -> int | str | None:
+        """The first of `free`, at a price that does not grow with their number; None when there is none."""
+
+    def all_free(self) -> bool:
+        """Whether every thread in `threads` is free."""
+
+    def restrict(self, allowed: Allowed) -> Context:
+        """The same moment, seen by a generator that may use only these of the threads."""
+
+
+Allowed: TypeAlias = Callable[[int | str], bool] | frozenset[int | str]
+"""Which threads: a predicate (a pure function, kept in one place so that its answers can be remembered), or a set."""
 
 
 class Pending:
-    """Says: nothing now, ask again after the next event or a little later."""
+    """Says: nothing now, ask again after the next event or a little later.
+
+    Attributes:
+        until_ns: when the asker knows it: nothing will come before this time, whatever happens; None when unknown.
+    """
+
+    __slots__ = ("until_ns",)
+
+    def __init__(self, until_ns: int | None = None) -> None:
+        self.until_ns = until_ns
 
     def __repr__(self) -> str:
         return "PENDING"

@@ -1,0 +1,113 @@
+"""From a history to a result: every checker, and what the whole thing comes to.
+
+Causes are kept apart. A violation is only what a definite verdict shows; a test in which nothing really happened is
+vacuous, not valid; a checker that ran out of budget makes it inconclusive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+
+from checkers.compose import check_all
+from checkers.protocol import Budget, Checker
+from checkers.statistics import Statistics
+from checkers.vacuity import Vacuity
+from harness.history import History
+from harness.history.faults import fault_windows
+from harness.history.operations import FAIL, INFO, OK, Operations
+from harness.plan import Plan
+from harness.result import Counts, FaultProof, Result
+from harness.verdict import Outcome, Verdict
+
+
+def judge_history(history: History, checkers: Sequence[Checker], budget: Budget, title: str) -> Result:
+    """Judge a history that somebody else recorded: no plan, so nothing is known of what it was meant to test."""
+    verdicts = check_all(history, [*checkers, Statistics()], budget)
+    return _result(history, verdicts, title, plan=None, repeat="", vacuity=None)
+
+
+def judge_run(history: History, plan: Plan, checkers: Sequence[Checker], budget: Budget, repeat: str) -> Result:
+    """Judge a run of ours, also for whether it tested anything."""
+    vacuity = Vacuity(
+        faults_expected=bool(plan.nemesis) and plan.target != "none",
+        sessions_expected=plan.workload == "session" and plan.nodes > 1,
+    )
+    verdicts = check_all(history, [*checkers, Statistics(), vacuity], budget)
+    title = f"{plan.system} / {plan.workload} on {plan.on}"
+    return _result(history, verdicts[:-1], title, plan, repeat, verdicts[-1])
+
+
+def failed_result(plan: Plan, outcome: Outcome, reason: str, repeat: str) -> Result:
+    """The result of a run that recorded nothing to judge."""
+    title = f"{plan.system} / {plan.workload} on {plan.on}"
+    data = msgspec.to_builtins(plan)
+    return Result(outcome, reason, title, Counts(0, 0, 0, 0), (), reason=reason, plan=data, repeat=repeat)
+
+
+def _result(
+    history: History,
+    verdicts: Sequence[Verdict],
+    title: str,
+    plan: Plan | None,
+    repeat: str,
+    vacuity: Verdict | None,
+) -> Result:
+    outcome, headline, reason = _outcome(verdicts, vacuity)
+    return Result(
+        outcome=outcome,
+        headline=headline,
+        title=title,
+        counts=count(history.operations),
+        verdicts=(*verdicts, vacuity) if vacuity else tuple(verdicts),
+        reason=reason,
+        plan=msgspec.to_builtins(plan) if plan else {},
+        duration_ns=max((op.time or 0 for op in history.events[-1:]), default=0),
+        repeat=repeat,
+        faults=tuple(
+            FaultProof(
+                window.id,
+                window.kind,
+                tuple(window.nodes),
+                window.detail,
+                window.start_ns,
+                window.stop_ns,
+                window.injected_proven and window.lifted_proven,
+                tuple(window.evidence),
+            )
+            for window in fault_windows(history.events)
+        ),
+        truncated=history.truncated,
+    )
+
+
+def _outcome(verdicts: Sequence[Verdict], vacuity: Verdict | None) -> tuple[Outcome, str, str]:
+    """Outcome, headline, reason."""
+    broken = [verdict for verdict in verdicts if verdict.answer == "invalid"]
+    if broken:
+        guarantees = {anomaly.guarantee: None for verdict in broken for anomaly in verdict.anomalies}
+        names = _listed(list(guarantees) or [verdict.checker for verdict in broken])
+        return "violation", f"{names} {'was' if len(guarantees) < 2 else 'were'} broken.", ""
+    if vacuity is not None and vacuity.answer == "unknown":
+        return "vacuous", "Nothing was really tested.", vacuity.reason or vacuity.summary
+    undecided = [verdict for verdict in verdicts if verdict.answer == "unknown"]
+    if undecided:
+        reasons = " ".join(f"{verdict.checker}: {verdict.reason or verdict.summary}" for verdict in undecided)
+        return "inconclusive", f"{_listed([verdict.checker for verdict in undecided])} could not be decided.", reasons
+    promises = [verdict.checker for verdict in verdicts if verdict.checker != "statistics"]
+    return "valid", f"{_listed(promises)} held." if promises else "Nothing was asked.", ""
+
+
+def count(operations: Operations) -> Counts:
+    """Client operations by how they ended."""
+    running = int(np.count_nonzero(operations.completion < 0))
+    ended = [int(np.count_nonzero(operations.status == status)) for status in (OK, FAIL, INFO)]
+    return Counts(len(operations), ended[0], ended[1], ended[2] - running, running)
+
+
+def _listed(names: Sequence[str]) -> str:
+    words = [name.replace("-", " ") if name != "read-your-writes" else name for name in names]
+    text = words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,88 @@
+"""The command `splitbrain`. Each subcommand is a module of its own, imported only when it is asked for.
+
+    splitbrain run | check | report | list | doctor | cleanup
+
+Exit codes: 0 valid, 1 violation, 2 inconclusive or vacuous, 254 bad arguments, 255 infrastructure or harness.
+Standard output carries results, standard error progress.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+from harness.errors import SplitbrainError, UsageError, nearest
+
+COMMANDS: Final = {
+    "run": "run a test: provision, drive, break, record, judge, report",
+    "check": "judge a history file or a stored run",
+    "report": "write a stored run's reports again, or print one",
+    "list": "list systems, workloads, nemeses, checkers, models, or stored runs",
+    "doctor": "say what this machine can do, ground by ground and fault by fault",
+    "cleanup": "remove what a killed harness left behind",
+}
+
+USAGE: Final = """usage: splitbrain COMMAND [OPTIONS]
+
+Does this replicated system keep its promises when things break?
+
+  splitbrain run                                    the store, simulated, under partitions and kills
+  splitbrain run --on docker --nemesis partition    the same on containers
+  splitbrain check history.jsonl --model register   judge any history
+
+commands:
+{commands}
+
+`splitbrain COMMAND --help` says more.
+exit codes: 0 valid, 1 violation, 2 inconclusive or vacuous, 254 bad arguments, 255 infrastructure or harness
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit code. Errors are one sentence on standard error, unless --debug is given."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in arguments
+    arguments = [argument for argument in arguments if argument != "--debug"]
+    try:
+        return _dispatch(arguments)
+    except SplitbrainError as error:
+        if debug:
+            raise
+        _complain(str(error))
+        return error.exit_code
+    except KeyboardInterrupt:
+        _complain("Interrupted.")
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if debug:
+            raise
+        _complain(f"The harness itself failed ({type(error).__name__}: {error}); --debug shows where.")
+        return 255
+
+
+def _dispatch(arguments: list[str]) -> int:
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        rows = "\n".join(f"  {name:<9} {summary}" for name, summary in COMMANDS.items())
+        sys.stdout.write(USAGE.format(commands=rows))
+        return 0 if arguments else UsageError.exit_code
+    if arguments[0] == "--version":
+        from importlib.metadata import version
+
+        sys.stdout.write(f"splitbrain {version('splitbrain')}\n")
+        return 0
+    name, rest = arguments[0], arguments[1:]
+    if name not in COMMANDS:
+        raise UsageError(f"There is no command {name!r}.{nearest(name, COMMANDS)}")
+    module = importlib.import_module(f"harness.cli.{name}")
+    code: int = module.main(rest)
+    return code
+
+
+def _complain(sentence: str) -> None:
+    sys.stderr.write(f"splitbrain: {sentence}\n")

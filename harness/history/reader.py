@@ -1,0 +1,256 @@
+"""Reads a history file: our own, and what others wrote.
+
+    read_history(Path("store/latest"))                      a run directory: its history.jsonl
+    read_history(Path("history.jsonl"))                     ours, or any file with one JSON operation per line
+    read_history(Path("history.json"))                      a JSON array of operations
+    read_history(Path("history.edn"))                       Jepsen's
+
+The format is told by the content, not by the name. A line that was cut off at the end of the file is left out and
+`History.truncated` says so, because that is how a killed run ends. Every other broken line refuses the file, in one
+sentence with the line's number: a history that is silently incomplete invents violations.
+
+What is checked: fields and their types; that every completion has its invocation, and that no process does two things
+at a time. Indices are given afresh, 0, 1, 2, ... in file order. Unknown fields are ignored, missing ones have their
+defaults.
+
+Limits: the whole file is held in memory (about 200 bytes per event).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from harness.errors import HistoryError
+from harness.history.edn import EdnError, Located, operations_of, read_edn, split_independent
+from harness.history.header import Header
+from harness.history.history import History
+from harness.op import NEMESIS, Op
+
+_OPS: Final = msgspec.json.Decoder(Op)
+_AT: Final = re.compile(r"^(?P<problem>.*?)(?: - at `\$(?P<path>[^`]*)`)?$", re.DOTALL)
+_SHOWN: Final = 60
+"""Characters of a broken value that a message shows."""
+
+Place = Callable[[int], str]
+"""Names where an event stands in its file: "line 7"."""
+
+
+def read_history(path: Path) -> History:
+    """Read a history file or a run directory; see the module docstring for the formats.
+
+    Raises:
+        HistoryError: one sentence that names the file, the line, the field, what was found and what was wanted.
+    """
+    path = _file_of(path)
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError as error:
+        raise HistoryError(f"{path}: no such file.") from error
+    except OSError as error:
+        raise HistoryError(f"{path}: the history cannot be read: {error.strerror}.") from error
+    raw = raw.removeprefix(b"\xef\xbb\xbf")
+    start = raw[:4096].lstrip()
+    if not start:
+        raise HistoryError(f"{path}: the file is empty; wanted a history.")
+    if re.match(rb'\[\s*(\{\s*["}]|\])', start):
+        return _read_array(path, raw)
+    if re.match(rb'\{\s*(["}]|$)', start):
+        return _read_lines(path, raw)
+    if start[:1] in b"[({#;":
+        return _read_edn(path, raw)
+    raise HistoryError(
+        f"{path}, line 1: found {_shown(start)}; wanted a history: one JSON operation per line, a JSON array of"
+        " operations, or Jepsen's EDN."
+    )
+
+
+def _file_of(path: Path) -> Path:
+    """The history file of a run directory, or of one of Jepsen's; any other path as it is."""
+    if not path.is_dir():
+        return path
+    ours, theirs = path / "history.jsonl", path / "history.edn"
+    return theirs if theirs.exists() and not ours.exists() else ours
+
+
+# ── JSON ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _read_lines(path: Path, raw: bytes) -> History:
+    """One JSON object per line; the first may be a header."""
+    whole, cut = _without_cut_line(raw)
+    lines_before = len(whole) - len(whole.lstrip())
+    first_line = whole.count(b"\n", 0, lines_before) + 1
+    first, _, rest = whole[lines_before:].partition(b"\n")
+    header = _header(path, first, f"line {first_line}") if first else Header()
+    body, body_line = (whole, 1) if header is None else (rest, first_line + 1)
+
+    def place(index: int) -> str:
+        filled = [number for number, text in enumerate(body.split(b"\n"), body_line) if text.strip()]
+        return f"line {filled[index]}" if len(filled) == len(events) else f"event {index}"
+
+    events = _decode_lines(path, body, body_line, foreign=header is None or header.splitbrain == 0)
+    truncated = _truncated(path, whole.count(b"\n") + 1, len(events)) if cut else ""
+    return _history(path, header or Header(), events, place, truncated)
+
+
+def _without_cut_line(raw: bytes) -> tuple[bytes, bool]:
+    """The text up to its last whole line, and whether something was left out."""
+    end = raw.rfind(b"\n") + 1
+    if not raw[end:].strip():
+        return raw, False
+    try:
+        msgspec.json.decode(raw[end:])
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return raw[:end], True
+    return raw, False
+
+
+def _decode_lines(path: Path, body: bytes, first_line: int, *, foreign: bool) -> list[Op]:
+    """All at once; line by line only when that fails, to say which, or to forgive what a foreign file may do."""
+    try:
+        return _OPS.decode_lines(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        lines = enumerate(body.split(b"\n"), first_line)
+        return [_op(path, text, f"line {number}", foreign=foreign) for number, text in lines if text.strip()]
+
+
+def _read_array(path: Path, raw: bytes) -> History:
+    """A JSON array of operations; the first element may be a header."""
+    try:
+        items = msgspec.json.decode(raw, type=list[msgspec.Raw])
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        byte = re.search(r"\(byte (\d+)\)", str(error))
+        line = raw.count(b"\n", 0, int(byte[1]) if byte else len(raw)) + 1
+        raise HistoryError(f"{path}, line {line}: this is not a whole JSON array: {_problem(error)}.") from error
+    header = _header(path, bytes(items[0]), "element 0") if items else None
+    skip = 0 if header is None else 1
+    events = [_op(path, bytes(item), f"element {i}", foreign=True) for i, item in enumerate(items[skip:], skip)]
+    return _history(path, header or Header(), events, lambda index: f"element {index + skip}", "")
+
+
+def _header(path: Path, text: bytes, place: str) -> Header | None:
+    """The header, or None when the text is an operation; the two are told apart by their fields."""
+    try:
+        fields = msgspec.json.decode(text)
+        if isinstance(fields, dict) and {"splitbrain", "model", "source"} & fields.keys():
+            return msgspec.convert(fields, Header)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise HistoryError(f"{path}, {place}: {_refusal(text, error, 'a header or an operation')}") from error
+    return None
+
+
+def _op(path: Path, text: bytes, place: str, *, foreign: bool) -> Op:
+    """One operation from one JSON object."""
+    try:
+        fields = msgspec.json.decode(text)
+        return msgspec.convert(_forgiven(fields) if foreign else fields, Op)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise HistoryError(f"{path}, {place}: {_refusal(text, error, 'an operation')}") from error
+
+
+def _forgiven(fields: Any) -> Any:
+    """In a foreign file the fields that decide nothing are taken as they come."""
+    if not isinstance(fields, dict):
+        return fields
+    fields = {name: value for name, value in fields.items() if name != "index"}
+    for name in ("error", "node"):
+        if not isinstance(fields.get(name), str | None):
+            fields[name] = msgspec.json.encode(fields[name]).decode()
+    if isinstance(fields.get("time"), float):
+        fields["time"] = int(fields["time"])
+    return fields
+
+
+# ── EDN ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _read_edn(path: Path, raw: bytes) -> History:
+    """Jepsen's history.edn: one vector of maps, or one map per line."""
+    text = raw.decode("utf-8", errors="replace")
+
+    def line(offset: int) -> str:
+        return f"line {text.count(chr(10), 0, offset) + 1}"
+
+    def place(index: int) -> str:
+        found = maps[index]
+        return line(found.offset) if isinstance(found, Located) else f"element {index}"
+
+    try:
+        edn = read_edn(text)
+    except EdnError as error:
+        raise HistoryError(f"{path}, {line(error.offset)}: this is not EDN: {error.problem}.") from error
+    maps = operations_of(edn)
+    events: list[Op] = []
+    for index, fields in enumerate(maps):
+        try:
+            events.append(msgspec.convert(_forgiven(fields), Op))
+        except msgspec.ValidationError as error:
+            raise HistoryError(f"{path}, {place(index)}: {_refusal(fields, error, 'an operation')}") from error
+    truncated = "" if edn.cut_at is None else _truncated(path, text.count("\n", 0, edn.cut_at) + 1, len(events))
+    return _history(path, Header(), split_independent(events), place, truncated)
+
+
+# ── checks and messages ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _history(path: Path, header: Header, events: Sequence[Op], place: Place, truncated: str) -> History:
+    """Number the events and check that invocations and completions alternate within each process."""
+    numbered: list[Op] = []
+    running: dict[int | str, int] = {}
+    for index, op in enumerate(events):
+        numbered.append(op if op.index == index else msgspec.structs.replace(op, index=index))
+        if op.process == NEMESIS:
+            continue
+        if op.process == -1 and not op.f:
+            raise HistoryError(f"{path}, {place(index)}: found neither process nor f; wanted an operation.")
+        if op.type != "invoke":
+            if running.pop(op.process, None) is None:
+                raise HistoryError(
+                    f"{path}, {place(index)}: process {op.process} completes {op.f or 'an operation'} as {op.type}"
+                    " without having invoked it; wanted an invocation before it."
+                )
+        elif running.setdefault(op.process, index) != index:
+            raise HistoryError(
+                f"{path}, {place(index)}: process {op.process} invokes {op.f or 'an operation'} while what it invoked"
+                f" in {place(running[op.process])} is still running; wanted one operation at a time."
+            )
+    return History(header, numbered, truncated)
+
+
+def _truncated(path: Path, line: int, count: int) -> str:
+    return f"{path.name} was cut off inside line {line}; the {count} events before it were kept."
+
+
+def _refusal(source: Any, error: Exception, wanted: str) -> str:
+    """The second half of a message: field, what was found, what was wanted."""
+    if not isinstance(error, msgspec.ValidationError):
+        return f"this is not JSON ({_problem(error)}): found {_shown(source)}; wanted {wanted}."
+    match = _AT.match(str(error))
+    assert match is not None
+    names = re.findall(r"\w+", match["path"] or "")
+    found = msgspec.json.decode(source) if isinstance(source, bytes) else source
+    for name in names:
+        found = found.get(name) if isinstance(found, dict) else found
+    expected = re.match(r"Expected (.*?)(?:, got .*)?$", match["problem"], re.DOTALL)
+    wanted = expected[1].replace("`", "") if expected and names else wanted
+    if names[-1:] == ["type"]:
+        wanted = "invoke, ok, fail or info"
+    return f"{'field ' + names[0] + ': ' if names else ''}found {_shown(found)}; wanted {wanted}."
+
+
+def _problem(error: Exception) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return "a byte that is not UTF-8"
+    return str(error).removeprefix("JSON is malformed: ").lower()
+
+
+def _shown(value: Any) -> str:
+    """A value as JSON, short."""
+    text = value if isinstance(value, bytes) else msgspec.json.encode(value)
+    shown = text.decode("utf-8", errors="replace").strip()
+    return shown if len(shown) <= _SHOWN else shown[:_SHOWN] + "…"

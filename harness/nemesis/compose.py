@@ -1,0 +1,106 @@
+"""Several nemeses as one, built from a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final, Protocol
+
+from harness.errors import PlanError, nearest
+from harness.nemesis import process
+from harness.nemesis.partition import PartitionNemesis
+from harness.nemesis.shapes import SHAPES
+from harness.nemesis.targets import validate
+from harness.op import NEMESIS, Op
+from harness.plan import Plan
+from harness.protocols import Cluster
+from harness.streams import Streams
+
+SURFACES: Final[dict[str, frozenset[str]]] = {
+    "partition": frozenset({"net"}),
+    "kill": frozenset({"processes"}),
+    "pause": frozenset({"processes"}),
+    "power": frozenset({"processes", "disks"}),
+}
+"""The fault surfaces that each kind of fault needs."""
+
+
+class Member(Protocol):
+    """A nemesis that is told who leads, and says what it has in force."""
+
+    fs: frozenset[str]
+    active: dict[str, Any] | None
+
+    async def invoke(self, op: Op, leader: str | None) -> Op:
+        """Inject or lift, with evidence."""
+
+    async def heal(self) -> None:
+        """Lift what is in force."""
+
+
+class ComposedNemesis:
+    """Routes fault operations to the nemesis that handles them."""
+
+    def __init__(self, members: Sequence[Member], leader: Callable[[], Awaitable[str | None]]) -> None:
+        self._members = tuple(members)
+        self._leader = leader
+        self.fs = frozenset(f for member in members for f in member.fs)
+
+    async def invoke(self, op: Op) -> Op:
+        """Inject or lift; the leader is asked for just before a fault is aimed."""
+        member = next((member for member in self._members if op.f in member.fs), None)
+        if member is None:
+            return op.info(f"unknown-fault: {op.f}")
+        leader = await self._leader() if op.f.startswith("start-") else None
+        return await member.invoke(op, leader)
+
+    def lifting_ops(self) -> list[Op]:
+        """The operations that lift, with evidence, whatever is in force now."""
+        return [
+            Op(process=NEMESIS, f=f"stop-{member.active['kind']}")
+            for member in self._members
+            if member.active is not None
+        ]
+
+    async def heal(self) -> None:
+        """Lift everything, without evidence: for exits in a hurry."""
+        for member in self._members:
+            await member.heal()
+
+
+def validate_faults(plan: Plan, offered: frozenset[str]) -> None:
+    """Refuse a plan whose faults are unknown or that its ground does not offer, before anything starts.
+
+    Raises:
+        PlanError: naming the fault, what it needs and what would do.
+    """
+    for kind in plan.nemesis:
+        if kind not in SURFACES:
+            raise PlanError(f"There is no nemesis {kind!r}.{nearest(kind, SURFACES)}")
+        missing = sorted(SURFACES[kind] - offered)
+        if missing:
+            raise PlanError(f"The fault {kind!r} needs the surface {missing[0]!r}, which the ground {plan.on!r} lacks.")
+    if plan.partition not in SHAPES:
+        raise PlanError(f"There is no partition shape {plan.partition!r}.{nearest(plan.partition, SHAPES)}")
+    validate(plan.target, plan.node_names())
+
+
+def build_nemesis(
+    plan: Plan, cluster: Cluster, leader: Callable[[], Awaitable[str | None]], streams: Streams
+) -> ComposedNemesis:
+    """The nemeses that a plan names, each with a random stream of its own."""
+    return ComposedNemesis([_member(kind, plan, cluster, streams) for kind in plan.nemesis], leader)
+
+
+def _member(kind: str, plan: Plan, cluster: Cluster, streams: Streams) -> Member:
+    random = streams.stream(f"faults/{kind}")
+    if kind == "partition":
+        assert cluster.net is not None
+        return PartitionNemesis(cluster, cluster.net, plan.partition, plan.target, random)
+    processes = cluster.processes
+    assert processes is not None
+    if kind == "power":
+        assert cluster.disks is not None
+        blow = process.power_blow(processes, cluster.disks)
+    else:
+        blow = {"kill": process.kill_blow, "pause": process.pause_blow}[kind](processes)
+    return process.ProcessNemesis(cluster, processes, blow, plan.target, random)

@@ -1,0 +1,78 @@
+"""Partitions: cut links, prove by probes that nothing passes, heal, prove that it does again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from harness.nemesis.shapes import draw
+from harness.nemesis.targets import resolve
+from harness.op import Op
+from harness.protocols import Cluster, Cut, Net
+from harness.streams import Random
+
+
+class PartitionNemesis:
+    """One partition at a time. "auto" isolates the target when there is one, else it draws random halves."""
+
+    fs = frozenset({"start-partition", "stop-partition"})
+
+    def __init__(self, cluster: Cluster, net: Net, shape: str, target: str, random: Random) -> None:
+        self._cluster, self._net, self._random = cluster, net, random
+        self._target = target
+        self._shape = ("random-halves" if target == "random" else "isolate") if shape == "auto" else shape
+        self._count = 0
+        self.active: dict[str, Any] | None = None
+        self._cuts: tuple[Cut, ...] = ()
+
+    async def invoke(self, op: Op, leader: str | None) -> Op:
+        """Cut or heal; evidence is a probe of every link that was cut."""
+        if op.f == "stop-partition":
+            return await self._stop(op)
+        aimed = () if self._target == "random" else resolve(self._target, self._cluster.nodes, leader, self._random)
+        if self._target != "random" and not aimed:
+            return op.info(f"no-target: nobody is {self._target} now")
+        shape = draw(self._shape, self._cluster.nodes, aimed, self._random)
+        if not shape.cuts:
+            return op.info(f"nothing-to-cut: {shape.detail}")
+        self._count += 1
+        self.active = {
+            "fault": f"partition-{self._count}",
+            "kind": "partition",
+            "nodes": list(shape.nodes),
+            "detail": shape.detail,
+        }
+        self._cuts = shape.cuts
+        await self._net.cut(shape.cuts)
+        passing = await self._passing()
+        evidence = (
+            f"still passing: {_links(passing)}"
+            if passing
+            else f"{len(shape.cuts)} cut links probed, nothing passes ({_links(shape.cuts[:2])}…)"
+        )
+        return op.ok(value={**self.active, "proven": not passing, "evidence": evidence})
+
+    async def _stop(self, op: Op) -> Op:
+        fault, cuts = self.active, self._cuts
+        await self.heal()
+        if fault is None:
+            return op.info("nothing-to-lift")
+        passing = await self._passing(cuts)
+        silent = [cut for cut in cuts if cut not in passing]
+        evidence = f"still silent: {_links(silent)}" if silent else f"{len(cuts)} links probed, all pass again"
+        return op.ok(value={**fault, "proven": not silent, "evidence": evidence})
+
+    async def heal(self) -> None:
+        """Remove every cut."""
+        await self._net.heal()
+        self.active, self._cuts = None, ()
+
+    async def _passing(self, cuts: Sequence[Cut] | None = None) -> list[Cut]:
+        links = list(self._cuts if cuts is None else cuts)
+        reached = await asyncio.gather(*(self._net.reaches(*cut) for cut in links))
+        return [cut for cut, passes in zip(links, reached, strict=True) if passes]
+
+
+def _links(cuts: Sequence[Cut]) -> str:
+    return ", ".join(f"{source}→{destination}" for source, destination in cuts)

@@ -1,0 +1,57 @@
+"""Which nodes a fault hits. Resolved when the fault fires, because "the leader" moves.
+
+>>> from harness.streams import Streams
+>>> resolve("n2,n1", ("n1", "n2", "n3"), None, Streams(0).stream("faults"))
+('n1', 'n2')
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from harness.errors import PlanError, nearest
+from harness.streams import Random
+
+NAMED: Final = ("none", "one", "minority", "majority", "leader", "followers", "all", "random")
+
+
+def validate(target: str, nodes: Sequence[str]) -> None:
+    """Refuse a target that no cluster of these nodes has.
+
+    Raises:
+        PlanError: naming what is wrong and what is known.
+    """
+    if target in NAMED:
+        return
+    for name in target.split(","):
+        if name not in nodes:
+            raise PlanError(f"Target {target!r}: there is no node or group {name!r}.{nearest(name, [*NAMED, *nodes])}")
+
+
+def resolve(target: str, nodes: Sequence[str], leader: str | None, random: Random) -> tuple[str, ...]:
+    """The nodes meant by a target, in cluster order. Empty when it means nobody (as "leader" while there is none).
+
+    "minority" is the largest one, "majority" the smallest one, "random" any non-empty subset.
+    """
+    count = len(nodes)
+    match target:
+        case "none":
+            chosen: Sequence[str] = ()
+        case "one":
+            chosen = random.sample(nodes, 1)
+        case "minority":
+            chosen = random.sample(nodes, (count - 1) // 2)
+        case "majority":
+            chosen = random.sample(nodes, count // 2 + 1)
+        case "leader":
+            chosen = () if leader is None else (leader,)
+        case "followers":
+            chosen = tuple(node for node in nodes if node != leader)
+        case "all":
+            chosen = nodes
+        case "random":
+            chosen = random.sample(nodes, random.randint(1, count))
+        case _:
+            chosen = target.split(",")
+    return tuple(node for node in nodes if node in chosen)

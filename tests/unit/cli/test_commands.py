@@ -1,0 +1,104 @@
+"""The command as a user meets it: exit codes, one sentence per mistake, results on standard output."""
+
+import json
+
+import pytest
+
+from harness.cli import main
+
+GOOD = """{"splitbrain":1,"model":"register"}
+{"index":0,"time":0,"process":0,"type":"invoke","f":"write","value":1}
+{"index":1,"time":10,"process":0,"type":"ok","f":"write","value":1}
+{"index":2,"time":20,"process":1,"type":"invoke","f":"read"}
+{"index":3,"time":30,"process":1,"type":"ok","f":"read","value":1}
+"""
+STALE = GOOD.replace('"f":"read","value":1', '"f":"read","value":null')
+
+
+def saved(tmp_path, text, name="history.jsonl"):
+    file = tmp_path / name
+    file.write_text(text)
+    return str(file)
+
+
+def test_a_good_history_exits_0(tmp_path, capsys):
+    assert main(["check", saved(tmp_path, GOOD)]) == 0
+    assert "linearizability" in capsys.readouterr().out.lower()
+
+
+def test_a_stale_read_exits_1_and_shows_both_operations(tmp_path, capsys):
+    assert main(["check", saved(tmp_path, STALE), "--json"]) == 1
+    result = json.loads(capsys.readouterr().out)
+    assert result["outcome"] == "violation"
+    assert result["exit_code"] == 1
+    (anomaly,) = result["verdicts"][0]["anomalies"]
+    assert anomaly["ops"] == [0, 2]
+    assert anomaly["culprit"] == 2
+
+
+def test_the_model_on_the_command_line_wins(tmp_path):
+    assert main(["check", saved(tmp_path, GOOD), "--model", "cas-register"]) == 0
+
+
+def test_the_initial_value_can_be_given(tmp_path):
+    read_first = "\n".join([GOOD.splitlines()[0], *GOOD.splitlines()[3:]]) + "\n"
+    file = saved(tmp_path, read_first)
+    assert main(["check", file]) == 1
+    assert main(["check", file, "--initial", "1"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("argv", "complaint"),
+    [
+        (["chekc"], "check"),
+        (["check", "nowhere.jsonl"], "nowhere.jsonl"),
+        (["check"], "required: path"),
+        (["run", "--workload", "regster"], "Did you mean 'register'"),
+        (["report", "nowhere"], "not a run directory"),
+        (["list", "wokloads"], "workloads"),
+    ],
+)
+def test_mistakes_exit_254_with_one_sentence(argv, complaint, capsys):
+    assert main(argv) == 254
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert complaint in told.err
+    assert len(told.err.strip().splitlines()) == 1
+    assert "Traceback" not in told.err
+
+
+def test_a_broken_line_is_named_by_its_number(tmp_path, capsys):
+    lines = GOOD.splitlines()
+    lines[2] = lines[2][:25]
+    assert main(["check", saved(tmp_path, "\n".join(lines) + "\n")]) == 254
+    told = capsys.readouterr().err
+    assert "3" in told
+    assert len(told.strip().splitlines()) == 1
+
+
+def test_a_history_without_a_model_asks_for_one(tmp_path, capsys):
+    assert main(["check", saved(tmp_path, GOOD.replace('"model":"register"', '"model":""'))]) == 254
+    assert "--model" in capsys.readouterr().err
+
+
+def test_a_history_that_was_cut_off_is_judged_and_says_so(tmp_path, capsys):
+    assert main(["check", saved(tmp_path, GOOD[:-20]), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["truncated"]
+
+
+@pytest.mark.parametrize("command", [[], ["run"], ["check"], ["report"], ["list"], ["doctor"], ["cleanup"]])
+def test_help_exits_0_and_goes_to_standard_output(command, capsys):
+    assert main([*command, "--help"]) == 0
+    assert "usage: splitbrain" in capsys.readouterr().out
+
+
+def test_a_dry_run_prints_the_plan_and_starts_nothing(tmp_path, capsys):
+    assert main(["run", "--dry", "--seed", "5", "--store", str(tmp_path / "store")]) == 0
+    assert json.loads(capsys.readouterr().out)["seed"] == 5
+    assert not (tmp_path / "store").exists()
+
+
+def test_list_names_everything_registered(capsys):
+    for group, name in (("workloads", "session"), ("nemeses", "partition"), ("systems", "leader-follower")):
+        assert main(["list", group]) == 0
+        assert name in capsys.readouterr().out

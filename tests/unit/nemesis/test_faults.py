@@ -1,0 +1,149 @@
+"""The nemeses against an in-memory cluster: what they do, what they claim, and that they never claim without proof."""
+
+import asyncio
+
+import pytest
+
+from harness.errors import PlanError
+from harness.nemesis.compose import build_nemesis, validate_faults
+from harness.op import NEMESIS, Op
+from harness.plan import Plan
+from harness.streams import Streams
+
+
+class Net:
+    def __init__(self, works=True, heals=True):
+        self.cuts, self.works, self.heals = set(), works, heals
+
+    async def cut(self, cuts):
+        self.cuts = set(cuts) if self.works else set()
+
+    async def heal(self):
+        if self.heals:
+            self.cuts = set()
+
+    async def reaches(self, source, destination):
+        return (source, destination) not in self.cuts
+
+
+class Processes:
+    def __init__(self, deaf=()):
+        self.states, self.deaf = {}, deaf
+
+    async def kill(self, node):
+        if node not in self.deaf:
+            self.states[node] = "stopped"
+
+    async def start(self, node):
+        self.states[node] = "running"
+
+    async def pause(self, node):
+        self.states[node] = "paused"
+
+    async def resume(self, node):
+        self.states[node] = "running"
+
+    async def state(self, node):
+        return self.states.get(node, "running")
+
+
+class Disks:
+    def __init__(self, processes):
+        self.processes = processes
+
+    async def power_off(self, node):
+        await self.processes.kill(node)
+        return 17
+
+
+class Cluster:
+    nodes = ("n1", "n2", "n3")
+    clocks = None
+
+    def __init__(self, net=None, processes=None):
+        self.net, self.processes = net or Net(), processes or Processes()
+        self.disks = Disks(self.processes)
+
+
+def run(cluster, *fs, leader="n2", **plan):
+    async def lead():
+        return leader
+
+    kinds = tuple(dict.fromkeys(f.split("-", 1)[1] for f in fs))
+    nemesis = build_nemesis(Plan(nemesis=kinds, nodes=3, **plan), cluster, lead, Streams(1))
+
+    async def go():
+        return [await nemesis.invoke(Op(process=NEMESIS, f=f)) for f in fs]
+
+    return nemesis, asyncio.run(go())
+
+
+def test_a_partition_is_proven_when_it_holds_and_when_it_is_lifted():
+    cluster = Cluster()
+    _, (start, stop) = run(cluster, "start-partition", "stop-partition", target="leader")
+    assert start.type == stop.type == "ok"
+    assert start.value["nodes"] == ["n2"]
+    assert start.value["detail"] == "n2 | n1 n3"
+    assert start.value["proven"] and stop.value["proven"]
+    assert start.value["fault"] == stop.value["fault"] == "partition-1"
+    assert cluster.net.cuts == set()
+
+
+def test_a_partition_that_silently_does_nothing_is_not_proven():
+    _, (start,) = run(Cluster(net=Net(works=False)), "start-partition", target="leader")
+    assert start.value["proven"] is False
+    assert "still passing" in start.value["evidence"]
+
+
+def test_a_heal_that_silently_does_nothing_is_not_proven():
+    _, (_, stop) = run(Cluster(net=Net(heals=False)), "start-partition", "stop-partition", target="leader")
+    assert stop.value["proven"] is False
+
+
+@pytest.mark.parametrize(("kind", "state"), [("kill", "stopped"), ("pause", "paused"), ("power", "stopped")])
+def test_a_blow_is_proven_by_the_state_of_the_process(kind, state):
+    cluster = Cluster()
+    nemesis, (start,) = run(cluster, f"start-{kind}", target="n1,n3")
+    assert start.value["proven"] and start.value["nodes"] == ["n1", "n3"]
+    assert cluster.processes.states == {"n1": state, "n3": state}
+    assert [op.f for op in nemesis.lifting_ops()] == [f"stop-{kind}"]
+    asyncio.run(nemesis.heal())
+    assert set(cluster.processes.states.values()) == {"running"}
+    assert nemesis.lifting_ops() == []
+
+
+def test_a_kill_that_leaves_the_process_running_is_not_proven():
+    _, (start,) = run(Cluster(processes=Processes(deaf=("n1",))), "start-kill", target="n1")
+    assert start.value["proven"] is False
+    assert "n1 running" in start.value["evidence"]
+
+
+def test_power_loss_tells_how_much_was_lost():
+    _, (start,) = run(Cluster(), "start-power", target="n1")
+    assert "bytes lost: 17" in start.value["evidence"]
+
+
+def test_nobody_to_hit_is_told_and_nothing_is_done():
+    cluster = Cluster()
+    _, (start,) = run(cluster, "start-kill", leader=None, target="leader")
+    assert start.type == "info" and start.error.startswith("no-target")
+    assert cluster.processes.states == {}
+
+
+def test_lifting_what_is_not_in_force_is_told():
+    _, (stop,) = run(Cluster(), "stop-pause", target="n1")
+    assert stop.type == "info"
+
+
+@pytest.mark.parametrize(
+    ("plan", "message"),
+    [
+        (Plan(nemesis=("partitoin",)), "Did you mean 'partition'"),
+        (Plan(nemesis=("power",), on="docker"), "needs the surface 'disks', which the ground 'docker' lacks"),
+        (Plan(nemesis=("kill",), target="n9"), "n9"),
+        (Plan(nemesis=("partition",), partition="rign"), "shape"),
+    ],
+)
+def test_plans_that_cannot_be_are_refused_before_anything_starts(plan, message):
+    with pytest.raises(PlanError, match=message):
+        validate_faults(plan, frozenset({"net", "processes"}))

@@ -1,0 +1,50 @@
+"""Which keys are in use: a few live ones, each retired after so many operations.
+
+Fresh keys keep each key's history short, so that judging stays cheap however long the run, and every key tells of one
+stretch of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness.generator import Generator
+from harness.op import NEMESIS, Op
+from harness.streams import Random
+
+
+@dataclass(frozen=True, slots=True)
+class RotatingKeys:
+    """Live keys and how many operations each still has.
+
+    Attributes:
+        live: names of the keys in use; left: operations left for each; limit: what a fresh key gets; made: keys so far.
+    """
+
+    live: tuple[str, ...]
+    left: tuple[int, ...]
+    limit: int
+    made: int
+
+    @classmethod
+    def of(cls, count: int, limit: int) -> RotatingKeys:
+        """`count` fresh keys of up to `limit` operations each; lives are staggered so that they do not end at once."""
+        live = tuple(f"k{i}" for i in range(count))
+        return cls(live, tuple(limit - (limit * i) // (2 * count) for i in range(count)), limit, count)
+
+    def take(self, random: Random) -> tuple[str, RotatingKeys]:
+        """A live key to use now, and the keys after that use."""
+        i = random.randrange(len(self.live))
+        key, left = self.live[i], self.left[i] - 1
+        if left > 0:
+            return key, RotatingKeys(self.live, (*self.left[:i], left, *self.left[i + 1 :]), self.limit, self.made)
+        live = (*self.live[:i], f"k{self.made}", *self.live[i + 1 :])
+        return key, RotatingKeys(live, (*self.left[:i], self.limit, *self.left[i + 1 :]), self.limit, self.made + 1)
+
+
+def final_reads(events: Sequence[Op], nodes: Sequence[str | None] = (None,)) -> Generator:
+    """One read of every key that was written, from each of the nodes (None: the client's choice), keys in order."""
+    written = {op.key for op in events if op.process != NEMESIS and op.f in ("write", "cas") and op.key is not None}
+    ordered = sorted(written, key=lambda key: (len(str(key)), str(key)))
+    return [Op(f="read", key=key, node=node) for key in ordered for node in nodes]

@@ -1,0 +1,41 @@
+"""What a workload is: client operations, what they mean, and who judges them. One file each; all of it pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from checkers.protocol import Checker
+from harness.generator import Generator
+from harness.history import Header
+from harness.op import Op
+from harness.plan import Plan
+from harness.protocols import Option
+
+
+class Workload(Protocol):
+    """A way to use the system, with the promises that are judged by it.
+
+    Attributes:
+        name: as registered.
+        summary: one line for a list.
+        operations: the `f` values that the system's clients must understand.
+        options: its switches.
+    """
+
+    name: str
+    summary: str
+    operations: frozenset[str]
+    options: tuple[Option, ...]
+
+    def header(self, plan: Plan) -> Header:
+        """What the operations mean: goes into the history's first line."""
+
+    def generator(self, plan: Plan) -> Generator:
+        """Client operations of the main phase; rate and time limit are the controller's."""
+
+    def final_reads(self, plan: Plan, events: Sequence[Op]) -> Generator:
+        """Reads after everything is healed and quiet, without which a lost update stays invisible."""
+
+    def checkers(self, plan: Plan) -> Sequence[Checker]:
+        """Who judges the history."""
