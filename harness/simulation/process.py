@@ -1,0 +1,57 @@
+"""Who is running: the simulated operating system's idea of a process.
+
+Every callback on the simulated loop runs in a context, and the context says to which process it belongs. Code outside
+of any node (harness, clients, nemesis) belongs to no process; it lives on the host `CONTROL`. One life of a server, from
+a start to the kill, is one `Process`: a restart is a new one on the same host.
+
+    running ──pause──▶ paused ──resume──▶ running ──kill──▶ dead (for good)
+
+A paused process' callbacks are held and run, in order, when it is resumed. A dead process' callbacks are dropped: not
+even its `finally` blocks run, just as after a SIGKILL.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import Final, Literal
+
+CONTROL: Final = "control"
+"""The host of everything that is not a node."""
+
+
+class Process:
+    """One life of a server on a host.
+
+    Attributes:
+        host: the name of the host it runs on.
+        state: see the module docstring.
+        held: callbacks that wait for a resume.
+        log: takes one line; errors that nobody caught go there.
+        wall_ns: what the host's wall clock says to this process.
+    """
+
+    __slots__ = ("held", "host", "log", "state", "wall_ns")
+
+    def __init__(self, host: str, log: Callable[[str], None], wall_ns: Callable[[], int]) -> None:
+        self.host = host
+        self.state: Literal["running", "paused", "dead"] = "running"
+        self.held: list[asyncio.Handle] = []
+        self.log = log
+        self.wall_ns = wall_ns
+
+    def hold(self, handle: asyncio.Handle) -> None:
+        """Take a callback that must not run now: kept while paused, dropped when dead."""
+        if self.state == "paused":
+            self.held.append(handle)
+
+
+CURRENT: Final[ContextVar[Process | None]] = ContextVar("splitbrain_process", default=None)
+"""The process that the running code belongs to; None for harness and clients."""
+
+
+def current_host() -> str:
+    """The name of the host that the running code is on."""
+    process = CURRENT.get()
+    return CONTROL if process is None else process.host

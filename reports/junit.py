@@ -1,0 +1,116 @@
+"""JUnit XML for CI servers: one suite per run, one case per checker, and one for the run itself.
+
+What a server makes of it follows from what is known:
+
+    failure   a checker shows that a promise was broken
+    error     a checker could not decide, nothing was really tested, or the run itself failed
+    skipped   a checker found nothing wrong, but in a run that failed, so that it saw only a part
+
+An undecided checker is an error and not "skipped", because servers show skipped cases as green, and a nightly job that
+decides nothing must not look like one that found nothing. Values are made inert first, so the XML is well-formed.
+
+Limits: at most ten anomalies per case are written out; `time` is the run's own time, which may be virtual.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+from xml.etree import ElementTree
+
+from harness.result import Result
+from harness.verdict import Verdict
+from reports.summary import anomaly_count, fault_summary, findings, outcomes, summary_of
+from reports.text import count_text, inert, name_text
+
+_ANOMALIES_MAX: Final = 10
+_FAILED: Final = ("infrastructure", "harness")
+
+
+def render_junit(result: Result) -> bytes:
+    """The file, as UTF-8 with a declaration."""
+    suite = ElementTree.Element("testsuite", name=inert(result.title, 200))
+    _properties(suite, result)
+    verdicts = _flat(result.verdicts)
+    undecided = any(verdict.answer == "unknown" for verdict in verdicts)
+    _run_case(suite, result, undecided)
+    for verdict in verdicts:
+        _checker_case(suite, result, verdict)
+    _count(suite, result)
+    suites = ElementTree.Element("testsuites", {**suite.attrib, "name": "splitbrain"})
+    suites.append(suite)
+    ElementTree.indent(suites)
+    text = ElementTree.tostring(suites, encoding="unicode")
+    return f"<?xml version='1.0' encoding='utf-8'?>\n{text}\n".encode()
+
+
+def _flat(verdicts: tuple[Verdict, ...]) -> list[Verdict]:
+    """A composed checker speaks through its parts."""
+    return [part for verdict in verdicts for part in (_flat(verdict.parts) if verdict.parts else [verdict])]
+
+
+def _properties(suite: ElementTree.Element, result: Result) -> None:
+    facts = {"outcome": result.outcome, "exit_code": str(result.exit_code), "repeat": result.repeat}
+    facts |= {f"plan.{name}": name_text(value, 200) for name, value in sorted(result.plan.items()) if value != {}}
+    properties = ElementTree.SubElement(suite, "properties")
+    for name, value in facts.items():
+        if value:
+            ElementTree.SubElement(properties, "property", name=inert(name, 60), value=inert(value, 2000))
+
+
+def _case(suite: ElementTree.Element, result: Result, name: str) -> ElementTree.Element:
+    return ElementTree.SubElement(
+        suite, "testcase", classname=inert(result.title, 200), name=inert(name, 100), time="0"
+    )
+
+
+def _run_case(suite: ElementTree.Element, result: Result, undecided: bool) -> None:
+    """The run itself: whether it came to its end and tested anything."""
+    case = _case(suite, result, "run")
+    case.set("time", _seconds(result))
+    whole = result.outcome in ("valid", "violation") or (undecided and result.outcome not in _FAILED)
+    if not whole:
+        error = ElementTree.SubElement(case, "error", type=result.outcome, message=inert(result.headline, 300))
+        error.text = inert(result.reason or result.headline, 4000)
+    lines = [result.headline, f"{outcomes(result)}; {fault_summary(result)}", result.truncated]
+    ElementTree.SubElement(case, "system-out").text = "\n".join(inert(line, 1000) for line in lines if line)
+
+
+def _checker_case(suite: ElementTree.Element, result: Result, verdict: Verdict) -> None:
+    case = _case(suite, result, verdict.checker)
+    said = summary_of(verdict)
+    if verdict.answer == "invalid":
+        found = [anomaly for _, anomaly in ((f.verdict, f.anomaly) for f in findings(result) if f.verdict is verdict)]
+        first = found[0] if found else None
+        failure = ElementTree.SubElement(
+            case,
+            "failure",
+            type=inert(first.name if first else "violation", 60),
+            message=inert(first.sentence if first else said, 300),
+        )
+        lines = [_anomaly_line(anomaly.key, anomaly.sentence) for anomaly in found[:_ANOMALIES_MAX]]
+        rest = anomaly_count(verdict) - len(lines)
+        failure.text = "\n".join([*lines, *([f"and {count_text(rest)} more"] if rest > 0 else [])]) or said
+    elif verdict.answer == "unknown":
+        error = ElementTree.SubElement(case, "error", type="undecided", message=inert(said or "undecided", 300))
+        error.text = said
+    elif result.outcome in _FAILED:
+        reason = "the run failed, so this checker saw only a part of it"
+        ElementTree.SubElement(case, "skipped", message=reason)
+    if said and verdict.answer == "valid":
+        ElementTree.SubElement(case, "system-out").text = said
+
+
+def _anomaly_line(key: object, sentence: str) -> str:
+    return f"key {name_text(key)}: {inert(sentence, 2000)}" if key is not None else inert(sentence, 2000)
+
+
+def _count(suite: ElementTree.Element, result: Result) -> None:
+    cases = suite.findall("testcase")
+    for name, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
+        suite.set(name, str(sum(case.find(tag) is not None for case in cases)))
+    suite.set("tests", str(len(cases)))
+    suite.set("time", _seconds(result))
+
+
+def _seconds(result: Result) -> str:
+    return f"{max(0, result.duration_ns) / 1e9:.3f}"

@@ -1,0 +1,115 @@
+"""Markdown for GitHub's step summary and for issues: verdict, proof, checkers, faults, and how to repeat it.
+
+    splitbrain report store/latest --format markdown >> "$GITHUB_STEP_SUMMARY"
+
+Values of the system under test stand in running text, so every character that Markdown, HTML or GitHub (`@name`) would
+act on is escaped. GitHub drops a summary above 1 MiB; ten anomalies and fifty faults stay far below.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from harness.result import FaultProof, Result
+from reports.summary import (
+    ANSWER_GLYPHS,
+    GLYPHS,
+    anomaly_count,
+    facts,
+    fault_name,
+    fault_summary,
+    findings,
+    outcomes,
+    summary_of,
+    word,
+    worst_first,
+)
+from reports.text import counted, duration_text, inert, json_text, name_text
+
+_ANOMALIES_MAX: Final = 10
+_FAULTS_MAX: Final = 50
+_ACTS: Final = re.compile(r"""[\\`*_{}\[\]#+!|~@&<>"$]|:(?=\S)|^[-=]""")
+
+
+def escaped(text: str) -> str:
+    """The text as characters that stand for themselves, in Markdown and in HTML, also inside a table."""
+    return _ACTS.sub(lambda match: f"&#{ord(match.group())};", text)
+
+
+def render_markdown(result: Result) -> str:
+    """The whole summary."""
+    parts = [
+        f"## {GLYPHS[result.outcome][0]} {word(result)} · {escaped(inert(result.title, 120))}",
+        escaped(inert(result.headline, 600)),
+        escaped(" · ".join([*facts(result), outcomes(result), fault_summary(result)])),
+        *(f"> **Why:** {escaped(inert(text, 2000))}" for text in (result.reason,) if text),
+        *(f"> **Note:** {escaped(inert(text, 600))}" for text in (result.truncated,) if text),
+        *_anomalies(result),
+        _checkers(result),
+        *([_faults(result.faults)] if result.faults else []),
+        *([_repeat(result)] if result.repeat else []),
+        *([_details("Plan", _fenced(json_text(result.plan), "json"))] if result.plan else []),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _anomalies(result: Result) -> Iterable[str]:
+    found = findings(result)
+    if not found:
+        return
+    yield "### What broke"
+    lines: list[str] = []
+    for finding in found[:_ANOMALIES_MAX]:
+        anomaly = finding.anomaly
+        key = f" key {escaped(name_text(anomaly.key))}:" if anomaly.key is not None else ""
+        guarantee = escaped(inert(anomaly.guarantee or finding.verdict.checker, 40))
+        lines.append(f"{len(lines) + 1}. **{guarantee}**{key} {escaped(inert(anomaly.sentence, 2000))}")
+    yield "\n".join(lines)
+    rest = sum(anomaly_count(verdict) for verdict in result.verdicts) - len(lines)
+    if rest > 0:
+        yield f"and {counted(rest, 'more anomaly', 'more anomalies')}"
+
+
+def _checkers(result: Result) -> str:
+    rows = [
+        (f"{ANSWER_GLYPHS[verdict.answer][0]} {verdict.answer}", inert(verdict.checker, 40), summary_of(verdict))
+        for verdict in worst_first(result.verdicts)
+    ]
+    return _table(("", "checker", "what it says"), rows) if rows else ""
+
+
+def _faults(faults: Sequence[FaultProof]) -> str:
+    rows = [
+        (
+            inert(fault.fault, 40),
+            fault_name(fault),
+            f"{fault.start_ns / 1e9:.2f} s",
+            "never" if fault.stop_ns is None else duration_text(fault.stop_ns - fault.start_ns),
+            "proven" if fault.proven else "UNPROVEN",
+        )
+        for fault in faults[:_FAULTS_MAX]
+    ]
+    table = _table(("fault", "what", "from", "lifted after", "evidence"), rows)
+    rest = f"\n\nand {counted(len(faults) - _FAULTS_MAX, 'more fault')}" if len(faults) > _FAULTS_MAX else ""
+    return _details(counted(len(faults), "fault"), table + rest)
+
+
+def _repeat(result: Result) -> str:
+    return "### Repeat it\n\n" + _fenced(inert(result.repeat, 4000), "sh")
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *([escaped(cell) or " " for cell in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _fenced(text: str, language: str) -> str:
+    """A code block whose fence is longer than any run of backticks inside."""
+    fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", text)), default=0))
+    return f"{fence}{language}\n{text}\n{fence}"
+
+
+def _details(title: str, body: str) -> str:
+    return f"<details><summary>{title}</summary>\n\n{body}\n\n</details>"

@@ -1,0 +1,22 @@
+"""A small but honest replicated key-value store: the Leader and Followers pattern, with every promise switchable.
+
+One node is the leader: it takes all writes, decides their order by appending them to its write-ahead log, and sends
+that log to the followers, who apply it in the same order and stand ready to be elected. How many followers must have an
+entry before the client is answered (`sync`, `async`, `quorum`), how leaders are chosen and how reads are served are
+options, so that the store can be run with its promises kept, and with each of them broken.
+
+How it is built, and in which order to read it:
+
+    messages.py  what nodes say, what happens to a node (events) and what it wants done (effects)
+    log.py, store.py, state.py     entries; keys and values; everything that one node knows
+    roles.py, replication.py, election.py, writes.py, reads.py     one file per concern, functions over the state
+    node.py      the pure machine: `handle(event, now_ns) -> effects`; no input or output, no clock, no asyncio
+    wal.py, hard_state.py          what survives a crash
+    wire.py, requests.py, peers.py, server.py, __main__.py         the machine on sockets and a disk
+    client.py, connection.py, system.py                            the harness' side
+
+All but the last line is the server: it imports only the standard library (and, in `__main__`, three such modules of
+the harness), so that the folder runs in a container that has Python and nothing else, and on the simulated loop.
+
+Limits of this version: no snapshots (the log is kept whole, in memory and on disk), no membership change, no leases.
+"""

@@ -1,0 +1,107 @@
+"""Reads, in four modes:
+
+- `leader`: linearizable. A read is served after a majority, asked later than the read came in, still follows this
+  leader, and not before the leader has committed an entry of its own generation (ReadIndex: Ongaro 2014, 6.4). One
+  round of questions serves all reads that came before it. With `async` replication the leader asks nobody, as it asks
+  nobody about writes either: a deposed leader that has not noticed goes on serving what it has.
+- `leader-local`: whoever believes to be the leader answers at once. A deposed leader that has not noticed lies.
+- `follower`: whoever is asked answers at once from what it has applied; arbitrarily stale.
+- `session`: as `follower`, once the node has applied at least the position that the client's token names; refused,
+  "not-caught-up", when that takes longer than `wait_ms`.
+
+What a token means. It is the largest (generation, index) that the session was shown, and is compared as a pair with
+the name of the last applied entry. Along any one log both parts only grow, so as long as committed entries stay
+committed (`quorum`, `sync`), "applied >= token" says exactly that the entry of the token is among those applied.
+Comparing indexes alone would be wrong: a deposed leader may hold a longer log of an older generation. In `async` an
+acknowledged entry can be lost; then a later generation satisfies its token although the write is gone. No comparison
+can bring it back: a token is no promise of durability.
+"""
+
+from __future__ import annotations
+
+from . import answers, replication
+from .messages import Request
+from .state import State, Waiting
+
+MODES = ("leader", "leader-local", "follower", "session")
+WAITING_READS = 4096
+
+
+def on_read(state: State, request: Request) -> None:
+    """Serve a read, or let it wait."""
+    if request.mode in ("leader", "leader-local") and state.role != "leader":
+        answers.refused(state, request.reference, "not-leader")
+    elif request.mode in ("leader-local", "follower") or _satisfied(state, request):
+        _serve(state, request)
+    elif len(state.reads_next) + len(state.reads_by_token) >= WAITING_READS:
+        answers.refused(state, request.reference, "busy")
+    else:
+        queue = state.reads_by_token if request.mode == "session" else state.reads_next
+        queue.append(Waiting(state.now_ns + state.configuration.wait_ns, request))
+
+
+def start_round(state: State) -> None:
+    """Ask all followers whether they still follow, on behalf of every read that waits."""
+    if state.reads_in_round or not state.reads_next or not state.leads_and_knows():
+        return
+    if state.configuration.replication == "async":
+        _serve_all(state, state.reads_next)
+        state.reads_next = []
+        return
+    state.round += 1
+    state.reads_in_round, state.reads_next = state.reads_next, []
+    replication.broadcast(state)
+    confirm(state)
+
+
+def confirm(state: State) -> None:
+    """Serve the round's reads once a majority has answered it: all that was committed before is applied by then."""
+    if not state.reads_in_round:
+        return
+    answered = 1 + sum(progress.round >= state.round for progress in state.followers.values())
+    if answered >= state.configuration.majority:
+        confirmed, state.reads_in_round = state.reads_in_round, []
+        _serve_all(state, confirmed)
+
+
+def on_applied(state: State) -> None:
+    """Serve the session reads whose token is reached."""
+    if not state.reads_by_token:
+        return
+    waiting, state.reads_by_token = state.reads_by_token, []
+    for one in waiting:
+        if _satisfied(state, one.request):
+            _serve(state, one.request)
+        else:
+            state.reads_by_token.append(one)
+
+
+def expire(state: State) -> None:
+    """Refuse the reads that waited too long."""
+    for queue, error in (
+        (state.reads_next, "unconfirmed"),
+        (state.reads_in_round, "unconfirmed"),
+        (state.reads_by_token, "not-caught-up"),
+    ):
+        while queue and queue[0].deadline_ns <= state.now_ns:
+            answers.refused(state, queue.pop(0).request.reference, error)
+
+
+def next_deadline_ns(state: State) -> list[int]:
+    """When the first of each queue expires; the queues are in order of arrival, hence of deadline."""
+    queues = (state.reads_next, state.reads_in_round, state.reads_by_token)
+    return [queue[0].deadline_ns for queue in queues if queue]
+
+
+def _satisfied(state: State, request: Request) -> bool:
+    return request.mode == "session" and state.applied() >= request.token
+
+
+def _serve_all(state: State, reads: list[Waiting]) -> None:
+    for waiting in reads:
+        _serve(state, waiting.request)
+
+
+def _serve(state: State, request: Request) -> None:
+    value, version = state.store.read(request.key)
+    answers.served(state, request.reference, "ok", value, version)

@@ -1,0 +1,132 @@
+"""The leader-follower store as a system under test: its switches, its client, its image and its simulated program."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import harness
+from harness.errors import SetupError
+from harness.protocols import Client, Cluster, Machine, Option
+
+from .client import StoreClient
+from .configuration import CHOICES, Configuration
+from .connection import ask_once
+from .reads import MODES
+from .server import serve
+
+STATUS_TIMEOUT_S = 0.3
+POLL_S = 0.05
+DATA_FOLDER = "/var/lib/splitbrain"
+CODE_FOLDER = "/opt/splitbrain"
+HARNESS_FILES = ("__init__.py", "clock.py", "disk.py", "streams.py")
+"""What the server's `__main__` takes from the harness; these import nothing but the standard library."""
+CLIENT_FILES = ("client.py", "connection.py", "system.py")
+
+OPTIONS = (
+    Option("replication", "quorum", "whose disks hold a write before it is acknowledged", CHOICES["replication"]),
+    Option("election", "raft", "how leaders are chosen; none: the first node leads for ever", CHOICES["election"]),
+    Option("read", "leader", "how reads are served", MODES),
+    Option("fsync", "always", "when the log is synced to disk", CHOICES["fsync"]),
+    Option("fencing", True, "refuse replication messages of older generations"),
+    Option("heartbeat_ms", 50, "longest silence of a leader"),
+    Option("election_timeout_ms", 300, "shortest silence after which a follower stands for election"),
+    Option("fsync_interval_ms", 100, "time between syncs with --fsync interval"),
+    Option("wait_ms", 1000, "how long a request may wait inside a node"),
+)
+
+
+class LeaderFollower:
+    """Implements `System`, `Simulated` and `Packaged` of `harness.protocols`."""
+
+    name = "leader-follower"
+    operations = frozenset({"read", "write", "cas"})
+    options = OPTIONS
+    port = 7000
+    image = "splitbrain-leader-follower"
+
+    def client(self, cluster: Cluster, home: str, options: Mapping[str, Any], seed: int) -> Client:
+        """One session at `home`; it has no use for randomness."""
+        return StoreClient(cluster, home, options)
+
+    async def wait_ready(self, cluster: Cluster, options: Mapping[str, Any], timeout_s: float) -> None:
+        """Return once one leader serves, all nodes follow it, and all hold its whole log.
+
+        Raises:
+            SetupError: what is still missing after `timeout_s`.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout_s
+        while (missing := _missing(await _statuses(cluster))) is not None:
+            if loop.time() >= deadline:
+                raise SetupError(f"the leader-follower store was not ready after {timeout_s:g} s: {missing}")
+            await asyncio.sleep(POLL_S)
+
+    async def leader(self, cluster: Cluster) -> str | None:
+        """Of those who say now that they lead, the one of the highest generation: a cut-off old leader says so too."""
+        claims = [
+            (status["generation"], node)
+            for node, status in (await _statuses(cluster)).items()
+            if status is not None and status["role"] == "leader"
+        ]
+        return max(claims)[1] if claims else None
+
+    def program(
+        self, machine: Machine, addresses: Mapping[str, tuple[str, int]], options: Mapping[str, Any]
+    ) -> Awaitable[None]:
+        """The server, on whatever loop is running."""
+        return serve(machine, addresses, Configuration.from_options(machine.name, tuple(addresses), options))
+
+    def build_context(self) -> Mapping[str, bytes | Path]:
+        """The server's files and the three of the harness that it needs, as they are."""
+        folder, harness_folder = Path(__file__).parent, Path(str(harness.__file__)).parent
+        files: dict[str, bytes | Path] = {"Dockerfile": folder / "Dockerfile"}
+        files["system_under_test/__init__.py"] = folder.parent / "__init__.py"
+        for path in sorted(folder.glob("*.py")):
+            if path.name not in CLIENT_FILES:
+                files[f"system_under_test/leader_follower/{path.name}"] = path
+        return files | {f"harness/{name}": harness_folder / name for name in HARNESS_FILES}
+
+    def command(self, node: str, addresses: Mapping[str, tuple[str, int]], options: Mapping[str, Any]) -> Sequence[str]:
+        """Runs one node in the foreground, from any folder."""
+        peers = ",".join(f"{name}={host}:{port}" for name, (host, port) in addresses.items())
+        command = ["env", f"PYTHONPATH={CODE_FOLDER}", "python3", "-m", "system_under_test.leader_follower"]
+        command += ["--node", node, "--peers", peers, "--data", DATA_FOLDER]
+        for option in OPTIONS:
+            if option.name != "read" and option.name in options:
+                value = options[option.name]
+                text = str(value).lower() if isinstance(value, bool) else str(value)
+                command += [f"--{option.name.replace('_', '-')}", text]
+        return command
+
+
+async def _statuses(cluster: Cluster) -> dict[str, dict[str, Any] | None]:
+    """What each node says of itself, asked all at once; None where there is no answer."""
+    answers = await asyncio.gather(
+        *(ask_once(cluster.address(node), {"f": "status"}, STATUS_TIMEOUT_S) for node in cluster.nodes)
+    )
+    return {
+        node: answer["value"] if answer is not None and answer.get("status") == "ok" else None
+        for node, answer in zip(cluster.nodes, answers, strict=True)
+    }
+
+
+def _missing(statuses: Mapping[str, dict[str, Any] | None]) -> str | None:
+    """What keeps the cluster from being whole, in a few words; None if nothing does."""
+    silent = [node for node, status in statuses.items() if status is None]
+    if silent:
+        return f"no answer from {', '.join(silent)}"
+    ready = {node: status for node, status in statuses.items() if status is not None}
+    leaders = [node for node, status in ready.items() if status["role"] == "leader" and status["ready"]]
+    if len(leaders) != 1:
+        return "no leader is ready" if not leaders else f"{' and '.join(leaders)} both lead"
+    strangers = [node for node, status in ready.items() if status["leader"] != leaders[0]]
+    if strangers:
+        return f"{', '.join(strangers)} not following {leaders[0]}"
+    behind = [node for node, progress in ready[leaders[0]]["followers"].items() if progress["lag"]]
+    return f"{', '.join(behind)} behind {leaders[0]}" if behind else None
+
+
+SYSTEM = LeaderFollower()

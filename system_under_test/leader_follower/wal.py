@@ -1,0 +1,180 @@
+"""The write-ahead log on disk: what a node acknowledged survives its crash.
+
+Segments `log-00000001`, `log-00000002`, ... hold frames: length and checksum (4 bytes each, big-endian), then that many
+bytes of JSON, a list of entries. One frame is one batch, written by one append and made durable by one sync (group
+commit).
+
+- The file is only ever appended to. A divergent tail is not cut out of it: an entry whose index was there before
+  replaces that one and all after it, as they are read again. So no crash in the middle of a truncation can be.
+- On opening, a broken frame at the very end is a write that was cut off, never acknowledged: it is cut away. A broken
+  frame with a whole one after it is damage to what may have been acknowledged: `CorruptLog`, and the node does not
+  start. (A whole frame cannot be found inside another's data: its length starts with a zero byte, and JSON has none.)
+- A new segment is begun only after the full one was synced, so only the last can have a torn tail.
+
+>>> wal, entries = WriteAheadLog.open(disk)
+>>> wal.append([Entry(1, 1, None)]); wal.write(); wal.sync()
+
+Limits: damage within the last frame looks like a torn write, and is cut away as one. An appended frame that the disk
+holds wholly, but with a hole before it, is taken for corruption; with fsync `never` a power cut can do that on file
+systems that write out of order.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+import zlib
+from collections.abc import Iterable
+from typing import Any
+
+from .log import size_of
+from .machine import Disk
+from .messages import Entry, Version
+
+HEADER = struct.Struct(">II")
+FRAME_BYTES_MAX = 1 << 20
+FRAME_BYTES_AIM = 256 * 1024
+SEGMENT_BYTES = 16 << 20
+PREFIX = "log-"
+
+
+class CorruptLog(Exception):  # noqa: N818 - it names a state of the disk, and is read as one
+    """The log on disk is damaged where it had been whole."""
+
+
+def checksum(data: bytes) -> int:
+    """The one checksum of frames: CRC-32 as in zlib."""
+    return zlib.crc32(data)
+
+
+def encode_frame(payload: bytes) -> bytes:
+    """Length, checksum, payload."""
+    assert 2 <= len(payload) <= FRAME_BYTES_MAX, f"a frame of {len(payload)} bytes"
+    return HEADER.pack(len(payload), checksum(payload)) + payload
+
+
+def frame_at(data: bytes, offset: int) -> bytes | None:
+    """The payload of the whole frame at `offset`, or None."""
+    if offset + HEADER.size > len(data):
+        return None
+    length, expected = HEADER.unpack_from(data, offset)
+    start = offset + HEADER.size
+    if not 2 <= length <= FRAME_BYTES_MAX or start + length > len(data):
+        return None
+    payload = data[start : start + length]
+    return payload if checksum(payload) == expected else None
+
+
+class WriteAheadLog:
+    """Appends to the last segment; `open` makes one."""
+
+    def __init__(self, disk: Disk, number: int, size: int, segment_bytes: int) -> None:
+        self._disk = disk
+        self._number = number
+        self._size = size
+        self._segment_bytes = segment_bytes
+        self._pending: list[Entry] = []
+        self._torn = False
+        self.unsynced = size > 0
+        """Whether something written may not be durable yet. What a killed process wrote is read again from the
+        operating system's memory, and a power cut could still take it: so the server syncs once when it starts."""
+
+    @classmethod
+    def open(cls, disk: Disk, segment_bytes: int = SEGMENT_BYTES) -> tuple[WriteAheadLog, list[Entry]]:
+        """Read all segments, cut a torn tail, and be ready to append; CorruptLog where that would lose more."""
+        names = [name for name in disk.list() if name.startswith(PREFIX)]
+        entries: list[Entry] = []
+        size = 0
+        for position, name in enumerate(names):
+            if name != _segment(position + 1):
+                raise CorruptLog(f"segment {_segment(position + 1)} of the log is missing")
+            data = disk.read(name)
+            size = _read_segment(name, data, entries)
+            if size < len(data):
+                _refuse_unless_torn(name, data, size, last=position == len(names) - 1)
+                disk.truncate(name, size)
+                disk.sync(name)
+        return cls(disk, max(1, len(names)), size, segment_bytes), entries
+
+    def append(self, entries: Iterable[Entry]) -> None:
+        """Take entries for the next `write`."""
+        self._pending.extend(entries)
+
+    def has_pending(self) -> bool:
+        """Whether there is something to write."""
+        return bool(self._pending)
+
+    def write(self) -> Version:
+        """Write what was taken, and return the last entry's name. OSError leaves it to be written again."""
+        assert self._pending
+        self._repair()
+        if self._size >= self._segment_bytes:
+            self._disk.sync(_segment(self._number))
+            self._number, self._size = self._number + 1, 0
+        data = b"".join(encode_frame(payload) for payload in _payloads(self._pending))
+        self._torn = True
+        self._disk.append(_segment(self._number), data)
+        self._torn = False
+        self._size += len(data)
+        self.unsynced = True
+        last = self._pending[-1].version()
+        self._pending = []
+        return last
+
+    def sync(self) -> None:
+        """Make all that was written durable. An error here is not to be survived: what it lost is unknown."""
+        if self.unsynced:
+            self._disk.sync(_segment(self._number))
+            self.unsynced = False
+
+    def _repair(self) -> None:
+        """Cut away what a failed write may have left."""
+        if self._torn and _segment(self._number) in self._disk.list():
+            self._disk.truncate(_segment(self._number), self._size)
+        self._torn = False
+
+
+def _segment(number: int) -> str:
+    return f"{PREFIX}{number:08d}"
+
+
+def _payloads(entries: list[Entry]) -> Iterable[bytes]:
+    """The entries in as few frames as their size allows."""
+    batch: list[Entry] = []
+    size = 0
+    for entry in entries:
+        if size + size_of(entry) > FRAME_BYTES_AIM and batch:
+            yield _encode(batch)
+            batch, size = [], 0
+        batch.append(entry)
+        size += size_of(entry)
+    yield _encode(batch)
+
+
+def _encode(entries: list[Entry]) -> bytes:
+    return json.dumps(entries, separators=(",", ":")).encode()
+
+
+def _read_segment(name: str, data: bytes, entries: list[Entry]) -> int:
+    """Add the segment's entries, and return the size of its whole part."""
+    offset = 0
+    while (payload := frame_at(data, offset)) is not None:
+        for generation, index, command in json.loads(payload):
+            _replace_from(name, entries, Entry(generation, index, command))
+        offset += HEADER.size + len(payload)
+    return offset
+
+
+def _replace_from(name: str, entries: list[Entry], entry: Entry) -> None:
+    if not 1 <= entry.index <= len(entries) + 1:
+        raise CorruptLog(f"{name} has entry {entry.index} where {len(entries) + 1} was due")
+    del entries[entry.index - 1 :]
+    entries.append(entry)
+
+
+def _refuse_unless_torn(name: str, data: bytes, offset: int, last: bool) -> None:
+    whole: Any = next((p for p in range(offset + 1, len(data) - HEADER.size) if frame_at(data, p)), None)
+    if whole is not None:
+        raise CorruptLog(f"{name} is damaged at byte {offset}, and whole again at byte {whole}: not a torn write")
+    if not last:
+        raise CorruptLog(f"{name} is damaged at byte {offset}, and is not the last segment: not a torn write")

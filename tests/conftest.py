@@ -1,0 +1,130 @@
+"""What a test may need beyond Python, and what happens where it is missing.
+
+A test marked `docker`, `browser` or `corpus` runs where a Docker engine answers, where Chromium is installed, where
+the histories recorded by others lie. Elsewhere it is skipped, and says why. With `SPLITBRAIN_REQUIRE_DOCKER=1` or
+`SPLITBRAIN_REQUIRE_BROWSER=1`, as in `.ci/run`, it fails instead: there, a skipped test would be an untested promise.
+A test marked `torture` takes minutes and runs with `make torture` only.
+
+Each resource is looked for at most once a session, and only if a test that needs it is about to run.
+
+A test has TEST_S seconds, set-up and tear-down included (LONG_TEST_S with the mark `torture`): one that hangs is a
+failure with the place where it hung, not a job that somebody has to end.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+ENGINE_ANSWER_S = 10
+TEST_S = 600
+LONG_TEST_S = 7200
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+
+
+@functools.cache
+def docker_missing() -> str | None:
+    """Why no Docker engine can be used, or None.
+
+    Asked in a process of its own: where nothing answers, the SDK leaves a socket behind, which here would be an error.
+    """
+    ask = f"import docker; docker.from_env(timeout={ENGINE_ANSWER_S}).ping()"
+    try:
+        done = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, timeout=3 * ENGINE_ANSWER_S)
+    except subprocess.TimeoutExpired:
+        return f"no Docker engine answers within {3 * ENGINE_ANSWER_S} s"
+    if done.returncode == 0:
+        return None
+    return f"no Docker engine answers: {(done.stderr.strip().splitlines() or ['no reason given'])[-1]}"
+
+
+@functools.cache
+def browser_missing() -> str | None:
+    """Why no Chromium can be used, or None."""
+    named = os.environ.get("SPLITBRAIN_CHROMIUM")
+    if named:
+        return None if os.access(named, os.X_OK) else f"SPLITBRAIN_CHROMIUM names {named}, which cannot be run"
+    if any(os.access(f"/usr/bin/{name}", os.X_OK) or shutil.which(name) for name in BROWSERS):
+        return None
+    return "no Chromium: neither SPLITBRAIN_CHROMIUM is set nor is one of " + ", ".join(BROWSERS) + " installed"
+
+
+def corpus_directory() -> Path:
+    """Where the recorded histories are looked for; a relative path counts from the top of the project."""
+    return ROOT / os.environ.get("SPLITBRAIN_CORPUS", "../shared/corpus")
+
+
+@functools.cache
+def corpus_missing() -> str | None:
+    """Why the histories recorded by others cannot be read, or None."""
+    directory = corpus_directory()
+    return None if directory.is_dir() else f"no recorded histories at {directory} (SPLITBRAIN_CORPUS names the place)"
+
+
+@functools.cache
+def torture_unasked() -> str | None:
+    """Why the long tests do not run, or None."""
+    return None if os.environ.get("SPLITBRAIN_TORTURE") == "1" else "takes minutes; `make torture` runs it"
+
+
+MISSING: dict[str, Callable[[], str | None]] = {
+    "docker": docker_missing,
+    "browser": browser_missing,
+    "corpus": corpus_missing,
+    "torture": torture_unasked,
+}
+
+
+def marks(item: pytest.Item) -> list[str]:
+    return [mark for mark in MISSING if item.get_closest_marker(mark) is not None]
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what this machine cannot run, with the reason."""
+    for mark in marks(item):
+        if (reason := MISSING[mark]()) is not None:
+            pytest.skip(reason)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Turn a skip into a failure where the resource is required, whoever skipped: the hook above or the test itself."""
+    report = yield
+    required = [mark for mark in marks(item) if os.environ.get(f"SPLITBRAIN_REQUIRE_{mark.upper()}") == "1"]
+    if report.skipped and required and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.outcome = "failed"
+        report.longrepr = f"{required[0]} is required here, but: {reason}"
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Give the test its bound. The alarm ends even a test whose event loop never runs again."""
+    limit_s = LONG_TEST_S if item.get_closest_marker("torture") else TEST_S
+
+    def out_of_time(_number: int, _frame: object) -> None:
+        pytest.fail(f"not over after {limit_s} s")
+
+    previous = signal.signal(signal.SIGALRM, out_of_time)
+    signal.alarm(limit_s)
+    try:
+        return (yield)
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, previous)
+
+
+@pytest.fixture(scope="session")
+def corpus() -> Path:
+    """The folder of histories recorded by others; use it with the mark `corpus`."""
+    return corpus_directory()

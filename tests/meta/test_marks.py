@@ -1,0 +1,107 @@
+"""A test that needs Docker, a browser or a corpus is skipped by name, or fails where it is required: never lost."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from documents import ROOT
+
+TESTS = """
+import pytest
+
+@pytest.mark.docker
+def test_containers(): pass
+
+@pytest.mark.corpus
+def test_recorded(): pass
+
+@pytest.mark.torture
+def test_for_minutes(): pass
+
+@pytest.mark.browser
+def test_that_skips_itself(): pytest.skip("no mood")
+
+@pytest.mark.docker
+@pytest.mark.xfail(reason="known")
+def test_known_to_fail(): assert False
+
+def test_plain(): pass
+"""
+
+
+def outcome(folder: Path, **told: str) -> tuple[int, str]:
+    """Exit code and output of a session with our conftest, on a machine that has a browser and nothing else."""
+    (folder / "tests").mkdir(exist_ok=True)
+    (folder / "tests" / "conftest.py").write_text((ROOT / "tests" / "conftest.py").read_text(encoding="utf-8"))
+    (folder / "tests" / "test_needs.py").write_text(TESTS)
+    (folder / "pyproject.toml").write_text((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("SPLITBRAIN_")}
+    missing = {"DOCKER_HOST": f"unix://{folder}/none", "SPLITBRAIN_CORPUS": f"{folder}/none"}
+    environment |= missing | {"SPLITBRAIN_CHROMIUM": sys.executable} | told
+    words = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--no-fold-skipped"]
+    done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, timeout=120)
+    return done.returncode, done.stdout
+
+
+def test_what_is_missing_is_skipped_by_name_with_the_reason(tmp_path: Path) -> None:
+    code, printed = outcome(tmp_path)
+    assert code == 0
+    assert "1 passed, 5 skipped" in printed
+    for name, reason in {
+        "test_containers": "no Docker engine answers",
+        "test_recorded": "no recorded histories at",
+        "test_for_minutes": "`make torture` runs it",
+        "test_that_skips_itself": "no mood",
+    }.items():
+        assert any(name in line and reason in line for line in printed.splitlines()), printed
+
+
+@pytest.mark.parametrize(
+    ("mark", "named"),
+    [("DOCKER", "test_containers"), ("CORPUS", "test_recorded"), ("BROWSER", "test_that_skips_itself")],
+)
+def test_what_is_required_fails_instead(mark: str, named: str, tmp_path: Path) -> None:
+    code, printed = outcome(tmp_path, **{f"SPLITBRAIN_REQUIRE_{mark}": "1"})
+    assert code == 1
+    assert f"{mark.lower()} is required here" in printed
+    assert any("FAILED" in line or "ERROR" in line for line in printed.splitlines() if named in line), printed
+
+
+def test_torture_runs_when_it_is_asked_for(tmp_path: Path) -> None:
+    code, printed = outcome(tmp_path, SPLITBRAIN_TORTURE="1")
+    assert code == 0
+    assert "2 passed, 4 skipped" in printed
+
+
+HANGS = """
+import asyncio, time
+
+def test_in_a_loop():
+    while True:
+        pass
+
+def test_asleep_under_a_broad_except():
+    try:
+        time.sleep(60)
+    except Exception:
+        pass
+
+def test_waiting_on_an_event_loop():
+    asyncio.run(asyncio.Event().wait())
+
+def test_after_them(): pass
+"""
+
+
+def test_a_test_that_hangs_fails_and_the_next_one_runs(tmp_path: Path) -> None:
+    conftest = (ROOT / "tests" / "conftest.py").read_text(encoding="utf-8")
+    (tmp_path / "conftest.py").write_text(conftest.replace("\nTEST_S = 600\n", "\nTEST_S = 1\n"))
+    (tmp_path / "test_hangs.py").write_text(HANGS)
+    words = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", "--rootdir", ".", "."]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.stdout.count("not over after 1 s") >= 3
+    assert "3 failed, 1 passed" in done.stdout
