@@ -171,7 +171,6 @@ class Controller:
             open_client=open_client,
             nemesis=nemesis,
             random=streams.stream("generator"),
-            now_ns=self.ground.now_ns,
             op_timeout_s=self.plan.op_timeout_s,
         )
 

@@ -15,7 +15,7 @@ from checkers.durability import Durability
 from checkers.linearizability import Linearizability
 
 from checkers.protocol import Checker
-from harness.generator import PENDING, Context, Generator, Pending, each_thread
+from harness.generator import BUSY, Context, Generator, Pending, each_thread
 from harness.history import Header
 from harness.op import NEMESIS, Op
 from harness.plan import Plan
@@ -44,7 +44,7 @@ class RegisterOps:
         """A read, write or compare-and-set of one of the live keys."""
         thread = ctx.free_thread()
         if thread is None:
-            return PENDING, self
+            return BUSY, self
         process = ctx.process(thread)
         key, keys = self.keys.take(ctx.random)
         share = ctx.random.random()

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from checkers.durability import Durability
-from checkers.sessions import MonotonicReads, ReadYourWrites
 
 from checkers.protocol import Checker
-from harness.generator import PENDING, Context, Generator, Pending, each_thread
+from checkers.sessions import MonotonicReads, ReadYourWrites
+from harness.generator import BUSY, Context, Generator, Pending, each_thread
 from harness.history import Header
 from harness.op import Op
 from harness.plan import Plan
@@ -40,7 +40,7 @@ class SessionOps:
         """A read from some node, half of them of the key that the session wrote last; or a write."""
         thread = ctx.free_thread()
         if thread is None:
-            return PENDING, self
+            return BUSY, self
         process = ctx.process(thread)
         key, keys = self.keys.take(ctx.random)
         if ctx.random.random() >= self.reads:

@@ -11,13 +11,15 @@ Free threads are offered in rotation, beginning after the one used last, so that
     >>> ctx.busy(0, time_ns=5).free
     (1, 2, 'nemesis')
 
-Limits: a worker's processes are thread, thread + concurrency, thread + 2 * concurrency, ..., which is what lets `thread`
-be a remainder rather than a table.
+Limits: a worker's processes are thread, thread + concurrency, thread + 2 * concurrency, ..., which is what lets
+`thread` be a remainder rather than a table.
 """
 
 from __future__ import annotations
 
 from typing import Final
+
+import msgspec
 
 from harness.generator.protocol import Allowed
 from harness.op import NEMESIS
@@ -52,7 +54,7 @@ class ThreadTable:
         return NEMESIS if bit == self.concurrency else bit
 
 
-class ThreadContext:
+class ThreadContext(msgspec.Struct, eq=False, gc=False):  # a Struct because several are made for every operation
     """One moment, as a generator sees it. Build the first with `start`.
 
     Attributes:
@@ -64,25 +66,13 @@ class ThreadContext:
         cursor: the bit with which the rotation goes on.
     """
 
-    __slots__ = ("allowed", "cursor", "free_mask", "processes", "random", "table", "time_ns")
-
-    def __init__(
-        self,
-        time_ns: int,
-        random: Random,
-        table: ThreadTable,
-        free_mask: int,
-        allowed: int,
-        processes: tuple[int, ...],
-        cursor: int,
-    ) -> None:
-        self.time_ns = time_ns
-        self.random = random
-        self.table = table
-        self.free_mask = free_mask
-        self.allowed = allowed
-        self.processes = processes
-        self.cursor = cursor
+    time_ns: int
+    random: Random
+    table: ThreadTable
+    free_mask: int
+    allowed: int
+    processes: tuple[int, ...]
+    cursor: int
 
     @classmethod
     def start(cls, concurrency: int, random: Random, *, nemesis: bool = True) -> ThreadContext:
@@ -124,6 +114,11 @@ class ThreadContext:
         bit = thread if isinstance(thread, int) else self.table.concurrency
         return self.free_mask >> bit & 1 == 1
 
+    def has(self, thread: Thread) -> bool:
+        """Whether that thread is among those that this generator may use."""
+        bit = thread if isinstance(thread, int) else self.table.concurrency
+        return self.allowed >> bit & 1 == 1
+
     def free_thread(self) -> Thread | None:
         """The first of `free`, at a price that does not grow with their number; None when there is none."""
         mask = self.free_mask
@@ -140,10 +135,7 @@ class ThreadContext:
 
     def restrict(self, allowed: Allowed) -> ThreadContext:
         """The same moment, seen by a generator that may use only these of the threads."""
-        return self.masked(self.table.mask(allowed))
-
-    def masked(self, mask: int) -> ThreadContext:
-        """`restrict` by bits."""
+        mask = self.table.mask(allowed)
         return ThreadContext(
             self.time_ns,
             self.random,

@@ -7,11 +7,12 @@ comes back, so that everybody may write the short form everywhere.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeAlias, cast
 
+import msgspec
+
 from harness.errors import SplitbrainError
-from harness.generator.protocol import PENDING, Context, Generator, Pending, Step
+from harness.generator.protocol import BUSY, Context, Generator, Pending, Step
 from harness.op import Op
 
 Next: TypeAlias = tuple[Op | Pending, Generator] | None
@@ -38,32 +39,52 @@ def lift(generator: Generator) -> Step | None:
     )
 
 
+def ask(generator: Generator, ctx: Context) -> Next:
+    """What any form of generator answers."""
+    op = getattr(generator, "op", None)  # spelled out, not lifted: these two are the hottest lines of a run
+    if op is None:
+        current = lift(generator)
+        return None if current is None else current.op(ctx)
+    return op(ctx)  # type: ignore[no-any-return]
+
+
+def tell(generator: Generator, ctx: Context, event: Op) -> Generator:
+    """What any form of generator becomes by an event; itself when nothing changed."""
+    if generator is None or type(generator) is Op:
+        return generator  # a template listens to nothing
+    update = getattr(generator, "update", None)
+    if update is not None:
+        return update(ctx, event)  # type: ignore[no-any-return]
+    current = lift(generator)
+    after = None if current is None else current.update(ctx, event)
+    return generator if after is current else after
+
+
 def _shortened(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-@dataclass(frozen=True, slots=True)
-class Template:
-    """One operation, emitted once: a free thread's process and the time are filled in where the template leaves them."""
+class Template(msgspec.Struct, frozen=True):
+    """One operation, emitted once; process (of a free thread) and time are filled in where the template has none."""
 
     template: Op
 
     def op(self, ctx: Context) -> Next:
         """Wait for a free thread (for the thread that the template names), then emit."""
         template = self.template
-        process: int | str | None = template.process
+        process = template.process
         if template.type != "invoke":
-            process = template.process
-        elif process == -1:
+            return self._filled(process, ctx.time_ns), None
+        if process == -1:
             thread = ctx.free_thread()
             if thread is None:
-                return PENDING, self
+                return BUSY, self
             process = ctx.process(thread)
         elif ctx.process(ctx.thread(process)) != process:
             return None  # that process is retired, so this can never happen
         elif not ctx.is_free(ctx.thread(process)):
-            return PENDING, self
+            return BUSY, self
         return self._filled(process, ctx.time_ns), None
 
     def _filled(self, process: int | str, now_ns: int) -> Op:
@@ -71,13 +92,12 @@ class Template:
         time = now_ns if op.time is None or op.time < now_ns else op.time
         return Op(-1, time, process, op.type, op.f, op.key, op.value, op.node, op.session, op.version, op.error)
 
-    def update(self, ctx: Context, event: Op) -> Generator:  # noqa: ARG002 - a template listens to nothing
+    def update(self, ctx: Context, event: Op) -> Generator:
         """Unmoved."""
         return self
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """A function of the context, called again each time what it returned is exhausted, until it returns None."""
 
     function: Callable[[Context], Generator]
@@ -85,7 +105,7 @@ class Call:
 
     def op(self, ctx: Context) -> Next:
         """Ask what the function returned last; call it when there is nothing left of that."""
-        step = self.current.op(ctx) if self.current is not None else None
+        step = ask(self.current, ctx)
         if step is None:
             made = lift(self.function(ctx))
             step = made.op(ctx) if made is not None else None
@@ -102,8 +122,7 @@ class Call:
         return self if updated is self.current else Call(self.function, lift(updated))
 
 
-@dataclass(frozen=True, slots=True)
-class Concat:
+class Concat(msgspec.Struct, frozen=True):
     """One generator after another, without waiting in between: the next begins when the one before has nothing left."""
 
     generators: Sequence[Generator]

@@ -42,6 +42,9 @@ class Context(Protocol):
     def is_free(self, thread: int | str) -> bool:
         """Whether that thread could take an operation now."""
 
+    def has(self, thread: int | str) -> bool:
+        """Whether that thread is among those that this generator may use."""
+
     def free_thread(self) -> int | str | None:
         """The first of `free`, at a price that does not grow with their number; None when there is none."""
 
@@ -57,10 +60,11 @@ Allowed: TypeAlias = Callable[[int | str], bool] | frozenset[int | str]
 
 
 class Pending:
-    """Says: nothing now, ask again after the next event or a little later.
+    """Says: nothing now. Ask again after the next event, or a little later.
 
     Attributes:
-        until_ns: when the asker knows it: nothing will come before this time, whatever happens; None when unknown.
+        until_ns: when known: unless an event happens, nothing will come before this time. None when unknown, and then
+            the asker comes back every millisecond.
     """
 
     __slots__ = ("until_ns",)
@@ -69,10 +73,12 @@ class Pending:
         self.until_ns = until_ns
 
     def __repr__(self) -> str:
-        return "PENDING"
+        return "PENDING" if self.until_ns is None else f"PENDING until {self.until_ns}"
 
 
 PENDING: Final = Pending()
+BUSY: Final = Pending(2**63 - 1)
+"""Pending until an event happens, such as a thread coming free; time alone changes nothing."""
 
 
 class Step(Protocol):
