@@ -53,6 +53,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         _complain(str(error))
         return error.exit_code
+    except SystemExit as shown:  # argparse leaves so after --help
+        return int(shown.code or 0)
     except KeyboardInterrupt:
         _complain("Interrupted.")
         return 130
@@ -79,7 +81,8 @@ def _dispatch(arguments: list[str]) -> int:
     name, rest = arguments[0], arguments[1:]
     if name not in COMMANDS:
         raise UsageError(f"There is no command {name!r}.{nearest(name, COMMANDS)}")
-    module = importlib.import_module(f"harness.cli.{name}")
+    # A module called `list` would hide the built-in from this package once it is imported.
+    module = importlib.import_module(f"harness.cli.{'listing' if name == 'list' else name}")
     code: int = module.main(rest)
     return code
 

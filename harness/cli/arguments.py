@@ -37,13 +37,18 @@ def add_options(parser: argparse.ArgumentParser, title: str, options: Sequence[O
         kind: Any = parse_truth if isinstance(option.default, bool) else type(option.default)
         default = str(option.default).lower() if isinstance(option.default, bool) else option.default
         group.add_argument(
-            f"--{option.name}",
+            flag(option.name),
             dest=f"option:{option.name}",
             type=kind,
             choices=option.choices or None,
             metavar=None if option.choices else type(option.default).__name__.upper(),
             help=f"{option.help} (default: {default})",
         )
+
+
+def flag(name: str) -> str:
+    """The flag of a switch: `heartbeat_ms` is `--heartbeat-ms`."""
+    return f"--{name.replace('_', '-')}"
 
 
 def parse_truth(text: str) -> bool:

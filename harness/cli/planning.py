@@ -198,7 +198,7 @@ def repeat_command(plan: Plan, options: Sequence[Option]) -> str:
     for option in options:
         value = plan.options.get(option.name, option.default)
         if value != option.default:
-            words += [f"--{option.name}", str(value).lower() if isinstance(value, bool) else _told(value)]
+            words += [arguments.flag(option.name), str(value).lower() if isinstance(value, bool) else _told(value)]
     return shlex.join(words)
 
 

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from harness.generator import PENDING
+from harness.generator import BUSY
 from harness.generator.context import ThreadContext
 from harness.op import NEMESIS, Op
 from harness.plan import Plan
@@ -49,7 +49,7 @@ def test_only_announced_operations_are_asked_for(workload):
 def test_nothing_is_asked_of_nobody(workload):
     ctx = ThreadContext.start(1, Streams(1).stream("generator"), nemesis=False).busy(0, time_ns=0)
     generator = workload.generator(Plan(options=settings(workload)))
-    assert generator.op(ctx) == (PENDING, generator)
+    assert generator.op(ctx) == (BUSY, generator)
 
 
 def test_small_values_are_drawn_from_the_given_range():
