@@ -36,7 +36,9 @@ class Budget:
 class Checker(Protocol):
     """A pure function of a history."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """As registered."""
 
     def check(self, history: History, budget: Budget) -> Verdict:
         """Judge. What it raises is turned into "unknown" with the error by whoever calls it."""

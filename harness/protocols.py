@@ -103,11 +103,25 @@ class Clocks(Protocol):
 class Cluster(Protocol):
     """Nodes that are up, with the system installed and started on them."""
 
-    nodes: tuple[str, ...]
-    net: Net | None
-    processes: Processes | None
-    clocks: Clocks | None
-    disks: Disks | None
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """Names, in order."""
+
+    @property
+    def net(self) -> Net | None:
+        """None where the ground lacks it."""
+
+    @property
+    def processes(self) -> Processes | None:
+        """None where the ground lacks it."""
+
+    @property
+    def clocks(self) -> Clocks | None:
+        """None where the ground lacks it."""
+
+    @property
+    def disks(self) -> Disks | None:
+        """None where the ground lacks it."""
 
     def address(self, node: str) -> tuple[str, int]:
         """Host and port where a client reaches the node's server."""
@@ -117,13 +131,15 @@ class Cluster(Protocol):
 
 
 class Ground(Protocol):
-    """A place where nodes run.
+    """A place where nodes run."""
 
-    `faults` names the surfaces that it offers: a subset of "net", "processes", "clocks", "disks".
-    """
+    @property
+    def name(self) -> str:
+        """As registered."""
 
-    name: str
-    faults: frozenset[str]
+    @property
+    def faults(self) -> frozenset[str]:
+        """The surfaces that it offers: of "net", "processes", "clocks", "disks"."""
 
     def new_event_loop(self) -> asyncio.AbstractEventLoop:
         """The loop on which cluster, clients, interpreter and nemesis of one run all live."""
@@ -159,10 +175,17 @@ class Option(msgspec.Struct, frozen=True):
 class System(Protocol):
     """A product that can be tested."""
 
-    name: str
-    operations: frozenset[str]
-    """The `f` values that its clients understand."""
-    options: tuple[Option, ...]
+    @property
+    def name(self) -> str:
+        """As registered."""
+
+    @property
+    def operations(self) -> frozenset[str]:
+        """The `f` values that its clients understand."""
+
+    @property
+    def options(self) -> tuple[Option, ...]:
+        """Its switches."""
 
     def client(self, cluster: Cluster, home: str, options: Mapping[str, Any], seed: int) -> Client:
         """A client whose first choice of node is `home`. Opens connections when first used."""
@@ -205,9 +228,17 @@ class Disk(Protocol):
 class Machine(Protocol):
     """What a server may use of the computer it runs on: passed in, so that it runs unchanged in a simulation."""
 
-    name: str
-    disk: Disk
-    random: Random
+    @property
+    def name(self) -> str:
+        """The node."""
+
+    @property
+    def disk(self) -> Disk:
+        """Its files."""
+
+    @property
+    def random(self) -> Random:
+        """Its source of chance."""
 
     def monotonic_ns(self) -> int:
         """A clock that never jumps."""
@@ -255,8 +286,9 @@ class Packaged(Protocol):
 class Nemesis(Protocol):
     """Makes one kind of fault happen, proves it, and lifts it."""
 
-    fs: frozenset[str]
-    """The `f` values that it handles."""
+    @property
+    def fs(self) -> frozenset[str]:
+        """The `f` values that it handles."""
 
     async def invoke(self, op: Op) -> Op:
         """Inject or lift; completes `ok` with evidence in the value, or `info` with an error."""

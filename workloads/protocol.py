@@ -14,19 +14,23 @@ from harness.protocols import Option
 
 
 class Workload(Protocol):
-    """A way to use the system, with the promises that are judged by it.
+    """A way to use the system, with the promises that are judged by it."""
 
-    Attributes:
-        name: as registered.
-        summary: one line for a list.
-        operations: the `f` values that the system's clients must understand.
-        options: its switches.
-    """
+    @property
+    def name(self) -> str:
+        """As registered."""
 
-    name: str
-    summary: str
-    operations: frozenset[str]
-    options: tuple[Option, ...]
+    @property
+    def summary(self) -> str:
+        """One line for a list."""
+
+    @property
+    def operations(self) -> frozenset[str]:
+        """The `f` values that the system's clients must understand."""
+
+    @property
+    def options(self) -> tuple[Option, ...]:
+        """Its switches."""
 
     def header(self, plan: Plan) -> Header:
         """What the operations mean: goes into the history's first line."""

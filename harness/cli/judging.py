@@ -29,7 +29,8 @@ def judge_stored_run(
 
     if run.history_path.exists():
         history = read_history(run.history_path)
-        result = judge_run(history, plan, workload.checkers(plan), Budget(plan.check_budget_s), repeat)
+        budget = Budget(plan.check_budget_s)
+        result = verified(history, judge_run(history, plan, workload.checkers(plan), budget, repeat))
         if failure is not None:
             outcome, reason = failure
             result = msgspec.structs.replace(result, outcome=outcome, headline="The run failed.", reason=reason)
@@ -52,9 +53,8 @@ def store_result(run: Run, result: Result) -> Result:
 
 def write_reports(run: Run, result: Result) -> None:
     """Write report.html and junit.xml."""
-    from reports.junit import render_junit
-
     from reports.html import write_html
+    from reports.junit import render_junit
 
     write_html(run)
     run.write("junit.xml", render_junit(result))

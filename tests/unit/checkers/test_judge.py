@@ -105,6 +105,9 @@ def test_faults_stand_in_the_result_with_their_proof():
         ("stop-kill", "ok", {**fault, "evidence": "n1 running"}),
     ):
         events.append(Op(len(events), 1000 + len(events), NEMESIS, type_, f, None, value))
+        if (f, type_) == ("start-kill", "ok"):
+            events.append(Op(len(events), 1000 + len(events), 7, "invoke", "read", "k"))
+            events.append(Op(len(events), 1000 + len(events), 7, "ok", "read", "k", 1))
     result = judge_run(history(*events), Plan(nemesis=("kill",)), [VALID], Budget(10), "again")
     (proof,) = result.faults
     assert (proof.fault, proof.nodes, proof.proven) == ("kill-1", ("n1",), True)
