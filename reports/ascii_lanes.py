@@ -18,7 +18,7 @@ from reports.text import duration_text
 from reports.witness import Band, Scale, Step, Witness
 
 _ASCII: Final = str.maketrans(
-    {"→": ">", "—": "-", "–": "-", "…": "~", "←": "<", "µ": "u", "·": "-", "×": "x", "⋯": "~"}
+    {"→": "->", "—": "-", "–": "-", "…": "~", "←": "<-", "µ": "u", "·": "-", "×": "x", "⋯": "~"}
 )
 
 
@@ -66,7 +66,7 @@ def draw(witness: Witness, width: int, signs: Signs, faults_max: int = 2) -> lis
     rows += [_fault_row(band, witness.scale, width, signs) for band in witness.bands[:faults_max]]
     hidden = len(witness.bands) - faults_max
     if hidden > 0:
-        rows[-1] = Lane("fault", f"{rows[-1].text} (+{hidden} more)", "", rows[-1].drawing)
+        rows[-1] = Lane("fault", f"+{hidden} more, {rows[-1].text}", "", rows[-1].drawing)
     return [*rows, Lane("", "", "", _axis(witness, width, signs))]
 
 

@@ -17,24 +17,26 @@ from __future__ import annotations
 from typing import Final
 from xml.etree import ElementTree
 
+from harness.history import History
 from harness.result import Result
 from harness.verdict import Verdict
-from reports.summary import anomaly_count, fault_summary, findings, outcomes, summary_of
+from reports.summary import Finding, anomaly_count, fault_summary, findings, outcomes, summary_of
+from reports.terminal import proof_text
 from reports.text import count_text, inert, name_text
 
 _ANOMALIES_MAX: Final = 10
 _FAILED: Final = ("infrastructure", "harness")
 
 
-def render_junit(result: Result) -> bytes:
-    """The file, as UTF-8 with a declaration."""
+def render_junit(result: Result, history: History | None = None) -> bytes:
+    """The file, as UTF-8 with a declaration. With the history, the first failure shows its operations as lanes."""
     suite = ElementTree.Element("testsuite", name=inert(result.title, 200))
     _properties(suite, result)
     verdicts = _flat(result.verdicts)
     undecided = any(verdict.answer == "unknown" for verdict in verdicts)
     _run_case(suite, result, undecided)
     for verdict in verdicts:
-        _checker_case(suite, result, verdict)
+        _checker_case(suite, result, verdict, history)
     _count(suite, result)
     suites = ElementTree.Element("testsuites", {**suite.attrib, "name": "splitbrain"})
     suites.append(suite)
@@ -75,19 +77,19 @@ def _run_case(suite: ElementTree.Element, result: Result, undecided: bool) -> No
     ElementTree.SubElement(case, "system-out").text = "\n".join(inert(line, 1000) for line in lines if line)
 
 
-def _checker_case(suite: ElementTree.Element, result: Result, verdict: Verdict) -> None:
+def _checker_case(suite: ElementTree.Element, result: Result, verdict: Verdict, history: History | None) -> None:
     case = _case(suite, result, verdict.checker)
     said = summary_of(verdict)
     if verdict.answer == "invalid":
-        found = [anomaly for _, anomaly in ((f.verdict, f.anomaly) for f in findings(result) if f.verdict is verdict)]
-        first = found[0] if found else None
+        found = [finding for finding in findings(result) if finding.verdict is verdict]
+        first = found[0].anomaly if found else None
         failure = ElementTree.SubElement(
             case,
             "failure",
             type=inert(first.name if first else "violation", 60),
             message=inert(first.sentence if first else said, 300),
         )
-        lines = [_anomaly_line(anomaly.key, anomaly.sentence) for anomaly in found[:_ANOMALIES_MAX]]
+        lines = [_proof(finding, result, history) for finding in found[:_ANOMALIES_MAX]]
         rest = anomaly_count(verdict) - len(lines)
         failure.text = "\n".join([*lines, *([f"and {count_text(rest)} more"] if rest > 0 else [])]) or said
     elif verdict.answer == "unknown":
@@ -100,8 +102,13 @@ def _checker_case(suite: ElementTree.Element, result: Result, verdict: Verdict) 
         ElementTree.SubElement(case, "system-out").text = said
 
 
-def _anomaly_line(key: object, sentence: str) -> str:
-    return f"key {name_text(key)}: {inert(sentence, 2000)}" if key is not None else inert(sentence, 2000)
+def _proof(finding: Finding, result: Result, history: History | None) -> str:
+    """The operations of the worst anomaly, where they can be drawn; of all others the sentence."""
+    anomaly = finding.anomaly
+    if history is not None and finding.number == 1:
+        return proof_text(finding, result, history)
+    sentence = inert(anomaly.sentence, 2000)
+    return f"key {name_text(anomaly.key)}: {sentence}" if anomaly.key is not None else sentence
 
 
 def _count(suite: ElementTree.Element, result: Result) -> None:

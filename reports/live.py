@@ -23,13 +23,13 @@ from typing import Any, Final
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.panel import Panel
-from rich.progress_bar import ProgressBar
 from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
 from harness.op import NEMESIS, Op
 from harness.plan import Plan
+from reports.console import screen
 from reports.text import count_text, counted, duration_text, inert
 
 PHASES: Final = (
@@ -44,8 +44,9 @@ _SPARKS: Final = "▁▂▃▄▅▆▇█"
 _LATENCIES_MAX: Final = 4096
 _FAULTS_SHOWN: Final = 3
 _WIDEST: Final = 110
-_WIDE: Final = 104
-"""Below this, only the phase that is under way is named."""
+_FRAME: Final = 4
+_CLOCK: Final = 12
+"""Cells around the phases: the frame of the panel; the wheel and the time."""
 
 
 class LivePanel:
@@ -66,7 +67,7 @@ class LivePanel:
     ) -> None:
         self._plan, self._now_ns, self._quiet = plan, now_ns, quiet
         self._header = tuple(inert(line, 2000) for line in header)
-        self._console = console or Console(stderr=True, highlight=False)
+        self._console = console or screen(stderr=True)
         self._unicode = "utf" in self._console.encoding.lower()
         self._live: Live | None = None
         self._origin_ns = self._phase_ns = self._lined_ns = now_ns()
@@ -129,15 +130,15 @@ class LivePanel:
             self._latencies.append(time_ns - began_ns)
         second = time_ns // SECOND_NS
         if second != self._second or not self._seconds:
-            self._advance(second, time_ns)
+            self._advance(second)
         self._seconds[-1] += 1
 
-    def _advance(self, second: int, time_ns: int) -> None:
+    def _advance(self, second: int) -> None:
         """A new second of the run: one more cell of the sparkline, and maybe a plain line."""
         missing = second - self._second if self._seconds else 1
         self._seconds.extend([0] * max(0, min(missing, SPARK_CELLS)))
         self._second = max(second, self._second)
-        now_ns = self._origin_ns + time_ns
+        now_ns = self._now_ns()
         if not self._quiet and self._live is None and now_ns - self._lined_ns >= PLAIN_NS:
             self._line(now_ns)
 
@@ -197,14 +198,16 @@ class LivePanel:
     def picture(self) -> RenderableType:
         """The panel: phases, progress, counts, latency, faults; its lines do not jump."""
         width = min(self._console.width, _WIDEST)
-        body = Group(self._strip(width), self._progress(), self._counts_row(), self._latency_row(), self._fault_row())
+        body = Group(
+            self._strip(width), self._progress(width), self._counts_row(), self._latency_row(), self._fault_row()
+        )
         return Panel(body, width=width, border_style="dim", padding=(0, 1))
 
     def _strip(self, width: int) -> RenderableType:
         """Where the run stands; the wheel turns as long as this process lives."""
         at = self._phases.index(self._phase) if self._phase in self._phases else 0
         text = Text(no_wrap=True, overflow="ellipsis")
-        if width >= _WIDE:
+        if sum(len(name) + 2 for name in self._phases) <= width - _FRAME - _CLOCK:
             for number, name in enumerate(self._phases):
                 text.append(f"{name}  ", "bold cyan" if number == at else "green" if number < at else "dim")
         else:
@@ -217,16 +220,15 @@ class LivePanel:
         row.add_row(self._spinner, text, Text(f"{self.elapsed_ns / 1e9:.1f} s", "bold"))
         return row
 
-    def _progress(self) -> RenderableType:
-        """The main phase against its limit; full after it, empty before."""
-        passed_ns = float(self._now_ns() - self._phase_ns)
-        limit_ns = max(1.0, self._plan.time_limit_s * SECOND_NS)
-        if self._phase != "main":
-            ran = self._phase in PHASES[PHASES.index("main") :]
-            passed_ns = limit_ns if ran else 0.0
-        return ProgressBar(
-            total=limit_ns, completed=min(passed_ns, limit_ns), complete_style="cyan", finished_style="cyan"
-        )
+    def _progress(self, width: int) -> Text:
+        """The main phase against its limit; full after it, empty before. To be read without colour, too."""
+        share = float(self._phase in PHASES[PHASES.index("main") :])
+        if self._phase == "main":
+            share = min(1.0, (self._now_ns() - self._phase_ns) / max(1.0, self._plan.time_limit_s * SECOND_NS))
+        cells = width - _FRAME
+        done = round(share * cells)
+        full, empty = ("━", "╌") if self._unicode else ("=", ".")
+        return Text.assemble((full * done, "cyan"), (empty * (cells - done), "dim"))
 
     def _counts_row(self) -> Text:
         line = Text(no_wrap=True, overflow="ellipsis")

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from harness.history import History
 from harness.result import FaultProof, Result
 from reports.summary import (
     ANSWER_GLYPHS,
@@ -26,6 +27,7 @@ from reports.summary import (
     word,
     worst_first,
 )
+from reports.terminal import proof_text
 from reports.text import counted, duration_text, inert, json_text, name_text
 
 _ANOMALIES_MAX: Final = 10
@@ -38,28 +40,30 @@ def escaped(text: str) -> str:
     return _ACTS.sub(lambda match: f"&#{ord(match.group())};", text)
 
 
-def render_markdown(result: Result) -> str:
-    """The whole summary."""
+def render_markdown(result: Result, history: History | None = None) -> str:
+    """The whole summary. With the history, the operations of the worst anomaly are drawn as lanes."""
     parts = [
         f"## {GLYPHS[result.outcome][0]} {word(result)} · {escaped(inert(result.title, 120))}",
         escaped(inert(result.headline, 600)),
         escaped(" · ".join([*facts(result), outcomes(result), fault_summary(result)])),
         *(f"> **Why:** {escaped(inert(text, 2000))}" for text in (result.reason,) if text),
         *(f"> **Note:** {escaped(inert(text, 600))}" for text in (result.truncated,) if text),
-        *_anomalies(result),
+        *_anomalies(result, history),
         _checkers(result),
         *([_faults(result.faults)] if result.faults else []),
         *([_repeat(result)] if result.repeat else []),
-        *([_details("Plan", _fenced(json_text(result.plan), "json"))] if result.plan else []),
+        *([_details("Plan", _fenced(inert(json_text(result.plan), 20_000), "json"))] if result.plan else []),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _anomalies(result: Result) -> Iterable[str]:
+def _anomalies(result: Result, history: History | None) -> Iterable[str]:
     found = findings(result)
     if not found:
         return
     yield "### What broke"
+    if history is not None:
+        yield _fenced(proof_text(found[0], result, history), "text")
     lines: list[str] = []
     for finding in found[:_ANOMALIES_MAX]:
         anomaly = finding.anomaly

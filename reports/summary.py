@@ -78,7 +78,7 @@ def anomaly_count(verdict: Verdict) -> int:
 
 def facts(result: Result) -> list[str]:
     """Seed, length and number of operations, as far as they are known."""
-    seed = [f"seed {result.plan['seed']}"] if "seed" in result.plan else []
+    seed = [f"seed {name_text(result.plan['seed'], 24)}"] if "seed" in result.plan else []
     length = [duration_text(result.duration_ns)] if result.duration_ns > 0 else []
     return [*seed, *length, counted(result.counts.operations, "op")]
 
@@ -116,13 +116,16 @@ def summary_of(verdict: Verdict) -> str:
     return inert(verdict.summary or verdict.reason, 600)
 
 
+def several(before: str) -> bool:
+    """Whether an anomaly's `before` names more than one possible state."""
+    return " or " in before or ", " in before
+
+
 def commands(result: Result, run_path: str) -> list[tuple[str, str]]:
     """What to do next: (what it is for, what to type)."""
-    first = next(iter(findings(result)), None)
     rows = []
     if run_path:
-        anchor = f"#op={first.anomaly.culprit}" if first and first.anomaly.culprit is not None else ""
-        rows.append(("report", f"{run_path}/report.html{anchor}"))
+        rows.append(("report", f"{run_path}/report.html"))
     if result.repeat:
         rows.append(("repeat", inert(result.repeat, 2000)))
     if run_path:

@@ -10,12 +10,12 @@ sign already say, and without Unicode the same picture is drawn in ASCII.
 
 from __future__ import annotations
 
-import contextlib
 import textwrap
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final, Protocol
 
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.text import Text
 
@@ -26,6 +26,7 @@ from harness.result import Result
 from harness.store import Run
 from harness.verdict import Anomaly, Outcome, Verdict
 from reports.ascii_lanes import PLAIN, UNICODE, Lane, draw, plain
+from reports.console import screen
 from reports.summary import (
     ANSWER_GLYPHS,
     GLYPHS,
@@ -33,9 +34,11 @@ from reports.summary import (
     anomaly_count,
     commands,
     facts,
+    fault_name,
     fault_summary,
     findings,
     outcomes,
+    several,
     summary_of,
     word,
     worst_first,
@@ -66,14 +69,13 @@ def print_verdict(
 
     The history is read only when there is something to draw; one that cannot be read costs the picture, not the block.
     """
-    console = console or Console(highlight=False)
+    console = console or screen()
     history = _history(history_path) if findings(result) else None
     unicode = "utf" in console.encoding.lower()
-    block = _Block(result, history, min(console.width, WIDEST), unicode, shown_path(run.path) if run else "")
-    with contextlib.suppress(BrokenPipeError):
-        for line in block.lines():
-            whole = line.no_wrap is False  # a command, for copying; all else is cut by the screen rather than broken
-            console.print(line, soft_wrap=whole, no_wrap=True, overflow="ignore" if whole else "crop", crop=not whole)
+    block = _Block(result, history, min(console.width, WIDEST), unicode, run.path if run else None)
+    for line in block.lines():
+        whole = line.no_wrap is False  # a command, for copying; all else is cut by the screen rather than broken
+        console.print(line, soft_wrap=whole, no_wrap=True, overflow="ignore" if whole else "crop", crop=not whole)
 
 
 def shown_path(path: Path) -> str:
@@ -91,25 +93,17 @@ def _history(path: Path | None) -> History | None:
         return None
 
 
-def plain_block(
-    result: Result, history: History | None, width: int = 80, unicode: bool = True, run_path: str = ""
-) -> str:
-    """The same as plain text, for log files and for JUnit."""
-    lines = _Block(result, history, min(width, WIDEST), unicode, run_path).lines()
-    return "\n".join(line.plain.rstrip() for line in lines) + "\n"
-
-
-def proof_text(finding: Finding, result: Result, history: History | None, width: int = 80) -> str:
-    """One anomaly as plain text: the sentences and the picture."""
-    lines = _Block(result, history, width, True, "").proof(finding)
-    return "\n".join(line.plain.rstrip() for line in lines)
+def proof_text(finding: Finding, result: Result, history: History | None, width: int = 100) -> str:
+    """One anomaly as plain text, at most twelve lines: the sentences and the picture, for JUnit and Markdown."""
+    lines = _Block(result, history, width, True, None).proof(finding)
+    return textwrap.dedent("\n".join(line.plain.rstrip() for line in lines))
 
 
 class _Block:
     """Builds the lines; each is one `Text` that fits the width."""
 
-    def __init__(self, result: Result, history: History | None, width: int, unicode: bool, run_path: str) -> None:
-        self.result, self.history, self.run_path = result, history, run_path
+    def __init__(self, result: Result, history: History | None, width: int, unicode: bool, run: Path | None) -> None:
+        self.result, self.history, self.run = result, history, run
         self.width, self.unicode = max(40, width), unicode
         self.found = findings(result)
 
@@ -171,21 +165,20 @@ class _Block:
 
     def _before(self, anomaly: Anomaly, witness: Witness | None) -> list[Text]:
         when = f"At {witness.moment(witness.steps[0].start)}" if witness else "Before"
-        said = f"{when} the only possible state was {inert(anomaly.before, 120)}. Then:"
-        if " or " in anomaly.before or "," in anomaly.before:
-            said = f"{when} the only possible states were {inert(anomaly.before, 120)}. Then:"
+        were = "states were" if several(anomaly.before) else "state was"
+        said = f"{when} the only possible {were} {inert(anomaly.before, 120)}. Then:"
         return self._wrapped(said, 2, "", most=1)
 
     def _picture(self, witness: Witness) -> list[Text]:
         mark = self._words("  ← culprit" if self.width >= _ROOMY else " ←")
-        labels = [(step.process, step.text, _SHORT_STATUS.get(step.status, step.status)) for step in witness.steps]
-        process_width = min(8, max([len(p) for p, _, _ in labels] + ([5] if witness.bands else [])))
-        status_width = max(len(status) for _, _, status in labels)
+        names = [*(step.process for step in witness.steps), *("fault" for _ in witness.bands)]
+        process_width = min(8, max(cell_len(name) for name in names))
+        status_width = max(len(_SHORT_STATUS.get(step.status, step.status)) for step in witness.steps)
         text_room = max(12, self.width // 3)
-        longest = max([len(t) for _, t, _ in labels])
-        if witness.bands:
-            longest = max(longest, min(24, text_room) - 2 - status_width)  # a fault has no status to leave room for
-        text_width = min(text_room, longest)
+        longest = max(cell_len(self._words(step.text)) for step in witness.steps)
+        for band in witness.bands:  # a fault has no status to leave room for
+            longest = max(longest, cell_len(fault_name(band.fault)) - 2 - status_width)
+        text_width = min(text_room - 2 - status_width, longest)
         room = self.width - 4 - process_width - 2 - text_width - 2 - status_width - 2 - len(mark)
         rows = draw(witness, max(12, room), UNICODE if self.unicode else PLAIN)
         lines = [self._lane(row, process_width, text_width, status_width, mark) for row in rows]
@@ -198,15 +191,16 @@ class _Block:
         style = _STATUS_STYLES.get(row.status, "dim")
         fault = row.process == "fault"
         text_cells = text_width + 2 + status_width if fault else text_width
-        text = self._cut(self._words(row.text), text_cells).ljust(text_cells)
+        text = self._cell(self._words(row.text), text_cells)
         line = Text("    ")
-        line.append(self._cut(row.process, process_width).ljust(process_width) + "  ", "dim" if fault else "bold")
+        line.append(self._cell(self._words(row.process), process_width) + "  ", "dim" if fault else "bold")
         line.append(text + "  ", "dim" if fault else "")
         if not fault:
             line.append(status.ljust(status_width) + "  ", style)
         line.append(self._words(row.drawing) if row.process == "" else row.drawing, style)
         if row.culprit:
             line.append(mark, "bold red")
+        line.rstrip()
         return line
 
     def _further(self) -> Iterator[Text]:
@@ -231,12 +225,19 @@ class _Block:
         return self._wrapped(said, 2, "", name, _ANSWER_STYLES[verdict.answer], most=2)
 
     def _commands(self) -> Iterator[Text]:
-        rows = commands(self.result, inert(self.run_path, 1000))
+        rows = commands(self.result, inert(shown_path(self.run), 1000) if self.run else "")
         name_width = max((len(name) for name, _ in rows), default=0)
         for name, command in rows:
-            line = Text.assemble((f"  {name.ljust(name_width)}  ", "dim"), (self._words(command), "cyan"))
+            style = f"cyan link {self._address()}" if name == "report" else "cyan"
+            line = Text.assemble((f"  {name.ljust(name_width)}  ", "dim"), (self._words(command), style))
             line.no_wrap = False
             yield line
+
+    def _address(self) -> str:
+        """Where a click on the report's path leads, in terminals that can: straight to the culprit."""
+        culprit = next((finding.anomaly.culprit for finding in self.found), None)
+        page = (self.run or Path()).absolute() / "report.html"
+        return page.as_uri() + ("" if culprit is None else f"#op={culprit}")
 
     def _wrapped(
         self, text: str, indent: int, style: str = "", lead: str = "", lead_style: str = "dim", most: int = 6
@@ -255,8 +256,14 @@ class _Block:
     def _words(self, text: str) -> str:
         return text if self.unicode else plain(text)
 
+    def _cell(self, text: str, width: int) -> str:
+        """The text in exactly so many cells of the screen; a Chinese character takes two."""
+        return set_cell_size(self._cut(text, width), width)
+
     def _cut(self, text: str, width: int) -> str:
-        return text if len(text) <= width else text[: max(1, width - 1)] + ("…" if self.unicode else "~")
+        if cell_len(text) <= width:
+            return text
+        return set_cell_size(text, max(1, width - 1)).rstrip() + ("…" if self.unicode else "~")
 
 
 class Ability(Protocol):
@@ -280,20 +287,19 @@ class Ability(Protocol):
 
 def print_findings(found: Iterable[Ability], console: Console | None = None) -> None:
     """Print what this machine can do, ground by ground, and under what it cannot the remedy."""
-    console = console or Console(highlight=False)
+    console = console or screen()
     unicode = "utf" in console.encoding.lower()
     rows = list(found)
     name_width = min(28, max((len(row.ability) for row in rows), default=0))
     ground = None
-    with contextlib.suppress(BrokenPipeError):
-        for row in rows:
-            if row.ground != ground:
-                ground = row.ground
-                able = sum(other.available for other in rows if other.ground == ground)
-                total = sum(other.ground == ground for other in rows)
-                console.print(Text.assemble((inert(ground, 40), "bold"), (f"  {able} of {total}", "dim")))
-            for line in _finding_lines(row, name_width, min(console.width, WIDEST), unicode):
-                console.print(line, no_wrap=True, overflow="crop")
+    for row in rows:
+        if row.ground != ground:
+            ground = row.ground
+            able = sum(other.available for other in rows if other.ground == ground)
+            total = sum(other.ground == ground for other in rows)
+            console.print(Text.assemble((inert(ground, 40), "bold"), (f"  {able} of {total}", "dim")))
+        for line in _finding_lines(row, name_width, min(console.width, WIDEST), unicode):
+            console.print(line, no_wrap=True, overflow="crop")
 
 
 def _finding_lines(row: Ability, name_width: int, width: int, unicode: bool) -> Iterator[Text]:

@@ -176,16 +176,12 @@ def _step(operations: Operations, row: int, culprit: bool, timed: bool) -> Step:
 
 
 def _scale(steps: Sequence[Step]) -> Scale:
-    """Busy stretches in proportion, long pauses short."""
-    latest = max(step.start if step.end is None else step.end for step in steps)
-    earliest = min(step.start for step in steps)
-    margin = max(1, (latest - earliest) // 40)
-    spans = sorted((step.start, step.start if step.end is None else step.end) for step in steps)
-    busy = _merged([(start - margin // 4, stop + margin // 4) for start, stop in spans])
-    busy = _closed(busy)
-    busy[0] = (max(0, min(busy[0][0], earliest - margin // 2)), busy[0][1])
-    open_ended = any(step.end is None for step in steps)
-    busy[-1] = (busy[-1][0], latest + (margin * 4 if open_ended else margin))
+    """Busy stretches in proportion, long pauses short, and a little room around each stretch."""
+    busy = _closed(_merged(sorted((step.start, step.start if step.end is None else step.end) for step in steps)))
+    margin = max(1, sum(stop - start for start, stop in busy) // 40)
+    busy = [(max(0, start - margin // 2), stop + margin // 2) for start, stop in busy]
+    if any(step.end is None for step in steps):
+        busy[-1] = (busy[-1][0], busy[-1][1] + margin * 4)
     return _laid_out(busy)
 
 

@@ -9,6 +9,9 @@ Each resource is looked for at most once a session, and only if a test that need
 
 A test has TEST_S seconds, set-up and tear-down included (LONG_TEST_S with the mark `torture`): one that hangs is a
 failure with the place where it hung, not a job that somebody has to end.
+
+Property tests draw the same cases every time, and no clock decides whether they pass: a busy machine is no failure.
+With `make torture` the cases are fresh ones.
 """
 
 from __future__ import annotations
@@ -22,12 +25,14 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 ENGINE_ANSWER_S = 10
 TEST_S = 600
 LONG_TEST_S = 7200
+TORTURE = os.environ.get("SPLITBRAIN_TORTURE") == "1"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -73,8 +78,18 @@ def corpus_missing() -> str | None:
 @functools.cache
 def torture_unasked() -> str | None:
     """Why the long tests do not run, or None."""
-    return None if os.environ.get("SPLITBRAIN_TORTURE") == "1" else "takes minutes; `make torture` runs it"
+    return None if TORTURE else "takes minutes; `make torture` runs it"
 
+
+hypothesis.settings.register_profile(
+    "splitbrain",
+    deadline=None,
+    derandomize=not TORTURE,
+    database=None,
+    print_blob=True,
+    suppress_health_check=(hypothesis.HealthCheck.too_slow,),
+)
+hypothesis.settings.load_profile("splitbrain")
 
 MISSING: dict[str, Callable[[], str | None]] = {
     "docker": docker_missing,

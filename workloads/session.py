@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from checkers.durability import Durability
-
 from checkers.protocol import Checker
 from checkers.sessions import MonotonicReads, ReadYourWrites
 from harness.generator import BUSY, Context, Generator, Pending, each_thread
@@ -20,41 +20,57 @@ from harness.plan import Plan
 from harness.protocols import Option
 from workloads.keys import RotatingKeys, final_reads
 
+WRITING_VISITS: Final = 0.75
+"""Share of visits that begin with a write."""
+
 
 @dataclass(frozen=True, slots=True)
 class SessionOps:
-    """Generator of writes and of reads from a node drawn each time.
+    """Generator of short visits: a session writes, or reads, and at once reads the same key from other nodes.
+
+    What a session guarantee promises is only ever broken while replication lags behind, so the reads of a visit follow
+    as closely as the rate allows.
 
     Attributes:
-        keys: which keys are in use; nodes: where reads hop to; reads: their share; next_value: the next new value.
-        wrote: the last key that each process wrote, which it likes to read next.
+        keys: which keys are in use; nodes: where reads hop to; next_value: the next new value.
+        visitor, key, left: whose visit it is, to which key, and how many of its reads are left.
     """
 
     keys: RotatingKeys
     nodes: tuple[str, ...]
-    reads: float = 0.7
     next_value: int = 1
-    wrote: tuple[tuple[int | str, str], ...] = ()
+    visitor: int | str | None = None
+    key: str = ""
+    left: int = 0
 
     def op(self, ctx: Context) -> tuple[Op | Pending, Generator]:
-        """A read from some node, half of them of the key that the session wrote last; or a write."""
+        """The next read of the visit; or, when that is over or its session is busy, the beginning of another."""
+        if self.left and self.visitor is not None and _goes_on(ctx, self.visitor):
+            read = Op(process=self.visitor, time=ctx.time_ns, f="read", key=self.key, node=self._node(ctx))
+            return read, replace(self, left=self.left - 1)
         thread = ctx.free_thread()
         if thread is None:
             return BUSY, self
         process = ctx.process(thread)
         key, keys = self.keys.take(ctx.random)
-        if ctx.random.random() >= self.reads:
-            wrote = (*(pair for pair in self.wrote if pair[0] != process), (process, key))[-len(ctx.threads) * 2 :]
+        visit = replace(self, keys=keys, visitor=process, key=key, left=1 + ctx.random.randrange(3))
+        if ctx.random.random() < WRITING_VISITS:
             write = Op(process=process, time=ctx.time_ns, f="write", key=key, value=self.next_value)
-            return write, replace(self, keys=keys, next_value=self.next_value + 1, wrote=wrote)
-        if ctx.random.random() < 0.5:
-            key = dict(self.wrote).get(process, key)
-        node = self.nodes[ctx.random.randrange(len(self.nodes))]
-        return Op(process=process, time=ctx.time_ns, f="read", key=key, node=node), replace(self, keys=keys)
+            return write, replace(visit, next_value=self.next_value + 1)
+        return Op(process=process, time=ctx.time_ns, f="read", key=key, node=self._node(ctx)), visit
+
+    def _node(self, ctx: Context) -> str:
+        return self.nodes[ctx.random.randrange(len(self.nodes))]
 
     def update(self, ctx: Context, event: Op) -> Generator:
         """What happened does not matter here."""
         return self
+
+
+def _goes_on(ctx: Context, process: int | str) -> bool:
+    """Whether a session can go on now: its worker still runs it, and is free."""
+    thread = ctx.thread(process)
+    return ctx.is_free(thread) and ctx.process(thread) == process
 
 
 @dataclass(frozen=True)
@@ -74,7 +90,7 @@ class SessionWorkload:
         return Header(splitbrain=1, model="register", workload=self.name, plan=plan.digest())
 
     def generator(self, plan: Plan) -> Generator:
-        """Seven reads to three writes."""
+        """Visits of two to four operations, of which the first may be a write."""
         keys = RotatingKeys.of(int(plan.options["keys"]), int(plan.options["ops-per-key"]))
         return SessionOps(keys, plan.node_names())
 

@@ -56,7 +56,12 @@ class SimTimer(asyncio.TimerHandle):
     _loop: Any
 
     def __init__(
-        self, when_ns: int, callback: Callable[..., object], args: tuple[Any, ...], loop: SimLoop, context: Context | None
+        self,
+        when_ns: int,
+        callback: Callable[..., object],
+        args: tuple[Any, ...],
+        loop: SimLoop,
+        context: Context | None,
     ) -> None:
         self.when_ns = when_ns
         self._callback = callback
@@ -71,7 +76,7 @@ class SimTimer(asyncio.TimerHandle):
             self._cancelled = True
             self._callback = None
             self._args = None
-            self._loop._timer_cancelled()
+            self._loop.timer_cancelled()
 
     def when(self) -> float:
         """The deadline in seconds on `loop.time()`."""
@@ -102,6 +107,12 @@ class SimTask(asyncio.Task[Any]):
         self.sequence = sequence = loop.next_sequence()  # before asyncio puts the task into its first set
         self.process = CURRENT.get() if context is None else context.get(CURRENT)
         super().__init__(coro, loop=loop, name=name or f"Task-{sequence}", context=context, **more)
+
+    def cancel(self, msg: Any | None = None) -> bool:
+        """As in asyncio; the order of cancellations goes into the trace."""
+        loop: Any = self.get_loop()
+        loop.trace.add(loop.now_ns(), -1 - self.sequence)
+        return super().cancel(msg)
 
     def __hash__(self) -> int:
         return self.sequence

@@ -6,8 +6,8 @@ a start to the kill, is one `Process`: a restart is a new one on the same host.
 
     running ──pause──▶ paused ──resume──▶ running ──kill──▶ dead (for good)
 
-A paused process' callbacks are held and run, in order, when it is resumed. A dead process' callbacks are dropped: not
-even its `finally` blocks run, just as after a SIGKILL.
+A paused process' callbacks are held and run, in order, when it is resumed. A dead process' callbacks are dropped: what
+would have run in its `finally` blocks has no effect, just as after a SIGKILL.
 """
 
 from __future__ import annotations
@@ -15,10 +15,23 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextvars import ContextVar
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
+
+from harness.streams import Random
 
 CONTROL: Final = "control"
 """The host of everything that is not a node."""
+
+
+class Killed(BaseException):
+    """Unwinds the code of a process that was killed in the middle of what it did. Nothing it does on the way counts."""
+
+
+class Socket(Protocol):
+    """What the operating system closes when a process is gone: a connection's end, or a listener."""
+
+    def owner_died(self, quietly: bool) -> None:
+        """Let go; quietly: the whole machine is gone, so that nobody is told."""
 
 
 class Process:
@@ -28,23 +41,35 @@ class Process:
         host: the name of the host it runs on.
         state: see the module docstring.
         held: callbacks that wait for a resume.
+        sockets: what it has open, by number.
         log: takes one line; errors that nobody caught go there.
-        wall_ns: what the host's wall clock says to this process.
+        wall_ns: what the host's wall clock says.
+        random: the chance that it is given instead of the real one.
     """
 
-    __slots__ = ("held", "host", "log", "state", "wall_ns")
+    __slots__ = ("held", "host", "log", "random", "sockets", "state", "wall_ns")
 
-    def __init__(self, host: str, log: Callable[[str], None], wall_ns: Callable[[], int]) -> None:
+    def __init__(self, host: str, log: Callable[[str], None], wall_ns: Callable[[], int], random: Random) -> None:
         self.host = host
         self.state: Literal["running", "paused", "dead"] = "running"
         self.held: list[asyncio.Handle] = []
+        self.sockets: dict[int, Socket] = {}
         self.log = log
         self.wall_ns = wall_ns
+        self.random = random
 
     def hold(self, handle: asyncio.Handle) -> None:
         """Take a callback that must not run now: kept while paused, dropped when dead."""
         if self.state == "paused":
             self.held.append(handle)
+
+    def end(self, quietly: bool) -> None:
+        """Be dead: nothing of it runs any more, and its sockets are let go, in the order they were opened."""
+        self.state = "dead"
+        self.held.clear()
+        for socket in list(self.sockets.values()):
+            socket.owner_died(quietly)
+        self.sockets.clear()
 
 
 CURRENT: Final[ContextVar[Process | None]] = ContextVar("splitbrain_process", default=None)

@@ -10,8 +10,8 @@ deflate likes. Values, keys, errors and names go once into dictionaries, as text
 Times are whole microseconds from the start of the run; a history without times is laid out by event index.
 
 Limits: numbers are cut at 2^47. Long values are cut, the more of them the shorter, so that the dictionaries stay below
-1.2 MB; from 500,000 operations on, only those that did not end ok, those around anomalies and a sample are packed, and
-`layout` tells how many there were.
+1.2 MB; past 500,000 operations, those of anomalies and around them, those that did not end ok, and an even sample of
+the rest are packed, in this order of preference as far as there is room, and `layout` tells what was left out.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from harness.history import History, Operations
 from harness.history.operations import OK, Interner
-from reports.text import inert, json_text
+from reports.text import count_text, inert, json_text
 from reports.witness import has_times
 
 ROWS_MAX: Final = 500_000
@@ -57,7 +57,7 @@ class Packed:
 def pack(history: History, marked: Iterable[int]) -> Packed:
     """Pack the client operations; `marked` are invocation indices that must not be left out."""
     operations = history.operations
-    rows = _kept(operations, marked)
+    rows = rows_kept(operations, marked)
     timed = has_times(operations)
     errors, error_words = _errors(operations, rows)
     blob, described = _blob(_columns(operations, rows, timed, errors))
@@ -66,26 +66,37 @@ def pack(history: History, marked: Iterable[int]) -> Packed:
         "columns": described,
         "rows": len(rows),
         "total": len(operations),
+        "kept": _told(operations, rows),
         "timed": timed,
         "value_limit": limit,
     }
     return Packed(_base64(_deflate(blob)), _base64(words), layout)
 
 
-def _kept(operations: Operations, marked: Iterable[int]) -> NDArray[np.int64]:
-    """Row numbers to pack: all, or past the limit what matters and a sample of the rest."""
-    count = len(operations)
-    if count <= ROWS_MAX:
-        return np.arange(count)
-    keep = operations.status != OK
-    at = operations.invoke_ns[np.isin(operations.invoke, np.fromiter(marked, dtype=np.int64))]
-    for moment in at.tolist()[:100]:
-        keep |= np.abs(operations.invoke_ns - moment) <= AROUND_NS
-    spare = ROWS_MAX - int(keep.sum())
-    if spare > 0:
-        others = np.flatnonzero(~keep)
-        keep[others[:: max(1, -(-len(others) // spare))]] = True
-    return np.flatnonzero(keep)[:ROWS_MAX]
+def rows_kept(operations: Operations, marked: Iterable[int], limit: int = ROWS_MAX) -> NDArray[np.int64]:
+    """Row numbers to pack: all, or past the limit what matters most and an even sample of the rest."""
+    if len(operations) <= limit:
+        return np.arange(len(operations))
+    named = np.isin(operations.invoke, np.fromiter(marked, dtype=np.int64))
+    around = np.zeros(len(operations), dtype=bool)
+    for moment in operations.invoke_ns[named].tolist()[:100]:
+        around |= np.abs(operations.invoke_ns - moment) <= AROUND_NS
+    keep = np.zeros(len(operations), dtype=bool)
+    for wanted in (named, around, operations.status != OK, operations.status == OK):
+        others = np.flatnonzero(wanted & ~keep)
+        room = limit - int(keep.sum())
+        keep[others if len(others) <= room else others[:: -(-len(others) // room)] if room else others[:0]] = True
+    return np.flatnonzero(keep)
+
+
+def _told(operations: Operations, rows: NDArray[np.int64]) -> str:
+    """Which operations the page holds, in words; "" when all."""
+    if len(rows) == len(operations):
+        return ""
+    troubled = int(np.count_nonzero(operations.status != OK))
+    whole = int(np.count_nonzero(operations.status[rows] != OK)) == troubled
+    what = "all that did not end ok and" if whole else "of those that did not end ok, and of the others,"
+    return f"The page holds {count_text(len(rows))} of {count_text(len(operations))}: {what} a sample."
 
 
 def _errors(operations: Operations, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], list[str]]:

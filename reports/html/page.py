@@ -21,7 +21,7 @@ from harness.history import History
 from harness.history.reader import read_history
 from harness.result import Result
 from harness.store import Run
-from harness.verdict import Verdict
+from harness.verdict import Outcome, Verdict
 from reports.html.columns import pack
 from reports.html.picture import Picture, picture_of
 from reports.summary import (
@@ -35,6 +35,7 @@ from reports.summary import (
     fault_summary,
     findings,
     outcomes,
+    several,
     summary_of,
     word,
     worst_first,
@@ -47,6 +48,19 @@ SCRIPTS: Final = ("data", "filter", "lanes", "canvas", "charts", "details", "mai
 ANOMALIES_MAX: Final = 100
 PICTURES_MAX: Final = 25
 FAULTS_MAX: Final = 500
+_ICON: Final = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><circle cx="16" cy="16" r="16" fill="{}"/>'
+    '<text x="16" y="24" font-size="22" text-anchor="middle" fill="#fff" font-family="sans-serif">{}</text></svg>'
+)
+_ICON_COLOURS: Final[dict[Outcome, str]] = {
+    "valid": "#1b7350",
+    "violation": "#b3261e",
+    "inconclusive": "#8a5a00",
+    "vacuous": "#8a5a00",
+    "infrastructure": "#56164f",
+    "harness": "#56164f",
+}
+"""Of the picture on the browser's tab: those of the page in its light theme."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +73,7 @@ class Shown:
     key: str
     sentence: str
     before: str
+    several_before: bool
     culprit: int | None
     picture: Picture | None
     certificate: str
@@ -90,6 +105,7 @@ def render_html(result: Result, history: History | None, trouble: str = "", run_
         run_id=inert(run_id, 100),
         word=word(result),
         glyph=GLYPHS[result.outcome][0],
+        icon=_ICON.format(_ICON_COLOURS[result.outcome], GLYPHS[result.outcome][0]),
         title=inert(result.title, 200),
         headline=inert(result.headline, 1000),
         reason=inert(result.reason, 4000),
@@ -102,7 +118,7 @@ def render_html(result: Result, history: History | None, trouble: str = "", run_
         checkers=[_checker(verdict) for verdict in worst_first(result.verdicts)],
         faults=_faults(result),
         faults_total=len(result.faults),
-        plan=[(inert(name, 60), name_text(value, 400)) for name, value in sorted(result.plan.items())],
+        plan=[(inert(name, 60), _setting(value)) for name, value in sorted(result.plan.items())],
         commands=commands(result, ""),
         trouble=inert(trouble, 1000),
         packed=packed,
@@ -124,10 +140,22 @@ def _shown(finding: Finding, result: Result, history: History | None) -> Shown:
         key="" if anomaly.key is None else name_text(anomaly.key, 60),
         sentence=inert(anomaly.sentence, 4000),
         before=inert(anomaly.before, 300),
+        several_before=several(anomaly.before),
         culprit=anomaly.culprit if anomaly.culprit is not None else next(iter(anomaly.ops), None),
         picture=picture,
         certificate=inert(certificate, 4000),
     )
+
+
+def _setting(value: Any) -> str:
+    """A number or a word of the plan as it is, several with commas."""
+    if isinstance(value, dict):
+        return (
+            ", ".join(f"{inert(str(name), 60)} {name_text(one, 200)}" for name, one in sorted(value.items())) or "none"
+        )
+    if isinstance(value, list):
+        return ", ".join(name_text(one, 200) for one in value) or "none"
+    return name_text(value, 400)
 
 
 def _checker(verdict: Verdict) -> dict[str, Any]:

@@ -16,9 +16,8 @@ import os
 import sys
 from pathlib import Path
 
-from harness.disk import RealDisk
-
 from harness.clock import monotonic_ns, wall_ns
+from harness.disk import RealDisk
 from harness.streams import Random, Streams
 
 from .configuration import CHOICES, Configuration

@@ -7,8 +7,8 @@ It never repeats a request that may have arrived. What it concludes from an answ
     mismatch (the cas was decided, not done)  fail, with current    -
     refused: nothing was done                 fail                  fail
     no connection: nothing was sent           fail                  fail
-    indeterminate                             info                  -
-    connection lost after sending             info                  fail: it had no effect anyway
+    indeterminate, or an answer without sense info                  fail: it had no effect anyway
+    connection lost after sending             info                  fail
     nothing, for longer than a node may wait  (the harness' deadline: info)  fail
 
 A refusal that names the leader is followed there, twice at most: that is no repetition, as nothing was done.
@@ -17,7 +17,8 @@ The session's token is the largest (generation, index) that any answer showed: w
 the node that answered had applied the log. With `--read session` every read carries it.
 
 Which node is asked: the operation's own choice; else, for what only a leader serves, the leader as last heard of; else
-the client's home. A home that cannot be reached, or knows of no leader, is not asked for one again: the next node is.
+the client's home. A home that cannot be reached, does not answer, or knows of no leader is not asked for one again: the
+next node is.
 """
 
 from __future__ import annotations
@@ -58,13 +59,15 @@ class StoreClient:
         except ValueError as error:
             return op.fail(f"bad-request: {error}")
         node = op.node or self._choose(op)
+        # A read is given up before the harness' deadline, which would take it for doubt and retire the session.
+        deadline = asyncio.get_running_loop().time() + self._read_timeout_s if op.f == "read" else None
         for _ in range(REDIRECTS_MAX):
-            answer = await self._ask(node, op, request)
+            answer = await self._ask(node, op, request, deadline)
             hint = self._hint(answer, node)
             if hint is None:
                 return self._complete(op, answer)
             node = hint
-        return self._complete(op, await self._ask(node, op, request))
+        return self._complete(op, await self._ask(node, op, request, deadline))
 
     async def close(self) -> None:
         """Drop every connection."""
@@ -90,22 +93,20 @@ class StoreClient:
     def _choose(self, op: Op) -> str:
         return (self._leader or self._first) if self._needs_leader(op) else self._home
 
-    async def _ask(self, node: str, op: Op, request: dict[str, Any]) -> dict[str, Any] | Op:
-        """The node's answer, or the completion where there is none."""
+    async def _ask(self, node: str, op: Op, request: dict[str, Any], deadline: float | None) -> dict[str, Any] | Op:
+        """The node's answer, or the completion where there is none; only reads have a deadline."""
         try:
-            connection = await self._connection(node)
-        except Unreachable:
-            self._forget(node)
-            self._look_elsewhere(node)
-            return op.fail(f"unreachable: {node}")
-        try:
-            async with asyncio.timeout(self._read_timeout_s if op.f == "read" else None):
+            async with asyncio.timeout_at(deadline):
+                connection = await self._connection(node)
                 return await connection.ask(request)
+        except Unreachable:
+            self._give_up(node)
+            return op.fail(f"unreachable: {node}")
         except Lost:
-            self._forget(node)
+            self._give_up(node)
             return op.fail(f"connection-lost: {node}") if op.f == "read" else op.info(f"connection-lost: {node}")
         except TimeoutError:
-            self._forget(node)
+            self._give_up(node)
             return op.fail(f"timeout: {node}")
 
     async def _connection(self, node: str) -> Connection:
@@ -116,6 +117,11 @@ class StoreClient:
         connection = await Connection.open(self._cluster.address(node), CONNECT_TIMEOUT_S)
         self._connections[node] = connection
         return connection
+
+    def _give_up(self, node: str) -> None:
+        """It cannot be reached or does not answer: neither the connection nor the node is worth another try now."""
+        self._forget(node)
+        self._look_elsewhere(node)
 
     def _look_elsewhere(self, node: str) -> None:
         """Let another node than this one be asked first who leads."""
@@ -150,7 +156,8 @@ class StoreClient:
             return self._served(op, answer, str(node))
         if status == "refused":
             return op.fail(f"{error}: {answer['leader']}" if answer.get("leader") else error, node=node)
-        return op.info(error if status == "indeterminate" else "bad-answer", node=node)
+        told = error if status == "indeterminate" else "bad-answer"
+        return op.fail(told, node=node) if op.f == "read" else op.info(told, node=node)
 
     def _served(self, op: Op, answer: dict[str, Any], node: str) -> Op:
         version, applied = _version(answer.get("version")), _version(answer.get("applied"))

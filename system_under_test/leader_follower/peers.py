@@ -33,7 +33,7 @@ class PeerLink:
         retry_s = RETRY_S_MIN
         while True:
             try:
-                async with asyncio.timeout(2 * self._patience_ns / 1e9):
+                async with asyncio.timeout(self._patience_ns / 1e9):
                     reader, writer = await asyncio.open_connection(*self._address)
             except (OSError, TimeoutError):
                 await asyncio.sleep(retry_s)

@@ -10,6 +10,7 @@ Keys are strings, whole numbers or null; values are JSON scalars. Answers: see `
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from .messages import NOTHING, Request, Version
@@ -63,4 +64,6 @@ def _is_scalar(value: Any) -> bool:
         return len(value) <= STRING_CHARACTERS_MAX
     if type(value) is int:
         return abs(value) < NUMBER_MAX
-    return value is None or isinstance(value, bool | float)
+    if isinstance(value, float):
+        return math.isfinite(value)  # 1e999 is good JSON and reads as infinity, which is not
+    return value is None or isinstance(value, bool)

@@ -39,6 +39,7 @@ from .messages import (
 from .node import Node
 from .peers import PeerLink, patience_ns
 from .requests import BadRequest, parse_request, request_id
+from .state import NEVER_NS
 from .wal import WriteAheadLog
 from .wire import READ_BYTES, BadFrame, Decoder, decode_message, encode, encode_message
 
@@ -236,6 +237,8 @@ class Server:
     def _arm_timer(self) -> None:
         """See to it that the node gets its next tick in time. A timer that is too early does no harm, and is kept."""
         deadline_ns = self._node.next_deadline_ns()
+        if deadline_ns >= NEVER_NS:
+            return
         if self._timer is not None:
             if deadline_ns >= self._timer_ns:
                 return

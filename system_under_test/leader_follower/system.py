@@ -17,7 +17,7 @@ from .connection import ask_once
 from .reads import MODES
 from .server import serve
 
-STATUS_TIMEOUT_S = 0.3
+STATUS_TIMEOUT_S = 0.25
 POLL_S = 0.05
 DATA_FOLDER = "/var/lib/splitbrain"
 CODE_FOLDER = "/opt/splitbrain"

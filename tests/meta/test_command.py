@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import resource
+import statistics
 import subprocess
 import sys
-import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 HELP_S = 0.15
-TRIES = 20
+STARTS = 9
 HEAVY = ("docker", "jinja2", "msgspec", "networkx", "numpy", "paramiko", "rich", "argparse", "asyncio")
 
 
@@ -31,16 +33,18 @@ print(sorted(set({HEAVY!r}) & set(sys.modules)), file=sys.stderr)
     assert done.stderr.strip() == "[]"
 
 
+def processor_time_s(words: Sequence[str | Path]) -> float:
+    """What one start costs the processor, in and out of the kernel; how busy the machine is hardly matters to it."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(words, capture_output=True, timeout=60, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
 def test_help_comes_at_once() -> None:
-    """The best of several tries, since other programs share the machine."""
-    took_s = []
-    for _ in range(TRIES):
-        began = time.perf_counter()
-        subprocess.run([splitbrain(), "--help"], capture_output=True, timeout=60, check=True)
-        took_s.append(time.perf_counter() - began)
-        if took_s[-1] < HELP_S:
-            return
-    pytest.fail(f"`splitbrain --help` took {min(took_s):.3f} s at best, {TRIES} tries; at most {HELP_S} s")
+    """The median of several starts. It waits for nothing, so on an idle machine this is what a person waits."""
+    took_s = [processor_time_s([splitbrain(), "--help"]) for _ in range(STARTS)]
+    assert statistics.median(took_s) < HELP_S, f"`splitbrain --help` took {sorted(took_s)} s; at most {HELP_S} s"
 
 
 @pytest.mark.parametrize(

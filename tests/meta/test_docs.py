@@ -56,31 +56,28 @@ def run(command: Command, folder: Path, environment: dict[str, str]) -> None:
         assert len(done.stderr.strip().splitlines()) == 1, f"{command}: wanted one sentence:\n{done.stderr}"
 
 
-def pages_with_commands(docker: bool) -> list[Path]:
-    """Pages with a command that needs, or does not need, Docker."""
-    needed = {
-        page: [("docker" in c.needs) for c in documents.commands(page, "splitbrain")] for page in documents.pages()
-    }
-    return [page for page, needs in needed.items() if docker in needs]
+def typed(page: Path, *, docker: bool) -> list[Command]:
+    """The commands of a page that need Docker, or those that do not."""
+    return [command for command in documents.commands(page, "splitbrain") if ("docker" in command.needs) == docker]
 
 
-@pytest.mark.parametrize("page", pages_with_commands(docker=False), ids=str)
+@pytest.mark.parametrize("page", [page for page in documents.pages() if typed(page, docker=False)], ids=str)
 def test_the_commands_of_a_page_exit_as_it_says(page: Path, desk: tuple[Path, dict[str, str]]) -> None:
-    for command in documents.commands(page, "splitbrain"):
-        if "docker" not in command.needs:
-            run(command, *desk)
+    for command in typed(page, docker=False):
+        run(command, *desk)
 
 
 @pytest.mark.docker
-@pytest.mark.parametrize("page", pages_with_commands(docker=True), ids=str)
-def test_the_docker_commands_of_a_page_exit_as_it_says(page: Path, desk: tuple[Path, dict[str, str]]) -> None:
-    for command in documents.commands(page, "splitbrain"):
-        if "docker" in command.needs:
+def test_the_commands_that_need_docker_exit_as_the_page_says(desk: tuple[Path, dict[str, str]]) -> None:
+    for page in documents.pages():
+        for command in typed(page, docker=True):
             run(command, *desk)
 
 
-def test_the_readme_has_commands() -> None:
-    assert documents.commands(Path("README.md"), "splitbrain"), "README.md shows no `$ splitbrain …` in a fenced block"
+def test_the_readme_has_commands_for_both_grounds() -> None:
+    for docker in (False, True):
+        said = "that needs Docker" if docker else "that needs no Docker"
+        assert typed(Path("README.md"), docker=docker), f"README.md shows no `$ splitbrain …` {said} in a fenced block"
 
 
 def test_only_known_programs_are_typed() -> None:

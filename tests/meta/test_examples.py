@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -19,17 +20,26 @@ def test_there_are_programs() -> None:
     assert PROGRAMS
 
 
-@pytest.mark.parametrize("path", PROGRAMS, ids=lambda path: path.name)
-def test_a_program_runs_and_prints_the_same_each_time(path, tmp_path) -> None:
-    def printed() -> str:
-        words = [sys.executable, "-W", "error", str(path)]
-        done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=60)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+def printed(path: Path, folder: Path) -> list[str]:
+    words = [sys.executable, "-W", "error", str(path)]
+    done = subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
 
-    first = printed()
-    assert first.strip()
-    assert printed() == first
+
+@pytest.mark.parametrize("path", PROGRAMS, ids=lambda path: path.name)
+def test_a_program_runs_and_prints_the_same_each_time(path: Path, tmp_path: Path) -> None:
+    first = printed(path, tmp_path)
+    assert first
+    assert printed(path, tmp_path) == first
+
+
+def test_the_simulated_generator_shows_what_its_docstring_promises(tmp_path: Path) -> None:
+    lines = printed(ROOT / "examples" / "simulate_a_generator.py", tmp_path)
+    (doubt,) = [number for number, line in enumerate(lines) if "timeout" in line]
+    assert "process 1  info    write" in lines[doubt]
+    assert not [line for line in lines[doubt + 1 :] if "process 1 " in line]
+    assert [line for line in lines[doubt + 1 :] if "process 4 " in line]
 
 
 def test_the_plan_says_something_that_the_defaults_do_not() -> None:

@@ -102,7 +102,7 @@ def test_the_wheel_declares_the_entry_points_of_pyproject(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         (name,) = (name for name in archive.namelist() if name.endswith("/entry_points.txt"))
         parser = configparser.ConfigParser(delimiters=("=",))
-        parser.optionxform = str  # type: ignore[assignment,method-assign]
+        parser.optionxform = str  # keep the case of names
         parser.read_string(archive.read(name).decode())
     assert {section: dict(parser[section]) for section in parser.sections()} == declared
 

@@ -1,7 +1,4 @@
-"""The workflows and scripts for continuous integration, as far as they can be checked without running them.
-
-They are read as lines, since the project has no use for a YAML parser otherwise.
-"""
+"""The workflows and scripts for continuous integration, as far as they can be checked without running them."""
 
 from __future__ import annotations
 
@@ -10,8 +7,10 @@ import re
 import shlex
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 from documents import ROOT
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
@@ -23,12 +22,13 @@ def name(path: Path) -> str:
     return path.name
 
 
-def jobs(text: str) -> dict[str, str]:
-    """Name → text of each job."""
-    below = text.split("\njobs:\n", 1)[1]
-    starts = list(re.finditer(r"^  (\w+):$", below, re.MULTILINE))
-    ends = [match.start() for match in starts[1:]] + [len(below)]
-    return {match[1]: below[match.end() : end] for match, end in zip(starts, ends, strict=True)}
+def jobs(path: Path) -> dict[str, dict[str, Any]]:
+    """Name → content of each job, as the runner's own parser would see it."""
+    return yaml.safe_load(path.read_text(encoding="utf-8"))["jobs"]
+
+
+def steps(path: Path) -> list[dict[str, Any]]:
+    return [step for job in jobs(path).values() for step in job["steps"]]
 
 
 def test_both_workflows_are_there() -> None:
@@ -55,17 +55,26 @@ def test_a_workflow_may_read_and_no_more(path: Path) -> None:
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=name)
 def test_every_job_has_a_deadline_and_a_fixed_machine(path: Path) -> None:
-    for job, text in jobs(path.read_text(encoding="utf-8")).items():
-        assert re.search(r"^    timeout-minutes: \d+$", text, re.MULTILINE), f"{path.name}: {job} has no deadline"
-        assert re.search(r"^    runs-on: ubuntu-\d\d\.\d\d$", text, re.MULTILINE), f"{path.name}: {job} runs anywhere"
+    assert jobs(path)
+    for name, job in jobs(path).items():
+        assert isinstance(job.get("timeout-minutes"), int), f"{path.name}: {name} has no deadline"
+        assert re.fullmatch(r"ubuntu-\d\d\.\d\d", job["runs-on"]), f"{path.name}: {name} runs anywhere"
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=name)
+def test_every_step_does_one_thing_with_known_words(path: Path) -> None:
+    """A misspelt word is refused by the runner, at night, when nobody looks."""
+    for step in steps(path):
+        assert len({"uses", "run"} & step.keys()) == 1, f"{path.name}: {step}"
+        assert step.keys() <= {"name", "id", "if", "uses", "with", "run", "env"}, f"{path.name}: {step}"
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=name)
 def test_what_a_stranger_writes_never_becomes_a_script(path: Path) -> None:
     """Titles and branch names are anybody's text; only the environment carries them into a step."""
-    scripts = re.findall(r"run: \|\n((?: {10}.*\n)+)|run: (?!\|)(.*)", path.read_text(encoding="utf-8"))
+    scripts = [step["run"] for step in steps(path) if "run" in step]
     assert scripts
-    assert not [script for pair in scripts for script in pair if "${{" in script]
+    assert not [script for script in scripts if "${{" in script]
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=name)
@@ -75,30 +84,32 @@ def test_the_targets_and_scripts_that_a_workflow_runs_exist(path: Path) -> None:
     assert all((ROOT / script).is_file() for script in re.findall(r"(?<![\w/])\.ci/[\w-]+", text))
 
 
-def nightly_flags() -> list[str]:
-    text = (ROOT / ".github" / "workflows" / "nightly.yml").read_text(encoding="utf-8")
-    return re.findall(r"^ +flags: (.*)$", text, re.MULTILINE)
+NIGHTLY = jobs(ROOT / ".github" / "workflows" / "nightly.yml")["run"]
+MATRIX = NIGHTLY["strategy"]["matrix"]
 
 
-def test_the_nightly_run_has_cases() -> None:
-    assert len(nightly_flags()) >= 5
+def test_the_nightly_run_has_cases_on_both_grounds() -> None:
+    assert len(MATRIX["case"]) >= 5
+    assert MATRIX["ground"] == ["sim", "docker"]
 
 
-@pytest.mark.parametrize("flags", nightly_flags())
-@pytest.mark.parametrize("replication", ["quorum", "sync", "async"])
-def test_a_nightly_case_is_a_plan(flags: str, replication: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("case", MATRIX["case"], ids=lambda case: case["name"])
+@pytest.mark.parametrize("replication", MATRIX["replication"])
+@pytest.mark.parametrize("ground", MATRIX["ground"])
+def test_a_nightly_case_is_a_plan(
+    ground: str, replication: str, case: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
     from harness.cli import main
 
-    assert main(["run", "--dry", "--on", "sim", "--replication", replication, *shlex.split(flags)]) == 0
+    assert main(["run", "--dry", "--on", ground, "--replication", replication, *shlex.split(case["flags"])]) == 0
     assert f'"replication": "{replication}"' in capsys.readouterr().out
+    assert set(case["accept"][replication].split()) <= {"0", "1"}, "only a definite outcome can be what was promised"
 
 
 def test_the_nightly_run_fails_where_a_code_is_not_accepted(tmp_path: Path) -> None:
     """The step's own script, with commands in place of the real one."""
-    text = (ROOT / ".github" / "workflows" / "nightly.yml").read_text(encoding="utf-8")
-    step = re.search(r"- name: Run\n +run: \|\n((?: {10}.*\n)+)", text)
-    assert step
-    script = step[1].replace(".venv/bin/splitbrain", "bash -c 'exit $RESULT' --")
+    (step,) = [step for step in NIGHTLY["steps"] if step.get("name") == "Run"]
+    script = step["run"].replace(".venv/bin/splitbrain", "bash -c 'exit $RESULT' --")
     for result, accept, passes in [("0", "0", 1), ("1", "0", 0), ("1", "0 1", 1), ("255", "0 1", 0), ("2", "1", 0)]:
         told = {**os.environ, "RESULT": result, "ACCEPT": accept, "PLAN": "", "TIME_LIMIT": "1"}
         done = subprocess.run(["bash", "-e", "-c", script], env=told, cwd=tmp_path, capture_output=True, timeout=30)

@@ -2,6 +2,7 @@
 // above, what ended ok, below, the worst outcome. So one failure among a hundred thousand is never lost, nor hides the rest.
 
 const AXIS = 24, BAND_ROW = 19, BAND_ROWS_MAX = 4;
+const FLAG = 15; // room above the first lane for the flag of an anomaly
 const WIDE = 4; // pixels from which an operation is a box of its own
 const MONO = "11px ui-monospace, 'SF Mono', Menlo, Consolas, 'DejaVu Sans Mono', monospace";
 const SANS = "12px ui-sans-serif, system-ui, 'Segoe UI', Roboto, 'Noto Sans', 'Liberation Sans', sans-serif";
@@ -145,12 +146,13 @@ function drawLanes(state) {
   drawBands(state, ctx, head, height - head);
   ctx.save();
   ctx.beginPath();
-  ctx.rect(0, head, width, height - head);
+  const above = state.model.anomalies.length ? FLAG : 0;
+  ctx.rect(0, head - above, width, height - head + above);
   ctx.clip();
   state.laneTop = (lane) => head + lane * laneHeight - scroll;
   drawLaneNames(state, ctx, first, last);
   ctx.beginPath();
-  ctx.rect(gutter, head, state.plot, height - head);
+  ctx.rect(gutter, head - above, state.plot, height - head + above);
   ctx.clip();
   drawOperations(state, ctx, first, last);
   ctx.restore();
@@ -234,13 +236,14 @@ function drawBox(state, ctx, row, lane, inset) {
       ctx.fillStyle = palette.info;
       ctx.fillRect(left, top, 2, height);
       drawOpenEnd(state, ctx, right, top, height);
+      if (model.anomalyOf.has(row) || row === state.view.selected) drawDoubt(state, ctx, right, top + height / 2);
     }
   }
   if (width < 30 || height < 11) return;
   ctx.font = MONO;
   ctx.textAlign = "left";
   ctx.textBaseline = "middle";
-  const text = cut(ctx, operationText(model, row), width - 10);
+  const whole = operationText(model, row), text = cut(ctx, ctx.measureText(whole).width > width - 10 ? operationText(model, row, true) : whole, width - 10);
   if (!text) return;
   if (status >= INFO) {
     ctx.fillStyle = palette.surface;
@@ -258,6 +261,18 @@ function drawOpenEnd(state, ctx, right, top, height) {
   ctx.lineTo(right + 6, top + height / 2);
   ctx.lineTo(right - 1, top + height);
   ctx.fill();
+}
+
+/** Where it matters, the doubt is drawn out to the end: it may take effect at any later time. */
+function drawDoubt(state, ctx, left, y) {
+  ctx.strokeStyle = state.palette.info;
+  ctx.lineWidth = 1.5;
+  ctx.setLineDash([2, 4]);
+  ctx.beginPath();
+  ctx.moveTo(left + 9, y);
+  ctx.lineTo(state.gutter + state.plot, y);
+  ctx.stroke();
+  ctx.setLineDash([]);
 }
 
 function outline(state, ctx, row, inset, colour, thickness, least) {

@@ -37,7 +37,13 @@ function drawOverview(state) {
   }
   for (const [counts, colour, y] of [[fail, palette.fail, 4], [info, palette.info, 9]]) {
     ctx.fillStyle = colour;
-    for (let at = 0; at < columns; at++) if (counts[at]) ctx.fillRect(gutter + at * 2, y, 2, 4);
+    const most = Math.max(1, ...counts);
+    for (let at = 0; at < columns; at++) {
+      if (!counts[at]) continue;
+      ctx.globalAlpha = most < 4 ? 1 : 0.3 + 0.7 * (counts[at] / most); // one is always seen, many stand out
+      ctx.fillRect(gutter + at * 2, y, 2, 4);
+    }
+    ctx.globalAlpha = 1;
   }
   ctx.fillStyle = palette.bad;
   for (const anomaly of model.anomalies) {

@@ -17,6 +17,7 @@ function wirePointer(state, actions) {
     });
     canvas.addEventListener("pointermove", (event) => {
       const x = local(event);
+      showCursor(state, x);
       if (!drag) return showCard(plots, ...over(event), whatLies(state, id, x, event.offsetY));
       fingers.set(event.pointerId, x);
       if (Math.abs(x - drag.x) > 3) drag.moved = true;
@@ -41,11 +42,21 @@ function wirePointer(state, actions) {
     };
     canvas.addEventListener("pointerup", end);
     canvas.addEventListener("pointercancel", end);
-    canvas.addEventListener("pointerleave", () => showCard(plots, 0, 0, null));
+    canvas.addEventListener("pointerleave", () => { showCard(plots, 0, 0, null); showCursor(state, -1); });
     canvas.addEventListener("dblclick", () => actions.fit());
   }
   wireOverview(state, actions, local);
   byId("scroller").addEventListener("scroll", (event) => { state.scroll = event.target.scrollTop; actions.draw(); });
+}
+
+/** One line through all plots, with its moment, so that a spike in one is found in the others. */
+function showCursor(state, x) {
+  const cursor = byId("cursor"), { view, gutter, plot, model } = state;
+  cursor.hidden = x < gutter || x > gutter + plot;
+  if (cursor.hidden) return;
+  cursor.style.left = `${Math.round(x)}px`;
+  cursor.classList.toggle("left", x > gutter + plot - 90);
+  cursor.firstElementChild.textContent = momentText(model, state.moment(x), (view.to - view.from) / plot);
 }
 
 const spread = (fingers) => { const at = [...fingers.values()]; return at.length > 1 ? Math.max(8, Math.abs(at[0] - at[1])) : 0; };
@@ -178,6 +189,7 @@ function wireKeys(state, actions) {
     w: () => actions.zoom(0.5), "+": () => actions.zoom(0.5), "=": () => actions.zoom(0.5), s: () => actions.zoom(2), "-": () => actions.zoom(2),
     a: () => actions.pan(-0.25), d: () => actions.pan(0.25), 0: actions.all, f: () => actions.fit(), k: actions.onlyKey,
     ",": () => actions.step(-1), ".": () => actions.step(1), n: () => actions.nextAnomaly(1), N: () => actions.nextAnomaly(-1),
+    m: actions.onlyAnomaly, c: () => copyAddress(),
     e: () => actions.nextWhere(1, notOk), E: () => actions.nextWhere(-1, notOk), b: () => actions.nextFault(1), B: () => actions.nextFault(-1),
     "/": () => byId("filter").focus(), "?": () => byId("help").showModal(),
     Escape: () => { if (state.view.selected >= 0) actions.select(-1); else if (byId("filter").value) actions.filter(""); else actions.all(); },

@@ -146,12 +146,12 @@ function valueText(model, code) {
 
 const processText = (model, code) => (/^\d+$/.test(model.words.names[code]) ? `p${model.words.names[code]}` : model.words.names[code]);
 
-/** "write 5", "read → 3", "cas 3 → 5". */
-function operationText(model, row) {
-  const f = model.words.fs[model.f[row]], argument = model.argument[row], result = model.result[row];
+/** "write 5", "read → 3", "cas 3 → 5"; short, where there is little room: "w 5", "r → 3", "c 3 → 5". */
+function operationText(model, row, short = false) {
+  const name = model.words.fs[model.f[row]], f = short ? name.slice(0, 1) : name, argument = model.argument[row], result = model.result[row];
   const asked = valueText(model, argument), answered = valueText(model, result), status = model.status[row];
   if (argument === 0) return `${f} → ${status === 0 || (status === FAIL && result) ? answered : "?"}`;
-  const pair = f === "cas" && /^\[([^,[\]{}]*),([^,[\]{}]*)\]$/.exec(asked);
+  const pair = name === "cas" && /^\[([^,[\]{}]*),([^,[\]{}]*)\]$/.exec(asked);
   if (pair) return `${f} ${pair[1]} → ${pair[2]}`;
   return status === 0 && result !== argument && result ? `${f} ${asked} → ${answered}` : `${f} ${asked}`;
 }

@@ -13,7 +13,8 @@ function showDetails(state, actions) {
   box.append(el("p", { class: `meaning ${STATUS[status]}` }, el("b", {}, STATUS[status]), ": it ", MEANING[status]));
   if (anomaly) {
     const culprit = anomaly.culpritRow === row ? "This gives away anomaly " : "Part of anomaly ";
-    box.append(el("p", { class: "found" }, culprit, el("b", {}, String(anomaly.number)), `: ${anomaly.sentence}`));
+    box.append(el("div", { class: "found" }, el("p", {}, culprit, el("b", {}, String(anomaly.number)), `: ${anomaly.sentence}`),
+      el("button", { type: "button", onclick: () => actions.onlyAnomaly(), title: "Only the operations that show it; again: all (m)" }, "only what shows it")));
   }
   const list = el("dl");
   for (const [name, text] of factsOf(model, row)) if (text !== "" && text !== "null") list.append(el("dt", {}, name), el("dd", {}, text));
@@ -55,6 +56,13 @@ function factsOf(model, row) {
     ["faults", faults.slice(0, 4).join("; ") + (faults.length > 4 ? ` and ${faults.length - 4} more` : "")],
     ["events", completion ? `${model.index[row]} and ${model.index[row] + completion}` : String(model.index[row])],
   ];
+}
+
+/** The key for it has no button to answer on, so the section's note does. */
+function copyAddress() {
+  const note = byId("said");
+  navigator.clipboard?.writeText(location.href).then(() => { note.textContent = "Link copied."; }, () => { note.textContent = "The browser would not let the link be copied."; });
+  setTimeout(() => { note.textContent = ""; }, 2000);
 }
 
 async function copy(button, text) {

@@ -3,7 +3,7 @@
 
 const TOKENS = {
   p: "process", k: "key", n: "node", f: "function", s: "outcome", v: "value contains", err: "error contains",
-  t: "seconds, 4.2..9", lat: "latency, >50ms", during: "fault", i: "index", is: "anomaly",
+  t: "seconds, 4.2..9", lat: "latency, >50ms", during: "fault", i: "index", is: "anomaly", anomaly: "number or name",
 };
 
 /** Splits at spaces outside quotes; a quote may stand after the colon. */
@@ -39,6 +39,7 @@ function compileToken(model, token) {
     case "during": return during(model, wanted);
     case "i": return (row) => wanted.includes(String(model.index[row])) || (model.completion[row] > 0 && wanted.includes(String(model.index[row] + model.completion[row])));
     case "is": return wanted.includes("anomaly") ? (row) => model.anomalyOf.has(row) : fails(`is: knows only “anomaly”`);
+    case "anomaly": return ofAnomaly(model, wanted);
     default: return anywhere(model, wanted);
   }
 }
@@ -71,6 +72,13 @@ function during(model, wanted) {
   return (row) => windows.some((fault) => model.start[row] <= (fault.stop ?? Infinity) && model.end[row] >= fault.start);
 }
 
+/** Operations of these anomalies, by number or by a part of the name or guarantee. */
+function ofAnomaly(model, wanted) {
+  const chosen = model.anomalies.filter((one) => wanted.some((part) => String(one.number) === part || (!/^\d+$/.test(part) && `${one.name} ${one.guarantee}`.includes(part))));
+  const rows = new Set(chosen.flatMap((one) => one.rows));
+  return (row) => rows.has(row);
+}
+
 function anywhere(model, wanted) {
   const matches = containsAny(wanted), { names, keys, fs, values, errors } = model.words;
   return anyOf([
@@ -90,6 +98,7 @@ function suggestions(model, limit = 60) {
   };
   return [
     ...top("f", model.f, model.words.fs, 10), ...top("err", model.error, model.words.errors, 10), ...top("n", model.node, model.words.names, 10),
+    ...model.anomalies.slice(0, 10).map((one) => ({ value: `anomaly:${one.number}`, label: one.name })),
     ...[...new Set(model.faults.map((fault) => fault.kind))].map((kind) => ({ value: `during:${kind}`, label: "fault" })),
     ...top("k", model.key, model.words.keys, 20), ...top("p", model.process, model.words.names, 20),
   ].slice(0, limit);

@@ -12,7 +12,7 @@ function start(model) {
   state.x = (moment) => state.gutter + ((moment - state.view.from) / (state.view.to - state.view.from)) * state.plot;
   state.moment = (x) => state.view.from + ((x - state.gutter) / state.plot) * (state.view.to - state.view.from);
   state.laneOf = (row) => (row < 0 ? -1 : state.laneNumbers[row]);
-  state.head = AXIS + bandRows(model) * BAND_ROW + 4;
+  state.head = AXIS + bandRows(model) * BAND_ROW + (model.anomalies.length ? FLAG : 4);
   state.palette = readPalette();
   const actions = makeActions(state);
   wirePointer(state, actions);
@@ -23,6 +23,7 @@ function start(model) {
   for (const element of document.querySelectorAll(model.timed ? ".none" : ".plot-title, #latency, #rate")) element.hidden = true;
   actions.applyFilter();
   readHash(state, actions);
+  addEventListener("popstate", () => followHash(state, actions));
   new ResizeObserver(() => actions.layout()).observe(byId("plots"));
   if (state.view.selected < 0) showDetails(state, actions);
   actions.layout();
@@ -115,6 +116,15 @@ function makeActions(state) {
     actions.filter(byId("filter").value === token ? "" : token);
     scrollToLane(state, state.laneOf(view.selected));
   };
+  /** Only the operations that show an anomaly, and all of them in the window; again: everything. */
+  actions.onlyAnomaly = () => {
+    const anomaly = model.anomalyOf.get(view.selected) ?? model.anomalies.find((one) => one.number === (state.anomaly ?? 1));
+    if (!anomaly?.rows.length) return;
+    const token = `anomaly:${anomaly.number}`, alone = byId("filter").value === token;
+    actions.filter(alone ? "" : token);
+    actions.fit(anomaly.rows);
+    scrollToLane(state, state.laneOf(view.selected));
+  };
   return actions;
 }
 
@@ -189,9 +199,18 @@ function applyFilter(state, actions) {
     chip.lastChild.textContent = `${STATUS[status]} ${countText(count)}`;
     chip.setAttribute("aria-pressed", String(state.onlyStatus[status]));
   });
-  const sampled = model.total > model.n ? ` The page holds ${countText(model.n)} of ${countText(model.total)}: all that did not end ok, all around anomalies, and a sample.` : "";
-  byId("shown").textContent = (kept === model.n ? `${countText(kept)} operations` : `${countText(kept)} of ${countText(model.n)} operations`) + "." + sampled;
+  byId("shown").textContent = (kept === model.n ? `${countText(kept)} operations` : `${countText(kept)} of ${countText(model.n)} operations`) + `. ${model.kept}`.trimEnd();
   actions.layout();
+}
+
+/** Back, forward, or an address typed over: show what it names, and nothing else. */
+function followHash(state, actions) {
+  const hash = location.hash.slice(1);
+  if (hash && !hash.includes("=")) return; // a section of the page
+  actions.select(-1);
+  if (byId("filter").value) actions.filter("");
+  if (!/(^|&)z=/.test(hash)) actions.all();
+  readHash(state, actions);
 }
 
 /** #op=31807&z=41.2-41.6&q=k:17; whatever else the hash is, it is a section. */
@@ -213,14 +232,15 @@ function readHash(state, actions) {
   if (row >= 0 || to > from) byId("timeline").scrollIntoView({ behavior: "instant" });
 }
 
+/** The address names what is shown. A new selection is a step that the browser's back button undoes; moving about is not. */
 function writeHash(state) {
   const { model, view } = state, parts = new URLSearchParams(), unit = model.timed ? 1e6 : 1;
   if (view.selected >= 0) parts.set("op", model.index[view.selected]);
   if (view.to - view.from < model.last - model.first) parts.set("z", `${+(view.from / unit).toFixed(6)}-${+(view.to / unit).toFixed(6)}`);
   if (state.filterText) parts.set("q", state.filterText);
   if (state.by !== "process") parts.set("by", state.by);
-  const text = parts.toString();
-  if (text || location.hash.includes("=")) {
-    try { history.replaceState(null, "", text ? `#${text}` : location.pathname); } catch { /* a sandboxed frame may forbid it; links then stay as they are */ }
-  }
+  const text = parts.toString(), was = new URLSearchParams(location.hash.slice(1)).get("op") ?? "";
+  if (`#${text}` === location.hash || (!text && !location.hash.includes("="))) return;
+  const step = (parts.get("op") ?? "") === was ? "replaceState" : "pushState";
+  try { history[step](null, "", text ? `#${text}` : location.pathname); } catch { /* a sandboxed frame may forbid it; links then stay as they are */ }
 }

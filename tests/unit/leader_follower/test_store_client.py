@@ -92,6 +92,7 @@ def refused(error, leader=None):
         (NONSENSE, "read", "fail", "connection-lost: n1"),
         (SILENCE, "read", "fail", "timeout: n1"),
         ({"status": "who knows"}, "write", "info", "bad-answer"),
+        ({"status": "who knows"}, "read", "fail", "bad-answer"),
     ],
 )
 def test_what_is_concluded_from_one_request(answer, f, type_, error):
@@ -119,6 +120,11 @@ def test_a_refusal_that_names_the_leader_is_followed_and_remembered():
     assert [node for node, _ in heard] == ["n1", "n3", "n3"]
 
 
+def test_a_read_that_is_sent_on_and_gets_no_answer_there_failed():
+    (op,), heard = told({"n1": refused("not-leader", "n3"), "n3": SILENCE}, "read", None)
+    assert (op.type, op.error, [node for node, _ in heard]) == ("fail", "timeout: n3", ["n1", "n3"])
+
+
 def test_refusals_that_go_round_in_circles_end():
     (op,), heard = told({"n1": refused("not-leader", "n2"), "n2": refused("not-leader", "n1")})
     assert (op.type, op.error) == ("fail", "not-leader: n2")
@@ -128,6 +134,13 @@ def test_refusals_that_go_round_in_circles_end():
 @pytest.mark.parametrize("leader", [None, "n1", "n9"])
 def test_a_home_that_knows_of_no_other_leader_is_not_asked_again(leader):
     ops, heard = told({"n1": refused("not-leader", leader), "n2": OK}, ops=2)
+    assert [op.type for op in ops] == ["fail", "ok"]
+    assert [node for node, _ in heard] == ["n1", "n2"]
+
+
+@pytest.mark.parametrize("trouble", [SILENCE, HANG_UP, NONSENSE])
+def test_a_home_that_does_not_answer_is_not_asked_again(trouble):
+    ops, heard = told({"n1": trouble, "n2": OK}, "read", None, ops=2)
     assert [op.type for op in ops] == ["fail", "ok"]
     assert [node for node, _ in heard] == ["n1", "n2"]
 

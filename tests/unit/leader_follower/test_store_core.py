@@ -236,6 +236,20 @@ def test_a_leader_read_in_async_mode_asks_nobody_but_waits_until_what_it_has_is_
     assert all(send.message.round == 0 for send in kinds(effects, Send))
 
 
+def test_local_reads_are_answered_at_once_by_whoever_believes_to_lead_or_by_anybody():
+    node = make()
+    generation = elect(node)
+
+    def told(mode):
+        return [
+            r.answer["status"] for r in kinds(node.handle(Request((1, 1), "read", "x", mode=mode), 454 * MS), Reply)
+        ]
+
+    assert (told("leader-local"), told("follower"), told("leader")) == (["ok"], ["ok"], [])
+    node.handle(Received("n3", AppendRequest(generation + 1, 0, 0, [], 0, 0)), 455 * MS)
+    assert (told("leader-local"), told("follower"), told("leader")) == (["refused"], ["ok"], ["refused"])
+
+
 @pytest.mark.parametrize(("replication", "steps_down"), [("quorum", True), ("sync", True), ("async", False)])
 def test_a_leader_that_hears_nobody(replication, steps_down):
     node = make(replication=replication)

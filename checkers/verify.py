@@ -1,0 +1,203 @@
+"""Re-checks what a checker says, on the raw events and without the checker: a second opinion on every certificate.
+
+    verify(history, verdict)    [] when confirmed; else one sentence for each thing that is not
+
+A verdict "valid" on linearizability is an order of the operations of each key: it is replayed, and compared with real
+time in one backward scan. A verdict "invalid" names a rule and few operations (see below); the rule is derived again
+from the events. A verdict "unknown" claims nothing, so there is nothing to confirm.
+
+    unwritten-value  an operation that happened saw a value that nothing can have written
+    double-cas       two changes that happened replaced the same value, which was there once at most
+    cas-cycle        changes that happened, each of which needs another of them first
+    chain-order      [first, then]: `first` must precede `then`, yet began after its end
+    blocks           [a, b, c, d]: a ended before b began, c before d; a and d belong to one written value, b and c to
+                     another, and either value was written once
+    search           between the events `since` and `until` the listed operations have no order, even if everything
+                     else is given away: see `checkers.verify_search`
+
+That a value was written once, that an indeterminate operation happened because its effect was seen, and what belongs
+to which value, is worked out from all events of the key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final
+
+from checkers.verify_events import Fact, Facts, facts_by_key, token
+from checkers.verify_search import no_order
+from harness.history import History
+from harness.verdict import Anomaly, Verdict
+
+
+def verify(history: History, verdict: Verdict) -> list[str]:
+    """Sentences about what could not be confirmed; empty when everything was."""
+    problems = [problem for part in verdict.parts for problem in verify(history, part)]
+    rules = {anomaly.rule for anomaly in verdict.anomalies}
+    if verdict.checker == "linearizability" or rules & {*_RULES, "search"}:
+        return problems + [f"{verdict.checker}: {problem}" for problem in _linearizability(history, verdict)]
+    if verdict.certificate or rules - {""}:
+        from checkers.verify_sessions import verify_sessions
+
+        problems += verify_sessions(history, verdict)
+    return problems
+
+
+def _linearizability(history: History, verdict: Verdict) -> Iterator[str]:
+    if verdict.answer == "unknown":
+        return
+    keys = facts_by_key(history)
+    if verdict.answer == "valid":
+        yield from _orders(keys, verdict.certificate)
+        return
+    if not verdict.anomalies:
+        yield "the verdict is invalid, but it names no anomaly."
+    for anomaly in verdict.anomalies:
+        problem = _anomaly(keys, anomaly)
+        if problem:
+            yield f"key {anomaly.key!r}, rule {anomaly.rule}: {problem}"
+
+
+# ── valid: an order for every key ────────────────────────────────────────────────────────────────────────────────────
+
+
+def _orders(keys: dict[bytes, Facts], certificate: dict[str, Any]) -> Iterator[str]:
+    orders = {token(entry["key"]): entry["order"] for entry in certificate.get("keys", ())}
+    for key, facts in keys.items():
+        problem = _order(facts, orders.pop(key, ()))
+        if problem:
+            yield f"key {facts.key!r}: {problem}"
+    for key in orders:
+        yield f"key {key.decode()}: the certificate orders operations on it, but the history has none."
+
+
+def _order(facts: Facts, order: Sequence[int]) -> str:
+    """What is wrong with an order, or ""."""
+    state, placed = facts.initial, set()
+    for index in order:
+        fact = facts.by_index.get(index)
+        if fact is None or index in placed:
+            return f"the order names event {index} twice, or it is not an operation on this key that may have happened."
+        placed.add(index)
+        if not fact.allowed(state):
+            return f"in the order, {fact} meets the state {state.decode()}."
+        state = fact.writes if fact.writes is not None else state
+    for fact in facts.by_index.values():
+        if fact.certain and fact.start not in placed:
+            return f"the order leaves out {fact}, which happened."
+    soonest = None
+    for index in reversed(order):
+        fact = facts.by_index[index]
+        if soonest is not None and fact.start > soonest.end:
+            return f"the order puts {fact} before {soonest}, which had ended when it began."
+        if soonest is None or fact.end < soonest.end:
+            soonest = fact
+    return ""
+
+
+# ── invalid: a rule, and the operations that break it ────────────────────────────────────────────────────────────────
+
+
+def _anomaly(keys: dict[bytes, Facts], anomaly: Anomaly) -> str:
+    """What is wrong with an anomaly, or ""."""
+    facts = keys.get(token(anomaly.key))
+    if facts is None or anomaly.rule not in {*_RULES, "search"}:
+        return "there is no such key, or no such rule."
+    indices = anomaly.certificate.get("ops", ())
+    named = [None if index is None else facts.by_index.get(index) for index in indices]
+    ops = [fact for fact in named if fact is not None]
+    if not ops or len(ops) != len(indices) - list(indices).count(None):
+        return "an event that it names is not an operation on this key that may have happened."
+    if not {fact.start for fact in ops} <= set(anomaly.ops) or anomaly.culprit not in anomaly.ops:
+        return "the operations that it shows are not those of its certificate."
+    if any(fact.start not in facts.happened for fact in ops):
+        return "an operation that it names need not have happened."
+    if anomaly.rule == "search":
+        return no_order(facts, ops, anomaly.certificate["since"], anomaly.certificate["until"])
+    return "" if _RULES[anomaly.rule](facts, named) else "the events do not show it."
+
+
+Named = list[Fact | None]
+
+
+def _unwritten(facts: Facts, named: Named) -> bool:
+    [fact] = named
+    assert fact is not None
+    if fact.impossible:
+        return True
+    value = fact.sees
+    for _ in range(len(facts.by_index) + 1):
+        if value is None or value == facts.initial:
+            return False
+        writers = facts.writers.get(value, [])
+        if not writers:
+            return True
+        if len(writers) > 1:
+            return False
+        value = writers[0].sees
+    return False
+
+
+def _double(facts: Facts, named: Named) -> bool:
+    one, other = named
+    assert one is not None and other is not None
+    if one is other or not (one.sees == other.sees is not None and one.changes and other.changes):
+        return False
+    times = len(facts.writers.get(one.sees or b"", [])) + (one.sees == facts.initial)
+    return times <= 1
+
+
+def _cycle(facts: Facts, named: Named) -> bool:
+    starts = {fact.start for fact in named if fact is not None}
+    return all(
+        fact is not None
+        and fact.changes
+        and fact.sees != facts.initial
+        and {writer.start for writer in facts.writers.get(fact.sees or b"", [])} <= starts
+        for fact in named
+    )
+
+
+def _chain_order(facts: Facts, named: Named) -> bool:
+    first, then = (_place(facts, fact) for fact in named)
+    if first is None or then is None or named[0] is None or named[1] is None:
+        return False
+    return first[0] == then[0] and first[1:] < then[1:] and named[1].end < named[0].start
+
+
+def _blocks(facts: Facts, named: Named) -> bool:
+    places = [_place(facts, fact) for fact in named]
+    roots = [place and place[0] for place in places]
+    a, b, c, d = named
+    if None in places or not (roots[0] == roots[3] != roots[1] == roots[2]) or b is None or c is None or d is None:
+        return False
+    return (a is None or a.end < b.start) and c.end < d.start
+
+
+def _place(facts: Facts, fact: Fact | None) -> tuple[int, int, int] | None:
+    """Where an operation belongs, if values tell: (write that its value goes back to, changes since, it only saw).
+
+    The write of the initial value is -1. None where some value on the way back was written twice or never.
+    """
+    if fact is None:
+        return (-1, 0, 0)
+    value, only_saw = (fact.sees, 1) if fact.writes is None else (fact.writes, 0)
+    for changes in range(len(facts.by_index) + 1):
+        writers = facts.writers.get(value, []) if value is not None else []
+        if value == facts.initial and not writers:
+            return (-1, changes, only_saw)
+        if value == facts.initial or len(writers) != 1:
+            return None
+        if not writers[0].changes:
+            return (writers[0].start, changes, only_saw)
+        value = writers[0].sees
+    return None
+
+
+_RULES: Final[dict[str, Callable[[Facts, Named], bool]]] = {
+    "unwritten-value": _unwritten,
+    "double-cas": _double,
+    "cas-cycle": _cycle,
+    "chain-order": _chain_order,
+    "blocks": _blocks,
+}

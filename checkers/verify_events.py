@@ -1,0 +1,143 @@
+"""What the events of a history say about each key, read off them directly: the ground that `checkers.verify` stands on.
+
+It shares no code with the checkers, on purpose.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Final
+
+import msgspec
+
+from harness.history import History
+from harness.op import NEMESIS, Op
+
+ENDLESS: Final = 1 << 62
+"""The end of what may still happen."""
+
+
+def token(value: Any) -> bytes:
+    """Equal for equal JSON values; 1, 1.0 and true differ."""
+    return msgspec.json.encode(value)
+
+
+@dataclass(frozen=True, eq=False)
+class Fact:
+    """One operation that happened or may have.
+
+    Attributes:
+        start: index of its invocation; end: of its completion, ENDLESS if it may still happen.
+        sees: the value that it needs to find; refuses: the value that it needs not to find; writes: what it leaves.
+        impossible: it claims to have seen what cannot be.
+    """
+
+    start: int
+    end: int
+    sees: bytes | None = None
+    refuses: bytes | None = None
+    writes: bytes | None = None
+    impossible: bool = False
+
+    @property
+    def certain(self) -> bool:
+        """Whether its completion says that it happened."""
+        return self.end != ENDLESS
+
+    @property
+    def changes(self) -> bool:
+        """Whether it is a compare-and-set that took effect."""
+        return self.sees is not None and self.writes is not None
+
+    def allowed(self, state: bytes) -> bool:
+        """Whether it can happen in a state."""
+        return not self.impossible and (self.sees is None or self.sees == state) and self.refuses != state
+
+    def __str__(self) -> str:
+        says = [
+            f"sees {self.sees.decode()}" if self.sees is not None else "",
+            f"refuses {self.refuses.decode()}" if self.refuses is not None else "",
+            f"writes {self.writes.decode()}" if self.writes is not None else "",
+        ]
+        return f"event {self.start} ({', '.join(said for said in says if said) or 'impossible'})"
+
+
+@dataclass
+class Facts:
+    """Everything about one key; `by_index` is in order of invocation."""
+
+    key: Any
+    initial: bytes
+    by_index: dict[int, Fact] = field(default_factory=dict)
+
+    @cached_property
+    def writers(self) -> dict[bytes, list[Fact]]:
+        """Value → what wrote it or may have."""
+        found: dict[bytes, list[Fact]] = {}
+        for fact in self.by_index.values():
+            if fact.writes is not None:
+                found.setdefault(fact.writes, []).append(fact)
+        return found
+
+    @cached_property
+    def happened(self) -> set[int]:
+        """What certainly happened: by its completion, or because only it can have written what was seen."""
+        sure = {start for start, fact in self.by_index.items() if fact.certain}
+        todo = list(sure)
+        while todo:
+            value = self.by_index[todo.pop()].sees
+            writers = self.writers.get(value, []) if value is not None and value != self.initial else []
+            if len(writers) == 1 and writers[0].start not in sure:
+                sure.add(writers[0].start)
+                todo.append(writers[0].start)
+        return sure
+
+
+def facts_by_key(history: History) -> dict[bytes, Facts]:
+    """Every key that client operations name."""
+    keys: dict[bytes, Facts] = {}
+    running: dict[int | str, Op] = {}
+    ended: dict[int, Op] = {}
+    for op in history.events:
+        if op.process != NEMESIS and op.type == "invoke":
+            running[op.process] = op
+        elif op.process in running:
+            ended[running.pop(op.process).index] = op
+    for op in history.events:
+        if op.process == NEMESIS or op.type != "invoke":
+            continue
+        free = token("free" if op.f in ("acquire", "release") else history.header.initial)
+        facts = keys.setdefault(token(op.key), Facts(op.key, free))
+        fact = _fact(op, ended.get(op.index), history.header.fail_cas)
+        if fact is not None:
+            facts.by_index[op.index] = fact
+    return keys
+
+
+def _fact(asked: Op, answer: Op | None, fail_cas: str) -> Fact | None:
+    """What an operation says; None if that is nothing."""
+    kind = "info" if answer is None else answer.type
+    start, end = asked.index, ENDLESS if answer is None or kind == "info" else answer.index
+    if asked.f == "read":
+        return Fact(start, end, sees=token(answer.value)) if answer is not None and kind == "ok" else None
+    if kind == "fail":
+        return _refusal(asked, answer, fail_cas) if asked.f == "cas" and answer is not None else None
+    if asked.f == "write":
+        return Fact(start, end, writes=token(asked.value))
+    if asked.f == "acquire":
+        return Fact(start, end, sees=token("free"), writes=token("held"))
+    if asked.f == "release":
+        return Fact(start, end, sees=token("held"), writes=token("free"))
+    return Fact(start, end, sees=token(asked.value[0]), writes=token(asked.value[1]))
+
+
+def _refusal(asked: Op, answer: Op, fail_cas: str) -> Fact | None:
+    """What a compare-and-set that failed says."""
+    if fail_cas == "drop" or (answer.error is not None and not answer.error.startswith("mismatch")):
+        return None
+    old = token(asked.value[0])
+    if fail_cas == "returned" and isinstance(answer.value, list | tuple) and len(answer.value) == 3:
+        current = token(answer.value[2])
+        return Fact(asked.index, answer.index, sees=current, impossible=current == old)
+    return Fact(asked.index, answer.index, refuses=old)

@@ -1,0 +1,144 @@
+"""From a base image to the image of a node: two builds, each done once and found again by the digest of what went in.
+
+    base image       debian:bookworm-slim, or what the user names
+    └── splitbrain-node:<digest>            SSH, iptables and the harness' helpers (node_image/)
+        └── <system's image>:<digest>       the system under test (`Packaged.build_context`)
+
+A build whose digest is known is not started at all, which takes milliseconds where even a cached build takes longer.
+Nothing is pulled where a base image is on this machine already.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import tarfile
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import docker.errors
+from docker import DockerClient
+
+from harness.docker_ground import node_image
+from harness.docker_ground.engine import plain
+from harness.errors import InfrastructureError
+from harness.protocols import Packaged
+
+DEFAULT_BASE: Final = "debian:bookworm-slim"
+MADE_BASE: Final = "splitbrain-base:bookworm"
+"""What .ci/base-image makes where nothing can be pulled."""
+NODE_IMAGE: Final = "splitbrain-node"
+IMAGE_LABEL: Final = "splitbrain.image"
+"""On every image built here: its name. So that cleanup finds them."""
+LINES_SHOWN: Final = 8
+GivenUp = Callable[[], bool]
+"""Whether nobody waits for the image any more."""
+
+
+def system_image(client: DockerClient, system: Packaged, base_image: str | None, given_up: GivenUp) -> str:
+    """The tag of the image that runs the system, built now unless it was built before.
+
+    Raises:
+        InfrastructureError: no base image, or the build failed (with its last lines).
+    """
+    base = find_base(client, base_image, given_up)
+    helpers = {name: node_image.FOLDER / name for name in node_image.FILES}
+    node = _built(client, helpers, NODE_IMAGE, base, given_up)
+    return _built(client, system.build_context(), system.image, node, given_up)
+
+
+def find_base(client: DockerClient, named: str | None, given_up: GivenUp) -> str:
+    """The base image to build on: the named one, pulled if need be; else a local one; else Debian's, pulled.
+
+    Raises:
+        InfrastructureError: it is neither here nor can it be pulled.
+    """
+    for image in [named] if named else [DEFAULT_BASE, MADE_BASE]:
+        if is_present(client, image):
+            return image
+    wanted = named or DEFAULT_BASE
+    name, tag = _name_and_tag(wanted)
+    failed = _last_words(lambda: client.api.pull(name, tag=tag, stream=True, decode=True), [], given_up)
+    if failed:
+        remedy = "Correct it, or" if named else f"Make {MADE_BASE} with .ci/base-image, or"
+        raise InfrastructureError(
+            f"The base image {wanted} is not on this machine and cannot be pulled: {failed}."
+            f" {remedy} name another with --base-image."
+        )
+    return wanted
+
+
+def is_present(client: DockerClient, image: str) -> bool:
+    """Whether the engine has the image."""
+    try:
+        client.images.get(image)
+    except docker.errors.ImageNotFound:
+        return False
+    except docker.errors.APIError as error:
+        raise InfrastructureError(f"{image!r} is no name of an image: {plain(error)}.") from error
+    return True
+
+
+def _name_and_tag(image: str) -> tuple[str, str]:
+    """'registry:5000/debian' has no tag, 'debian:12' has."""
+    name, colon, tag = image.rpartition(":")
+    return (name, tag) if colon and "/" not in tag else (image, "latest")
+
+
+def _built(client: DockerClient, context: Mapping[str, bytes | Path], name: str, base: str, given_up: GivenUp) -> str:
+    packed = pack_context(context)
+    base_id = str(client.images.get(base).id)
+    tag = f"{name}:{hashlib.sha256(base_id.encode() + packed).hexdigest()[:16]}"
+    if not is_present(client, tag):
+        _build(client, packed, name, tag, base, given_up)
+    return tag
+
+
+def _build(client: DockerClient, packed: bytes, name: str, tag: str, base: str, given_up: GivenUp) -> None:
+    def build() -> Iterable[Mapping[str, Any]]:
+        return client.api.build(
+            fileobj=io.BytesIO(packed),
+            custom_context=True,
+            tag=tag,
+            buildargs={"BASE": base},
+            labels={IMAGE_LABEL: name},
+            network_mode="host",
+            rm=True,
+            forcerm=True,
+            decode=True,
+        )
+
+    lines: list[str] = []
+    failed = _last_words(build, lines, given_up)
+    if failed:
+        shown = " / ".join(" ".join(line.split())[:300] for line in [*lines, failed])
+        raise InfrastructureError(f"The image {name} could not be built on {base}: {shown}.")
+
+
+def _last_words(work: Callable[[], Iterable[Mapping[str, Any]]], lines: list[str], given_up: GivenUp) -> str:
+    """Follow what the engine says of a build or pull, keeping its last lines; returns its error, "" when it is done."""
+    try:
+        for message in work():
+            lines += [line for line in str(message.get("stream", "")).splitlines() if line.strip()]
+            del lines[:-LINES_SHOWN]
+            if "error" in message:
+                return " ".join(str(message["error"]).split()).rstrip(".")
+            if given_up():
+                return "it was given up"  # leaving the stream ends the engine's work on it
+    except docker.errors.DockerException as error:
+        return plain(error)
+    return ""
+
+
+def pack_context(context: Mapping[str, bytes | Path]) -> bytes:
+    """A build context as a tar that has the same bytes for the same files: no times, no owners, names sorted."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for name in sorted(context):
+            content = context[name]
+            data = content.read_bytes() if isinstance(content, Path) else content
+            member = tarfile.TarInfo(name)
+            member.size, member.mode = len(data), 0o644
+            tar.addfile(member, io.BytesIO(data))
+    return buffer.getvalue()

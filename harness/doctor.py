@@ -1,0 +1,118 @@
+"""What this machine can do, ground by ground and fault by fault: what `splitbrain doctor` prints.
+
+>>> examine_simulation()[0].available
+True
+
+A finding is a fact that was looked up now, or a limit of the program; nothing is started, pulled or changed.
+
+Limits: whether the kernel lets a container filter packets shows only when a cluster is provisioned.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from harness.errors import InfrastructureError
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One thing that a machine may be able to do.
+
+    Attributes:
+        ground: "sim" or "docker"; ability: what, in few words; detail: how it is known; remedy: what to do without.
+    """
+
+    ground: str
+    ability: str
+    available: bool
+    detail: str
+    remedy: str = ""
+
+
+FAULTS = {
+    "net": ("partitions", "links are cut one way or both, and probed"),
+    "processes": ("kill and pause", "the server of a node is killed, started, stopped and resumed"),
+    "disks": ("power loss", "what was not fsynced is forgotten"),
+    "clocks": ("clock faults", "a node's wall clock jumps"),
+}
+ELSEWHERE = {
+    "disks": "use --on sim, where power loss is simulated",
+    "clocks": "no ground of this version has it",
+}
+
+
+def examine() -> list[Finding]:
+    """All findings: the simulation first, for it needs nothing."""
+    return [*examine_simulation(), *examine_docker()]
+
+
+def examine_simulation() -> list[Finding]:
+    """The ground `sim`, which needs Python and nothing else."""
+    from harness.simulation.ground import SimGround
+
+    version = ".".join(str(part) for part in sys.version_info[:3])
+    runs = Finding("sim", "simulated runs", True, f"Python {version}; nothing else is needed")
+    return [runs, *_faults("sim", SimGround(0).faults)]
+
+
+def examine_docker() -> list[Finding]:
+    """The ground `docker`: engine, base image, way to the containers, faults."""
+    from harness.docker_ground import DockerGround
+    from harness.docker_ground.engine import connect
+
+    try:
+        with connect(timeout_s=10) as client:
+            return [
+                *_engine(client),
+                _base_image(client, DockerGround(None).base_image),
+                *_faults("docker", DockerGround.faults),
+            ]
+    except InfrastructureError as error:
+        what, _, remedy = str(error).partition(". ")
+        return [Finding("docker", "engine", False, what, remedy)]
+
+
+def _engine(client: DockerClient) -> Iterator[Finding]:
+    version = client.version()
+    told = f"version {version.get('Version', 'unknown')}, API {version.get('ApiVersion', 'unknown')}"
+    yield Finding("docker", "engine", True, told)
+    here = sys.platform == "linux" and "Docker Desktop" not in str(version.get("Platform", {}).get("Name", ""))
+    yield Finding(
+        "docker",
+        "way to containers",
+        here,
+        "containers are processes of this machine" if here else "containers are in a virtual machine of their own",
+        "" if here else "run splitbrain on the Linux machine that runs the engine, or use --on sim",
+    )
+
+
+def _base_image(client: DockerClient, named: str | None) -> Finding:
+    from harness.docker_ground.images import DEFAULT_BASE, MADE_BASE, is_present
+
+    candidates = [named] if named else [DEFAULT_BASE, MADE_BASE]
+    try:
+        present = [image for image in candidates if is_present(client, image)]
+    except InfrastructureError as error:
+        return Finding("docker", "base image", False, str(error), "correct SPLITBRAIN_BASE_IMAGE")
+    if present:
+        return Finding("docker", "base image", True, f"{present[0]} is on this machine")
+    remedy = f"docker pull {candidates[0]}"
+    if not named and shutil.which("apt-get"):
+        remedy += f", or make {MADE_BASE} with .ci/base-image where no registry can be reached"
+    return Finding("docker", "base image", False, f"{candidates[0]} is not on this machine yet", remedy)
+
+
+def _faults(ground: str, offered: frozenset[str]) -> Iterator[Finding]:
+    for surface, (ability, detail) in FAULTS.items():
+        if surface in offered:
+            yield Finding(ground, ability, True, detail)
+        else:
+            yield Finding(ground, ability, False, f"the ground {ground} cannot do it", ELSEWHERE.get(surface, ""))

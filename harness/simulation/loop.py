@@ -1,0 +1,420 @@
+"""An asyncio event loop on virtual time: nothing waits, the clock jumps to the next deadline.
+
+Time is a whole number of nanoseconds from 0. Ready callbacks run first in, first out; timers ring in the order of their
+deadlines, equal ones in the order in which they were set. With tasks that hash by number (`handles.py`) and a network
+that draws its delays from the seed, nothing is left that could come out differently in a second run.
+
+    loop = SimLoop(Streams(7))
+    loop.run_until_complete(asyncio.sleep(3600))    # takes no time
+    loop.time()                                     # 3600.0
+
+Garbage is collected at fixed counts of callbacks while the loop runs, since finalizers may schedule.
+
+Limits: one thread. What would reach the real world is refused by name (`refusals.py`). An instant in which nothing but
+callbacks of that instant happen is an error after SPIN_CALLBACKS, since the clock would never move again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import gc
+import heapq
+import logging
+import math
+import sys
+import threading
+import weakref
+from collections import deque
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextvars import Context
+from typing import Any, Final
+
+from harness.simulation.guard import guarded
+from harness.simulation.handles import SimFuture, SimHandle, SimTask, SimTimer, name_of
+from harness.simulation.network import Network
+from harness.simulation.process import CURRENT, Killed, Process
+from harness.simulation.refusals import DeadlockError, RefusedError, RefusingLoop, SimulationError
+from harness.simulation.trace import FOLD_NUMBERS, Trace
+from harness.streams import Streams
+
+SPIN_CALLBACKS: Final = 2_000_000
+COLLECT_CALLBACKS: Final = 400_000
+HEAP_SLACK: Final = 100
+DEADLOCK_TASKS_SHOWN: Final = 5
+
+logger = logging.getLogger("asyncio")
+
+
+class SimLoop(RefusingLoop):
+    """See the module docstring.
+
+    Attributes:
+        streams: where all its chance comes from; trace: the digest of all that happened; network: what it connects;
+            kernel_context: for callbacks that belong to no process.
+    """
+
+    def __init__(self, streams: Streams) -> None:
+        self.streams = streams
+        self.trace = Trace()
+        self.kernel_context = Context()
+        self._now_ns = 0
+        self._ready: deque[asyncio.Handle] = deque()
+        self._timers: list[tuple[int, int, SimTimer]] = []
+        self._timers_set = 0
+        self._timers_cancelled = 0
+        self._sequence = 0
+        self._callbacks_to_collection = COLLECT_CALLBACKS
+        self._thread: int | None = None
+        self._stopping = False
+        self._closed = False
+        self._exception_handler: Callable[[asyncio.AbstractEventLoop, dict[str, Any]], object] | None = None
+        self._asyncgens: weakref.WeakValueDictionary[int, AsyncGenerator[Any, Any]] = weakref.WeakValueDictionary()
+        self.network = Network(self, streams)
+
+    # ── time and callbacks ───────────────────────────────────────────────────────────────────────────────────────────
+
+    def now_ns(self) -> int:
+        """Virtual nanoseconds since the loop was made."""
+        return self._now_ns
+
+    def time(self) -> float:
+        """The same in seconds, as asyncio wants it."""
+        return self._now_ns / 1e9
+
+    def next_sequence(self) -> int:
+        """The next number for a task, a future or a socket."""
+        self._sequence += 1
+        return self._sequence
+
+    def call_soon(self, callback: Callable[..., object], *args: Any, context: Context | None = None) -> asyncio.Handle:
+        """Run it in this instant, after all that is ready."""
+        if self._closed:
+            raise RuntimeError("Event loop is closed")
+        handle = SimHandle(callback, args, context)
+        self._ready.append(handle)
+        return handle
+
+    def call_soon_threadsafe(
+        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> asyncio.Handle:
+        """For signal handlers, which run on the loop's own thread; other threads are refused."""
+        if self._thread is not None and self._thread != threading.get_ident():
+            raise RefusedError("loop.call_soon_threadsafe from another thread", "no seed decides when it comes")
+        return self.call_soon(callback, *args, context=context)
+
+    def call_later(
+        self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        """Run it `delay` seconds from now; any positive delay lets the clock move."""
+        return self.call_at_ns(self._now_ns + max(0, math.ceil(delay * 1e9)), callback, args, context)
+
+    def call_at(
+        self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        """Run it once `time()` is at least `when`."""
+        when_ns = math.ceil(when * 1e9)
+        if when_ns / 1e9 < when:
+            when_ns += 1
+        return self.call_at_ns(when_ns, callback, args, context)
+
+    def call_at_ns(
+        self, when_ns: int, callback: Callable[..., object], args: tuple[Any, ...], context: Context | None = None
+    ) -> SimTimer:
+        """Run it at that nanosecond, or now if that is over."""
+        if self._closed:
+            raise RuntimeError("Event loop is closed")
+        timer = SimTimer(when_ns, callback, args, self, context)
+        self._timers_set += 1
+        heapq.heappush(self._timers, (when_ns, self._timers_set, timer))
+        return timer
+
+    def timer_cancelled(self) -> None:
+        """A timer in the heap will not ring; when most are such, they are swept out."""
+        self._timers_cancelled += 1
+        if self._timers_cancelled > HEAP_SLACK and 2 * self._timers_cancelled > len(self._timers):
+            # Mostly timeouts that were not needed. In place: the running loop holds the list.
+            self._timers[:] = [entry for entry in self._timers if not entry[2].cancelled()]
+            heapq.heapify(self._timers)
+            self._timers_cancelled = 0
+
+    def resume(self, process: Process) -> None:
+        """Let a paused process run on: all that was held is ready now, in the order in which it was due."""
+        if process.state == "paused":
+            process.state = "running"
+            self._ready.extend(process.held)
+            process.held.clear()
+
+    # ── running ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def run_forever(self) -> None:
+        """Run until `stop`.
+
+        Raises:
+            DeadlockError: nothing is ready and no timer is set.
+            SimulationError: the clock does not move any more.
+        """
+        if self._closed:
+            raise RuntimeError("Event loop is closed")
+        if self._thread is not None:
+            raise RuntimeError("This event loop is already running")
+        if asyncio._get_running_loop() is not None:
+            raise RuntimeError("Cannot run the event loop while another loop is running")
+        hooks = sys.get_asyncgen_hooks()
+        collecting = gc.isenabled()
+        self._thread = threading.get_ident()
+        self._stopping = False
+        gc.disable()
+        sys.set_asyncgen_hooks(firstiter=self._asyncgen_begun, finalizer=self._asyncgen_dropped)
+        asyncio._set_running_loop(self)
+        try:
+            with guarded(self.now_ns):
+                self._run()
+        finally:
+            self._thread = None
+            asyncio._set_running_loop(None)
+            sys.set_asyncgen_hooks(*hooks)
+            if collecting:
+                gc.enable()
+
+    def _run(self) -> None:
+        ready, trace, current = self._ready, self.trace, CURRENT
+        popleft, record = ready.popleft, trace.numbers.append
+        while not self._stopping:
+            if not ready:
+                self._advance()
+            budget = SPIN_CALLBACKS
+            now_ns = self._now_ns
+            while ready and not self._stopping:
+                handle = popleft()
+                if handle._cancelled:  # type: ignore[attr-defined]
+                    continue
+                context: Context = handle._context  # type: ignore[attr-defined]
+                process = context.get(current)
+                if process is not None and process.state != "running":
+                    process.hold(handle)
+                    continue
+                callback = handle._callback  # type: ignore[attr-defined]
+                owner = getattr(callback, "__self__", None)
+                record(now_ns)
+                record(getattr(owner, "sequence", 0))
+                try:
+                    context.run(callback, *handle._args)  # type: ignore[attr-defined]
+                except (SystemExit, KeyboardInterrupt):
+                    raise
+                except BaseException as error:
+                    self._failed(handle, error)
+                budget -= 1
+                if not budget:
+                    raise SimulationError(
+                        f"At {now_ns / 1e9:.6f} s the clock stands still: {SPIN_CALLBACKS} callbacks ran in that one "
+                        f"instant, the last of them {name_of(callback)}; something polls without sleeping."
+                    )
+            self._housekeep(SPIN_CALLBACKS - budget)
+
+    def _advance(self) -> None:
+        """Move the clock to the next timer, and make ready all that ring then."""
+        timers, ready = self._timers, self._ready
+        while timers:
+            when_ns, _, timer = heapq.heappop(timers)
+            if timer.cancelled():
+                self._timers_cancelled -= 1
+                continue
+            if when_ns > self._now_ns:
+                self._now_ns = when_ns
+            ready.append(timer)
+            now_ns = self._now_ns
+            while timers and timers[0][0] <= now_ns:
+                timer = heapq.heappop(timers)[2]
+                if timer.cancelled():
+                    self._timers_cancelled -= 1
+                else:
+                    ready.append(timer)
+            return
+        raise DeadlockError(self._deadlock())
+
+    def _deadlock(self) -> str:
+        waiting = sorted(asyncio.all_tasks(self), key=lambda task: getattr(task, "sequence", 0))
+        names = [f"{task.get_name()} ({name_of(task.get_coro())})" for task in waiting[:DEADLOCK_TASKS_SHOWN]]
+        more = f" and {len(waiting) - len(names)} more" if len(waiting) > len(names) else ""
+        who = ", ".join(names) or "the loop"
+        return f"At {self.time():.6f} s nothing is ready and no timer is set: {who}{more} would wait for ever."
+
+    def _housekeep(self, callbacks: int) -> None:
+        if len(self.trace.numbers) > FOLD_NUMBERS:
+            self.trace.fold()
+        self._callbacks_to_collection -= callbacks
+        if self._callbacks_to_collection <= 0:
+            self._callbacks_to_collection = COLLECT_CALLBACKS
+            gc.collect()
+
+    def run_until_complete(self, future: Generator[Any, None, Any] | Awaitable[Any]) -> Any:
+        """Run until the future is done, and return its result or raise its error."""
+        fresh = not asyncio.isfuture(future)
+        waited: asyncio.Future[Any] = asyncio.ensure_future(future, loop=self)  # type: ignore[arg-type]
+        waited.add_done_callback(self._stop_after)
+        try:
+            self.run_forever()
+        except BaseException:
+            if fresh and waited.done() and not waited.cancelled():
+                waited.exception()  # it is told by what is raised here
+            raise
+        finally:
+            waited.remove_done_callback(self._stop_after)
+        if not waited.done():
+            raise RuntimeError("Event loop stopped before Future completed.")
+        return waited.result()
+
+    def _stop_after(self, _future: asyncio.Future[Any]) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Return from `run_forever` after the running callback."""
+        self._stopping = True
+
+    def is_running(self) -> bool:
+        """Whether a call of `run_forever` is under way."""
+        return self._thread is not None
+
+    def is_closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._closed
+
+    def close(self) -> None:
+        """Drop everything that is scheduled; the loop cannot be used again."""
+        if self.is_running():
+            raise RuntimeError("Cannot close a running event loop")
+        self._closed = True
+        self._ready.clear()
+        self._timers.clear()
+
+    # ── tasks and futures ────────────────────────────────────────────────────────────────────────────────────────────
+
+    def create_future(self) -> asyncio.Future[Any]:
+        """A future that sets keep in order."""
+        return SimFuture(loop=self)
+
+    def create_task(self, coro: Any, *, name: Any = None, context: Context | None = None, **more: Any) -> Any:
+        """A task that sets keep in order, and that belongs to the process of its context."""
+        if self._closed:
+            raise RuntimeError("Event loop is closed")
+        return SimTask(coro, loop=self, name=name, context=context, **more)
+
+    def set_task_factory(self, factory: Any) -> None:
+        """Refused, for tasks of another kind would be kept in the order of their addresses."""
+        if factory is not None:
+            raise RefusedError("loop.set_task_factory", "tasks must be numbered")
+
+    def get_task_factory(self) -> None:
+        """None: the loop's own."""
+        return
+
+    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:
+        """Call it here and now: there are no threads."""
+        if executor is not None and not isinstance(executor, concurrent.futures.ThreadPoolExecutor):
+            raise RefusedError("loop.run_in_executor with an executor of another kind")
+        future = self.create_future()
+        try:
+            future.set_result(func(*args))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
+        """There is none."""
+
+    def _asyncgen_begun(self, generator: AsyncGenerator[Any, Any]) -> None:
+        self._asyncgens[self.next_sequence()] = generator
+
+    def _asyncgen_dropped(self, generator: AsyncGenerator[Any, Any]) -> None:
+        process = CURRENT.get()
+        if not self._closed and (process is None or process.state != "dead"):
+            self.create_task(_closing(generator))
+
+    async def shutdown_asyncgens(self) -> None:
+        """Close the asynchronous generators that were begun and not ended, in the order of their beginning."""
+        for generator in list(self._asyncgens.values()):
+            await generator.aclose()
+
+    # ── connections ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def create_connection(
+        self, protocol_factory: Callable[[], Any], host: Any = None, port: Any = None, **more: Any
+    ) -> Any:
+        """Connect through the simulated network; OSError as from a real one."""
+        _refuse_options("create_connection", more)
+        return await self.network.connect(protocol_factory, str(host or ""), int(port))
+
+    async def create_server(
+        self, protocol_factory: Callable[[], Any], host: Any = None, port: Any = None, **more: Any
+    ) -> Any:
+        """Listen on a port of the host that the calling code is on."""
+        _refuse_options("create_server", {name: value for name, value in more.items() if name not in LISTENING})
+        return self.network.listen(protocol_factory, str(host or ""), int(port or 0))
+
+    async def getaddrinfo(self, host: Any, port: Any, **more: Any) -> list[Any]:
+        """Every name stands for itself."""
+        return self.network.resolve(str(host or ""), int(port or 0))
+
+    async def getnameinfo(self, sockaddr: Any, flags: int = 0) -> tuple[str, str]:
+        """Every address is its own name."""
+        return str(sockaddr[0]), str(sockaddr[1])
+
+    # ── errors ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _failed(self, handle: asyncio.Handle, error: BaseException) -> None:
+        if isinstance(error, Killed):
+            return
+        message = f"Exception in callback {name_of(handle._callback)}"  # type: ignore[attr-defined]
+        handle._context.run(  # type: ignore[attr-defined]
+            self.call_exception_handler, {"message": message, "exception": error, "handle": handle}
+        )
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        """An error that nobody caught: a node's goes to its log, any other to the handler or the log of asyncio."""
+        owner = context.get("task") or context.get("future")
+        process: Process | None = getattr(owner, "process", None) or CURRENT.get()
+        if process is not None:
+            error = context.get("exception")
+            if process.state != "dead":
+                process.log(f"{context['message']}: {type(error).__name__}: {error}" if error else context["message"])
+        elif self._exception_handler is not None:
+            self._exception_handler(self, context)
+        else:
+            self.default_exception_handler(context)
+
+    def default_exception_handler(self, context: dict[str, Any]) -> None:
+        """Log it as asyncio does."""
+        error = context.get("exception")
+        trouble = (type(error), error, error.__traceback__) if error is not None else None
+        logger.error("%s at %.6f s", context.get("message", "Unhandled exception"), self.time(), exc_info=trouble)
+
+    def set_exception_handler(self, handler: Any) -> None:
+        """For what happens outside of nodes."""
+        self._exception_handler = handler
+
+    def get_exception_handler(self) -> Any:
+        """As set."""
+        return self._exception_handler
+
+    def get_debug(self) -> bool:
+        """Never: debugging looks at real time."""
+        return False
+
+    def set_debug(self, enabled: bool) -> None:
+        """Ignored, for the reason above."""
+
+
+LISTENING: Final = frozenset({"backlog", "reuse_address", "reuse_port", "start_serving", "keep_alive"})
+"""Options of create_server that make no difference here."""
+
+
+def _refuse_options(call: str, options: dict[str, Any]) -> None:
+    """What was set, and is neither nothing nor harmless, would silently not be there."""
+    unknown = sorted(name for name, value in options.items() if value not in (None, 0, False))
+    if unknown:
+        raise RefusedError(f"loop.{call} with {', '.join(unknown)}", "simulated links are plain")
+
+
+async def _closing(generator: AsyncGenerator[Any, Any]) -> None:
+    await generator.aclose()

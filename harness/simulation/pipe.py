@@ -1,0 +1,186 @@
+"""One direction of a connection, as TCP would treat it.
+
+Bytes arrive in order, each segment after its own delay but never before the one ahead of it. What is written in one
+instant travels as one segment. When the way is shut nothing is lost and nothing is told: the segments are held, and
+tried again after 0.2 s, 0.4 s, 0.8 s, ... up to two minutes, fifteen times, after which the connection is dead. So a
+healed link does not carry at once what was held: that is what makes a long-lived connection slow to come back.
+
+A connection needs both ways, for acknowledgements come back on the other one. If only that other way is shut, what is
+sent within the first timeout arrives, and then the sender is stuck too.
+
+    quiet ──sent, unacknowledged──▶ waiting ──timeout──▶ stalled ──both ways open at a timeout──▶ quiet
+
+Limits: no window but the sender's buffer limits; an acknowledgement takes no time when the ways are open.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections import deque
+from typing import TYPE_CHECKING, Final, Literal
+
+if TYPE_CHECKING:
+    from harness.simulation.handles import SimTimer
+    from harness.simulation.network import Network
+    from harness.simulation.server import SimServer
+    from harness.simulation.transport import SimTransport
+
+RETRANSMIT_MIN_NS: Final = 200_000_000
+RETRANSMIT_MAX_NS: Final = 120_000_000_000
+RETRANSMISSIONS_MAX: Final = 15
+"""Linux' tcp_retries2: a connection is given up after about 15 minutes."""
+
+Kind = Literal["open", "data", "end", "reset"]
+
+
+class Segment:
+    """What arrives as one event.
+
+    Attributes:
+        kind: "open" is the end of the handshake, "end" a FIN, "reset" a RST.
+        parts: the bytes, as they were written; sent_ns: when.
+        server: the listener that an "open" is for.
+    """
+
+    __slots__ = ("kind", "parts", "sent_ns", "server")
+
+    def __init__(self, kind: Kind, parts: list[bytes], sent_ns: int, server: SimServer | None = None) -> None:
+        self.kind = kind
+        self.parts = parts
+        self.sent_ns = sent_ns
+        self.server = server
+
+
+class Pipe:
+    """From one end of a connection to the other.
+
+    Attributes:
+        queued_bytes: what was written and the receiving process has not taken yet.
+    """
+
+    __slots__ = (
+        "_arrival_ns", "_delay_ns", "_held", "_loop", "_network", "_receiver", "_retransmissions", "_sender", "_stalled",
+        "_tail", "_timeout_ns", "_timer", "queued_bytes",
+    )  # fmt: skip
+
+    def __init__(self, network: Network, sender: SimTransport, receiver: SimTransport) -> None:
+        self.queued_bytes = 0
+        self._network = network
+        self._loop = network.loop
+        self._sender = sender
+        self._receiver = receiver
+        self._delay_ns = network.delays(sender.host, receiver.host)
+        self._arrival_ns = 0
+        self._tail: Segment | None = None
+        self._held: deque[Segment] = deque()
+        self._stalled = False
+        self._timer: SimTimer | None = None
+        self._timeout_ns = RETRANSMIT_MIN_NS
+        self._retransmissions = 0
+
+    # ── the sender's side ────────────────────────────────────────────────────────────────────────────────────────────
+
+    def open(self, server: SimServer) -> None:
+        """The last message of the handshake, on which the server's side comes into being."""
+        self._send(Segment("open", [], self._loop.now_ns(), server))
+
+    def write(self, data: bytes) -> None:
+        """Send bytes."""
+        self.queued_bytes += len(data)
+        tail, now_ns = self._tail, self._loop.now_ns()
+        if tail is not None and tail.sent_ns == now_ns:
+            tail.parts.append(data)
+            return
+        segment = Segment("data", [data], now_ns)
+        self._send(segment)
+        self._tail = segment
+
+    def end(self) -> None:
+        """Send that nothing more will come."""
+        self._send(Segment("end", [], self._loop.now_ns()))
+
+    def reset(self) -> None:
+        """Throw away what is held, and send a reset. Nobody repeats a reset: on a shut way it is lost."""
+        self.silence()
+        if self._network.is_open(self._sender.host, self._receiver.host):
+            self._launch(Segment("reset", [], self._loop.now_ns()))
+
+    def silence(self) -> None:
+        """Send nothing any more, not even what is held."""
+        self._tail = None
+        self._held.clear()
+        self._stop_waiting()
+
+    def _send(self, segment: Segment) -> None:
+        self._tail = None
+        network = self._network
+        if self._timer is None and not network.troubled:
+            self._launch(segment)
+            return
+        here, there = self._sender.host, self._receiver.host
+        if not self._held and not self._stalled and network.is_open(here, there):
+            self._launch(segment)
+            if self._timer is None and not network.is_open(there, here):
+                self._wait()
+            return
+        self._held.append(segment)
+        if self._timer is None:
+            self._wait()
+
+    def _launch(self, segment: Segment) -> None:
+        """Let it travel, behind all that travels already."""
+        arrival_ns = self._loop.now_ns() + self._delay_ns()
+        if arrival_ns < self._arrival_ns:
+            arrival_ns = self._arrival_ns
+        self._arrival_ns = arrival_ns
+        receiver = self._receiver
+        if receiver.gone:
+            self.refuse(segment, arrival_ns)
+        else:
+            self._loop.call_at_ns(arrival_ns, receiver.receive, (segment,), receiver.context)
+
+    # ── retransmission ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _wait(self) -> None:
+        """Set the timer of the sending kernel, which runs whatever becomes of the process."""
+        when_ns = self._loop.now_ns() + self._timeout_ns
+        self._timer = self._loop.call_at_ns(when_ns, self._retransmit, (), self._loop.kernel_context)
+
+    def _stop_waiting(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None
+        self._stalled = False
+        self._timeout_ns = RETRANSMIT_MIN_NS
+        self._retransmissions = 0
+
+    def _retransmit(self) -> None:
+        here, there = self._sender.host, self._receiver.host
+        if self._network.is_open(here, there) and self._network.is_open(there, here):
+            self._stop_waiting()
+            held, self._held = self._held, deque()
+            for segment in held:
+                self._launch(segment)
+            return
+        self._stalled = True
+        self._retransmissions += 1
+        if self._retransmissions > RETRANSMISSIONS_MAX:
+            self.silence()
+            self._sender.kernel_lost(errno.ETIMEDOUT)
+            return
+        self._timeout_ns = min(2 * self._timeout_ns, RETRANSMIT_MAX_NS)
+        self._wait()
+
+    # ── the receiver's side ──────────────────────────────────────────────────────────────────────────────────────────
+
+    def taken(self, size: int) -> None:
+        """The receiving process took so many bytes: there is room again."""
+        self.queued_bytes -= size
+        self._sender.room_made()
+
+    def refuse(self, segment: Segment, arrival_ns: int) -> None:
+        """It arrives where nobody is at home, and the kernel there answers with a reset, if it can."""
+        here, there = self._sender.host, self._receiver.host
+        if segment.kind in ("open", "data") and self._network.is_open(there, here):
+            back_ns = arrival_ns + self._network.delays(there, here)()
+            self._loop.call_at_ns(back_ns, self._sender.kernel_lost, (errno.ECONNRESET,), self._loop.kernel_context)
