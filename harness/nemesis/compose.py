@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, Final, Protocol
 
 from harness.errors import PlanError, nearest
 from harness.nemesis import process
 from harness.nemesis.partition import PartitionNemesis
 from harness.nemesis.shapes import SHAPES
-from harness.nemesis.targets import validate
+from harness.nemesis.targets import Scene, validate
 from harness.op import NEMESIS, Op
 from harness.plan import Plan
 from harness.protocols import Cluster
@@ -22,15 +22,17 @@ SURFACES: Final[dict[str, frozenset[str]]] = {
     "power": frozenset({"processes", "disks"}),
 }
 """The fault surfaces that each kind of fault needs."""
+BLOWS: Final = ("kill", "pause", "power")
+"""The faults that hold a node's process."""
 
 
 class Member(Protocol):
-    """A nemesis that is told who leads, and says what it has in force."""
+    """A nemesis that is told the scene, and says what it has in force."""
 
     fs: frozenset[str]
     active: dict[str, Any] | None
 
-    async def invoke(self, op: Op, leader: str | None) -> Op:
+    async def invoke(self, op: Op, scene: Scene) -> Op:
         """Inject or lift, with evidence."""
 
     async def heal(self) -> None:
@@ -46,12 +48,13 @@ class ComposedNemesis:
         self.fs = frozenset(f for member in members for f in member.fs)
 
     async def invoke(self, op: Op) -> Op:
-        """Inject or lift; the leader is asked for just before a fault is aimed."""
+        """Inject or lift; the leader is asked for just before a fault is aimed, so that it is still the leader."""
         member = next((member for member in self._members if op.f in member.fs), None)
         if member is None:
             return op.info(f"unknown-fault: {op.f}")
         leader = await self._leader() if op.f.startswith("start-") else None
-        return await member.invoke(op, leader)
+        others = [other.active for other in self._members if other is not member and other.active is not None]
+        return await member.invoke(op, Scene(leader, _nodes(others, BLOWS), _nodes(others, ("power",))))
 
     def lifting_ops(self) -> list[Op]:
         """The operations that lift, with evidence, whatever is in force now."""
@@ -65,6 +68,10 @@ class ComposedNemesis:
         """Lift everything, without evidence: for exits in a hurry."""
         for member in self._members:
             await member.heal()
+
+
+def _nodes(faults: Iterable[dict[str, Any]], kinds: Sequence[str]) -> frozenset[str]:
+    return frozenset(node for fault in faults if fault["kind"] in kinds for node in fault["nodes"])
 
 
 def validate_faults(plan: Plan, offered: frozenset[str]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from harness.nemesis.shapes import draw
-from harness.nemesis.targets import resolve
+from harness.nemesis.targets import Scene, resolve
 from harness.op import Op
 from harness.protocols import Cluster, Cut, Net
 from harness.streams import Random
@@ -26,16 +26,18 @@ class PartitionNemesis:
         self.active: dict[str, Any] | None = None
         self._cuts: tuple[Cut, ...] = ()
 
-    async def invoke(self, op: Op, leader: str | None) -> Op:
-        """Cut or heal; evidence is a probe of every link that was cut."""
+    async def invoke(self, op: Op, scene: Scene) -> Op:
+        """Cut or heal; evidence is a probe of every link that was cut and whose ends have power."""
         if op.f == "stop-partition":
-            return await self._stop(op)
-        aimed = () if self._target == "random" else resolve(self._target, self._cluster.nodes, leader, self._random)
+            return await self._stop(op, scene)
+        aimed = (
+            () if self._target == "random" else resolve(self._target, self._cluster.nodes, scene.leader, self._random)
+        )
         if self._target != "random" and not aimed:
-            return op.info(f"no-target: nobody is {self._target} now")
+            return op.fail(f"no-target: nobody is {self._target} now")
         shape = draw(self._shape, self._cluster.nodes, aimed, self._random)
         if not shape.cuts:
-            return op.info(f"nothing-to-cut: {shape.detail}")
+            return op.fail(f"nothing-to-cut: {shape.detail}")
         self._count += 1
         self.active = {
             "fault": f"partition-{self._count}",
@@ -45,33 +47,34 @@ class PartitionNemesis:
         }
         self._cuts = shape.cuts
         await self._net.cut(shape.cuts)
-        passing = await self._passing()
+        probed, passing = await self._passing(shape.cuts, scene)
         evidence = (
             f"still passing: {_links(passing)}"
             if passing
-            else f"{len(shape.cuts)} cut links probed, nothing passes ({_links(shape.cuts[:2])}…)"
+            else f"{len(probed)} cut links probed, nothing passes ({_links(probed[:2])}…)"
         )
-        return op.ok(value={**self.active, "proven": not passing, "evidence": evidence})
+        return op.ok(value={**self.active, "proven": bool(probed) and not passing, "evidence": evidence})
 
-    async def _stop(self, op: Op) -> Op:
+    async def _stop(self, op: Op, scene: Scene) -> Op:
         fault, cuts = self.active, self._cuts
         await self.heal()
         if fault is None:
-            return op.info("nothing-to-lift")
-        passing = await self._passing(cuts)
-        silent = [cut for cut in cuts if cut not in passing]
-        evidence = f"still silent: {_links(silent)}" if silent else f"{len(cuts)} links probed, all pass again"
-        return op.ok(value={**fault, "proven": not silent, "evidence": evidence})
+            return op.fail("nothing-to-lift")
+        probed, passing = await self._passing(cuts, scene)
+        silent = [cut for cut in probed if cut not in passing]
+        evidence = f"still silent: {_links(silent)}" if silent else f"{len(probed)} links probed, all pass again"
+        return op.ok(value={**fault, "proven": bool(probed) and not silent, "evidence": evidence})
 
     async def heal(self) -> None:
         """Remove every cut."""
         await self._net.heal()
         self.active, self._cuts = None, ()
 
-    async def _passing(self, cuts: Sequence[Cut] | None = None) -> list[Cut]:
-        links = list(self._cuts if cuts is None else cuts)
-        reached = await asyncio.gather(*(self._net.reaches(*cut) for cut in links))
-        return [cut for cut, passes in zip(links, reached, strict=True) if passes]
+    async def _passing(self, cuts: Sequence[Cut], scene: Scene) -> tuple[list[Cut], list[Cut]]:
+        """The links that could be probed, and those of them on which something arrives."""
+        probed = [cut for cut in cuts if not scene.dark.intersection(cut)]
+        reached = await asyncio.gather(*(self._net.reaches(*cut) for cut in probed))
+        return probed, [cut for cut, passes in zip(probed, reached, strict=True) if passes]
 
 
 def _links(cuts: Sequence[Cut]) -> str:

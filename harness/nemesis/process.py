@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from harness.nemesis.targets import resolve
+from harness.nemesis.targets import Scene, resolve
 from harness.op import Op
 from harness.protocols import Cluster, Disks, Processes, ProcessState
 from harness.streams import Random
@@ -48,13 +48,16 @@ class ProcessNemesis:
         self.active: dict[str, Any] | None = None
         self.fs = frozenset({f"start-{blow.kind}", f"stop-{blow.kind}"})
 
-    async def invoke(self, op: Op, leader: str | None) -> Op:
+    async def invoke(self, op: Op, scene: Scene) -> Op:
         """Strike or undo; evidence is the state that each node's operating system reports."""
         if op.f.startswith("stop-"):
             return await self._stop(op)
-        nodes = resolve(self._target, self._cluster.nodes, leader, self._random)
+        aimed = resolve(self._target, self._cluster.nodes, scene.leader, self._random)
+        if not aimed:
+            return op.fail(f"no-target: nobody is {self._target} now")
+        nodes = tuple(node for node in aimed if node not in scene.struck)
         if not nodes:
-            return op.info(f"no-target: nobody is {self._target} now")
+            return op.fail(f"no-target: another fault holds {' '.join(aimed)}")
         self._count += 1
         kind = self._blow.kind
         self.active = {"fault": f"{kind}-{self._count}", "kind": kind, "nodes": list(nodes), "detail": " ".join(nodes)}
@@ -68,7 +71,7 @@ class ProcessNemesis:
         fault = self.active
         await self.heal()
         if fault is None:
-            return op.info("nothing-to-lift")
+            return op.fail("nothing-to-lift")
         evidence, proven = await self._witness(tuple(fault["nodes"]), "running")
         return op.ok(value={**fault, "proven": proven, "evidence": evidence})
 

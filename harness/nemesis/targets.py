@@ -8,10 +8,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from harness.errors import PlanError, nearest
 from harness.streams import Random
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What a nemesis is told before it acts.
+
+    Attributes:
+        leader: who leads now; None when nobody does, or when it does not matter.
+        struck: nodes whose process another fault holds: a second blow there could be neither proven nor lifted.
+        dark: those of them that have no power: nothing that is sent to them or from them arrives, cut or not.
+    """
+
+    leader: str | None = None
+    struck: frozenset[str] = frozenset()
+    dark: frozenset[str] = frozenset()
+
 
 NAMED: Final = ("none", "one", "minority", "majority", "leader", "followers", "all", "random")
 

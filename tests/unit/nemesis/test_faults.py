@@ -6,6 +6,8 @@ import pytest
 
 from harness.errors import PlanError
 from harness.nemesis.compose import build_nemesis, validate_faults
+from harness.nemesis.partition import PartitionNemesis
+from harness.nemesis.targets import Scene
 from harness.op import NEMESIS, Op
 from harness.plan import Plan
 from harness.streams import Streams
@@ -126,13 +128,14 @@ def test_power_loss_tells_how_much_was_lost():
 def test_nobody_to_hit_is_told_and_nothing_is_done():
     cluster = Cluster()
     _, (start,) = run(cluster, "start-kill", leader=None, target="leader")
-    assert start.type == "info" and start.error.startswith("no-target")
+    assert start.type == "fail"
+    assert start.error.startswith("no-target")
     assert cluster.processes.states == {}
 
 
 def test_lifting_what_is_not_in_force_is_told():
     _, (stop,) = run(Cluster(), "stop-pause", target="n1")
-    assert stop.type == "info"
+    assert stop.type == "fail"
 
 
 @pytest.mark.parametrize(
@@ -147,3 +150,43 @@ def test_lifting_what_is_not_in_force_is_told():
 def test_plans_that_cannot_be_are_refused_before_anything_starts(plan, message):
     with pytest.raises(PlanError, match=message):
         validate_faults(plan, frozenset({"net", "processes"}))
+
+
+def test_a_node_that_another_fault_holds_is_left_alone():
+    """Paused and then killed, it could be neither resumed nor shown to run again."""
+    cluster = Cluster()
+    _, (pause, kill, unpause) = run(cluster, "start-pause", "start-kill", "stop-pause", target="n1,n2")
+    assert pause.value["nodes"] == ["n1", "n2"]
+    assert (kill.type, kill.error) == ("fail", "no-target: another fault holds n1 n2")
+    assert unpause.value["proven"]
+
+
+def test_faults_overlap_on_different_nodes():
+    cluster = Cluster()
+    _, (_, kill) = run(cluster, "start-pause", "start-kill", target="all", leader=None)
+    assert kill.type == "fail"
+    _, (_, cut) = run(cluster, "start-pause", "start-partition", target="n1")
+    assert cut.value["proven"]
+
+
+def test_links_of_a_machine_without_power_prove_nothing():
+    class DeadWire(Net):
+        """n1 has no power: nothing arrives there, cut or not."""
+
+        async def reaches(self, source, destination):
+            return "n1" not in (source, destination) and await super().reaches(source, destination)
+
+    async def go(dark):
+        cluster = Cluster(DeadWire())
+        nemesis = PartitionNemesis(cluster, cluster.net, "isolate", "n2", Streams(1).stream("faults"))
+        scene = Scene(dark=frozenset(dark))
+        return [await nemesis.invoke(Op(process=NEMESIS, f=f"{verb}-partition"), scene) for verb in ("start", "stop")]
+
+    cut, heal = asyncio.run(go({"n1"}))
+    assert cut.value["proven"]
+    assert heal.value["proven"]
+    assert heal.value["evidence"] == "2 links probed, all pass again"
+    _, heal = asyncio.run(go(()))
+    assert not heal.value["proven"]
+    cut, _ = asyncio.run(go({"n1", "n3"}))
+    assert not cut.value["proven"], "nothing was left to probe"
