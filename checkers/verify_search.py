@@ -2,8 +2,8 @@
 
 Only the listed operations are taken to have happened. Every other write or change of the key is given away: it may
 have happened while it was open, or not; first even any number of times, which is quick and usually enough, then at most
-once. Before the window the state may have been any value whose last write was not certainly replaced by then. So no listed
-operation can be shown impossible that was not.
+once. Before the window the state may have been any value whose last write was not certainly replaced by then. So no
+listed operation can be shown impossible that was not.
 
 It keeps every state, with what is done of the open listed operations, from event to event.
 

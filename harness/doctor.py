@@ -43,10 +43,6 @@ FAULTS = {
     "disks": ("power loss", "what was not fsynced is forgotten"),
     "clocks": ("clock faults", "a node's wall clock jumps"),
 }
-ELSEWHERE = {
-    "disks": "use --on sim, where power loss is simulated",
-    "clocks": "no ground of this version has it",
-}
 
 
 def examine() -> list[Finding]:
@@ -111,8 +107,9 @@ def _base_image(client: DockerClient, named: str | None) -> Finding:
 
 
 def _faults(ground: str, offered: frozenset[str]) -> Iterator[Finding]:
+    remedy = "use --on sim, where it is simulated" if ground != "sim" else ""
     for surface, (ability, detail) in FAULTS.items():
         if surface in offered:
             yield Finding(ground, ability, True, detail)
         else:
-            yield Finding(ground, ability, False, f"the ground {ground} cannot do it", ELSEWHERE.get(surface, ""))
+            yield Finding(ground, ability, False, f"the ground {ground} cannot do it", remedy)

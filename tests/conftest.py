@@ -81,6 +81,10 @@ def torture_unasked() -> str | None:
     return None if TORTURE else "takes minutes; `make torture` runs it"
 
 
+# A developer's own settings decide no test; one that is about them sets them.
+for name in ("SPLITBRAIN_STORE", "SPLITBRAIN_SEED", "COLUMNS", "NO_COLOR", "FORCE_COLOR"):
+    os.environ.pop(name, None)
+
 hypothesis.settings.register_profile(
     "splitbrain",
     deadline=None,

@@ -27,6 +27,8 @@ from checkers.linearizability.register import NEVER, NO_VALUE, NOT, READ, WRITE,
 
 PAUSE: Final = 2_000
 MEMORY: Final = 300_000
+EFFORT: Final = 200_000
+"""Configurations that `states_reached` looks at."""
 _WIDTH: Final = 24
 """Bits for one count; the highest of them stays clear, to compare all counts in one subtraction."""
 
@@ -65,6 +67,15 @@ def frontier(
     if window is not None or not isinstance(survived, _Survived):
         return [] if isinstance(survived, _Survived) else survived
     return _order(register, survived.path)
+
+
+def states_reached(register: Register, window: Window) -> tuple[int, ...]:
+    """The states that are possible at the end of a window; () when they are too many to look at."""
+    search = _Frontier(register, window, 0)
+    for _ in search.run():
+        if search.work_done > EFFORT:
+            return ()
+    return search.states()
 
 
 @dataclass(frozen=True)
@@ -214,6 +225,17 @@ class _Frontier:
                 if count < len(group.doubtful):
                     found.append((group.doubtful[count], group.produced, mask, used + (1 << group.shift)))
         return found
+
+    def states(self) -> tuple[int, ...]:
+        """The states that the configurations are in, or can get into by what is open."""
+        todo = [(state, mask, used) for (state, mask), entries in self.configurations.items() for used, _ in entries]
+        seen = set(todo)
+        while todo and len(seen) <= EFFORT:
+            for _, state, mask, used in self._next(*todo.pop()):
+                if (state, mask, used) not in seen:
+                    seen.add((state, mask, used))
+                    todo.append((state, mask, used))
+        return () if todo else tuple(sorted({state for state, _, _ in seen}))
 
     # ── minimal counts ───────────────────────────────────────────────────────────────────────────────────────────────
 

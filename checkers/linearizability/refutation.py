@@ -22,9 +22,10 @@ class Refutation:
     Attributes:
         rule: its name; steps: numbers of steps, -1 for the write of the initial value; culprit: what gives it away.
         register: whose steps.
-        since: for "search": event before which nothing is looked at but the states it may have left, `states`.
+        since: for "search": event before which nothing is looked at but the states it may have left.
         until: the event at which there is no way out any more.
-        exact: for "search": whether no step can be left out.
+        states: for "search": the states possible at the start of what is shown.
+        shown: which of the steps to show, where the proof is long; () for all.
     """
 
     rule: str
@@ -34,7 +35,7 @@ class Refutation:
     since: int = 0
     until: int = -1
     states: tuple[int, ...] = ()
-    exact: bool = True
+    shown: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if self.until < 0:

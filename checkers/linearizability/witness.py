@@ -1,4 +1,4 @@
-"""Makes the smallest proof that a register is not linearizable, once it is known at which response it fails.
+"""Makes a small proof that a register is not linearizable, once it is known at which response it fails.
 
 A proof is a window and a few steps that certainly happened in it. Everything else is given away to the system: reads
 are not looked at, writes may have happened or not, and before the window the state may be whatever the real-time order
@@ -7,54 +7,56 @@ allows. If there is no legal order even so, there is none. More given away can o
 - the window is made as short as possible by moving its start back from the failing response until the proof holds;
 - then steps are let go as long as it holds; one pass leaves a set of which none can be left out.
 
-Limits: a proof is sought with at most EFFORT configurations per attempt and ATTEMPTS attempts; what is left after that
-is a proof all the same, perhaps not the smallest (`Refutation.exact`).
+Some proofs are long by nature: that a mutex is held is seen only by counting from the start. Then what is shown is what
+was open together with the failing step, and `Refutation.states` are the only states that were possible before that.
+
+Limits: at most EFFORT pauses of the frontier per attempt, ATTEMPTS attempts, and windows of WIDEST steps. What is left
+after that is a proof all the same, perhaps not the smallest.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+from itertools import accumulate
 from typing import Final
 
 from checkers.linearizability.depth_first import Dead
-from checkers.linearizability.frontier import Window, frontier
+from checkers.linearizability.frontier import Window, frontier, states_reached
 from checkers.linearizability.refutation import Refutation
-from checkers.linearizability.register import NOT, READ, Register
+from checkers.linearizability.register import NEVER, NOT, READ, Register
 from checkers.linearizability.stale import Stale, possible_states
 
 EFFORT: Final = 10
-"""Pauses of the frontier in one attempt; each is 2,000 configurations."""
-ATTEMPTS: Final = 400
+ATTEMPTS: Final = 2_000
 WIDEST: Final = 4_000
-"""Steps in the widest window that is tried."""
+SHOWN: Final = 12
+"""Longer proofs are shown from where the failing step begins."""
 
 
 def stale_witness(register: Register, stale: Stale) -> Refutation:
     """The proof for what the real-time order refutes: the step, and the write that came between."""
     step = stale.step
     if stale.overwrite is None:
-        written = register.expected[step] in register.produced
-        return Refutation(
-            "search" if written else "unwritten-value", (step,), step, register, states=(register.initial,)
-        )
+        rule = "search" if register.expected[step] in register.produced else "unwritten-value"
+        return Refutation(rule, (step,), step, register, states=(register.initial,))
     since = register.invoke[stale.overwrite]
-    steps = (stale.overwrite, step)
-    until = register.response[step]
-    return Refutation("search", steps, step, register, since, until, possible_states(register, since))
+    states = possible_states(register, since)
+    return Refutation("search", (stale.overwrite, step), step, register, since, register.response[step], states)
 
 
 def smallest_witness(register: Register, step: int, spent: Callable[[], bool]) -> Refutation:
     """The proof that no legal order gets past the response of a step."""
     search = _Witness(register, step, spent)
     since = search.latest_start()
-    must = search.fewest(since, search.must(since))
+    must = search.fewest(since, [], search.must(since))
     later = min(register.invoke[kept] for kept in must)
     if later > since and search.holds(later, must):
         since = later
-    steps = tuple(sorted(must))
-    culprit = max(steps, key=register.response.__getitem__)
+    if len(must) > SHOWN:
+        return search.from_the_failing_step()
     states = possible_states(register, since)
-    return Refutation("search", steps, culprit, register, since, search.until, states, not search.tired())
+    return Refutation("search", tuple(must), must[-1], register, since, search.until, states)
 
 
 class _Witness:
@@ -62,32 +64,44 @@ class _Witness:
         self.register, self.step, self.spent = register, step, spent
         self.until = register.response[step]
         self.attempts = 0
-
-    def tired(self) -> bool:
-        return self.attempts >= ATTEMPTS or self.spent()
+        self.end = bisect_left(register.invoke, self.until)
+        self.doubtful = [number for number in range(self.end) if register.response[number] == NEVER]
+        definite_ends = (end if end != NEVER else -1 for end in register.response[: self.end])
+        self.latest_end = list(accumulate(definite_ends, max))
+        self.scope_since, self.scope, self.states = -1, list[int](), tuple[int, ...]()
 
     def must(self, since: int) -> list[int]:
-        """The steps that certainly happened between two events."""
-        register = self.register
-        return [
-            step
-            for step, start in enumerate(register.invoke)
-            if start >= since and register.response[step] <= self.until
-        ]
+        """The steps that certainly happened between two events, by response."""
+        response = self.register.response
+        first = bisect_left(self.register.invoke, since)
+        return sorted((n for n in range(first, self.end) if response[n] <= self.until), key=response.__getitem__)
 
-    def holds(self, since: int, must: list[int]) -> bool:
+    def _look_from(self, since: int) -> None:
+        """Find the steps that may matter from an event on, and the states possible before it."""
+        if since == self.scope_since:
+            return
+        response = self.register.response
+        first = bisect_left(self.register.invoke, since)
+        open_before = []
+        number = first - 1
+        while number >= 0 and self.latest_end[number] >= since:
+            if since <= response[number] < NEVER:
+                open_before.append(number)
+            number -= 1
+        doubtful = [number for number in self.doubtful if number < first]
+        self.scope = [*doubtful, *reversed(open_before), *range(first, self.end)]
+        self.states = possible_states(self.register, since)
+        self.scope_since = since
+
+    def holds(self, since: int, must: Sequence[int]) -> bool:
         """Whether these steps alone have no legal order, whatever else happened."""
-        self.attempts += 1
-        register, until, certain = self.register, self.until, frozenset(must)
-        steps = [
-            step
-            for step, kind in enumerate(register.kind)
-            if (step in certain if kind in (READ, NOT) else register.invoke[step] < until)
-            and register.response[step] >= since
-        ]
-        if len(steps) > WIDEST:
+        self._look_from(since)
+        if len(self.scope) > WIDEST:
             return False
-        attempt = frontier(register, Window(possible_states(register, since), steps, certain, until))
+        self.attempts += 1
+        kind, certain = self.register.kind, frozenset(must)
+        steps = [number for number in self.scope if number in certain or kind[number] not in (READ, NOT)]
+        attempt = frontier(self.register, Window(self.states, steps, certain, self.until))
         try:
             for _ in range(EFFORT):
                 next(attempt)
@@ -96,21 +110,19 @@ class _Witness:
         return False
 
     def latest_start(self) -> int:
-        """Where the shortest window starts in which the proof holds; 0 if none was found."""
-        distance = self.until - self.register.invoke[self.step]
-        fails = self.until
-        while not self.tired():
-            since = max(0, self.until - distance)
+        """Where a short window starts in which the proof holds; 0 if none was found."""
+        distance, fails = self.until - self.register.invoke[self.step], self.until
+        while distance < self.until and not self._tired():
+            since = self.until - distance
             if self.holds(since, self.must(since)):
                 return self._between(since, fails)
-            if since == 0:
-                break
             fails, distance = since, distance * 2
         return 0
 
     def _between(self, holds: int, fails: int) -> int:
-        """The latest start between one where the proof holds and one where it fails."""
-        while fails - holds > 1 and not self.tired():
+        """A later start than one where the proof holds, towards one where it fails."""
+        close = max(1, (fails - holds) // 16)
+        while fails - holds > close and not self._tired():
             middle = (holds + fails) // 2
             if self.holds(middle, self.must(middle)):
                 holds = middle
@@ -118,16 +130,37 @@ class _Witness:
                 fails = middle
         return holds
 
-    def fewest(self, since: int, must: list[int]) -> list[int]:
-        """Let go of steps, in halves, quarters and so on, as long as the proof holds."""
+    def fewest(self, since: int, fixed: list[int], must: list[int]) -> list[int]:
+        """Let go of steps, in halves, quarters and so on, as long as the proof holds; the fixed ones stay."""
         size = len(must) // 2
-        while size and not self.tired():
+        while size and not self._tired():
             place = 0
-            while place < len(must) and not self.tired():
+            while place < len(must) and not self._tired():
                 fewer = must[:place] + must[place + size :]
-                if fewer and self.holds(since, fewer):
+                if fewer and self.holds(since, fixed + fewer):
                     must = fewer
                 else:
                     place += size
             size //= 2
         return must
+
+    def from_the_failing_step(self) -> Refutation:
+        """A long proof, of which only what was open together with the failing step is shown."""
+        register, step = self.register, self.step
+        began = register.invoke[step]
+        everything = self.must(0)
+        before = [number for number in everything if register.response[number] < began]
+        beside = self.fewest(0, before, [number for number in everything if register.response[number] > began])
+        shown = tuple(sorted({*beside, step}))
+        steps = tuple(sorted({*before, *shown}))
+        states = self._states_before(register.invoke[shown[0]])
+        return Refutation("search", steps, step, register, 0, self.until, states, shown)
+
+    def _states_before(self, moment: int) -> tuple[int, ...]:
+        """All that is possible just before an event, by everything that happened until then."""
+        register = self.register
+        certain = frozenset(number for number in range(self.end) if register.response[number] < moment)
+        return states_reached(register, Window((register.initial,), range(self.end), certain, moment - 1))
+
+    def _tired(self) -> bool:
+        return self.attempts >= ATTEMPTS or self.spent()

@@ -31,7 +31,7 @@ def anomaly_of(history: History, refutation: Refutation) -> Anomaly:
         key=register.key,
         ops=tuple(invoke[step] for step in steps),
         culprit=invoke[culprit],
-        before=_states_text(register, invoke[steps[0]]) if len(steps) > 1 else "",
+        before=_before(refutation, steps),
         rule=refutation.rule,
         certificate=_certificate(refutation),
     )
@@ -47,22 +47,28 @@ def _certificate(refutation: Refutation) -> dict[str, Any]:
     ops = [None if step == VIRTUAL else register.invoke[step] for step in refutation.steps]
     if refutation.rule != "search":
         return {"ops": ops}
-    states = [register.values[state] for state in refutation.states]
-    return {"ops": ops, "since": refutation.since, "until": refutation.until, "states": states}
+    return {"ops": ops, "since": refutation.since, "until": refutation.until}
 
 
 def _shown(refutation: Refutation) -> list[int]:
     """The steps of the proof, and those that wrote the values that they saw, in order of invocation."""
     register = refutation.register
-    steps = {step for step in refutation.steps if step != VIRTUAL}
+    steps = {step for step in refutation.shown or refutation.steps if step != VIRTUAL}
     if refutation.rule not in ("search", "unwritten-value"):
         seen = {register.expected[step] for step in steps if register.kind[step] in (READ, CAS)}
         steps |= {step for step, value in enumerate(register.produced) if value in seen}
     return sorted(steps)
 
 
-def _states_text(register: Register, moment: int) -> str:
-    states = possible_states(register, moment)
+def _before(refutation: Refutation, steps: list[int]) -> str:
+    """The only states possible when the first of the steps begins, if that says something."""
+    register = refutation.register
+    if refutation.shown:
+        return _states_text(register, refutation.states)
+    return _states_text(register, possible_states(register, register.invoke[steps[0]])) if len(steps) > 1 else ""
+
+
+def _states_text(register: Register, states: tuple[int, ...]) -> str:
     return " or ".join(_json(register.values[state]) for state in states) if len(states) <= STATES_NAMED else ""
 
 
@@ -104,7 +110,7 @@ class _Words:
         kind, expected, produced = register.kind[step], register.expected[step], register.produced[step]
         f = self.events[register.invoke[step]].f
         if f in ("acquire", "release"):
-            return f"{self._who(step)} {forms[4].format(f)} the mutex"
+            return f"{self._who(step)} {forms[4].format(f.removesuffix('e'))} the mutex"
         if kind == READ and f == "cas":  # refused, and told what was there instead
             return f"{self._who(step)} {forms[5]} {self._value(expected)}"
         objects = {
@@ -115,11 +121,11 @@ class _Words:
         return f"{self._who(step)} {forms[kind]} {objects.get(kind) or self._value(produced)}"
 
     def _did(self, step: int) -> str:
-        return self._phrase(step, ("read", "was refused", "wrote", "changed", "did {}", "found"))
+        return self._phrase(step, ("read", "was refused", "wrote", "changed", "{}ed", "found"))
 
     def _had(self, step: int) -> str:
         return self._phrase(
-            step, ("had read", "had been refused", "had written", "had changed", "had done {}", "had found")
+            step, ("had read", "had been refused", "had written", "had changed", "had {}ed", "had found")
         )
 
     def _began(self, step: int) -> str:
@@ -130,7 +136,7 @@ class _Words:
                 "asked for, and was refused,",
                 "began to write",
                 "began to change",
-                "began to {}",
+                "asked to {}",
                 "looked for",
             ),
         )
@@ -182,9 +188,11 @@ class _Words:
         return name, f"{self._did(culprit)} after {self._had(ended)}, but {why}."
 
     def _search(self) -> tuple[str, str]:
-        steps, culprit = self.refutation.steps, self.refutation.culprit
+        steps, culprit = self.refutation.shown or self.refutation.steps, self.refutation.culprit
         others = [step for step in steps if step != culprit]
         seen = self.register.kind[culprit] == READ
+        if self.refutation.shown:
+            return "non-linearizable", self._shown_only(culprit, others)
         if not others:
             return (
                 "future-read" if seen else "non-linearizable",
@@ -196,6 +204,14 @@ class _Words:
             return name, f"{self._did(culprit)} after {self._had(others[0])}, and nothing made it {value} in between."
         listed = ", ".join(self._did(step) for step in others[:5]) + (" and more" if len(others) > 5 else "")
         return "non-linearizable", f"{self._did(culprit)}, which no order of this and the following explains: {listed}."
+
+    def _shown_only(self, culprit: int, others: list[int]) -> str:
+        states = _states_text(self.register, self.refutation.states)
+        only = (
+            f" The state could only be {states} when {self._began(min(culprit, *others, culprit))}." if states else ""
+        )
+        beside = ", or beside it," if others else ""
+        return f"{self._did(culprit)}, and no order of what happened before it{beside} allows that.{only}"
 
     def _before(self, step: int, other: int) -> bool:
         return self.register.response[step] < self.register.invoke[other]

@@ -38,6 +38,8 @@ class PartitionNemesis:
         shape = draw(self._shape, self._cluster.nodes, aimed, self._random)
         if not shape.cuts:
             return op.fail(f"nothing-to-cut: {shape.detail}")
+        if all(scene.dark.intersection(cut) for cut in shape.cuts):
+            return op.fail(f"nothing-to-cut: {shape.detail}, where every link has an end without power")
         self._count += 1
         self.active = {
             "fault": f"partition-{self._count}",

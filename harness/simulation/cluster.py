@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from harness.protocols import Cut, ProcessState, Simulated
+from harness.protocols import Clocks, Cut, Disks, Net, Processes, ProcessState, Simulated
 from harness.simulation.node import SimNode
 
 if TYPE_CHECKING:
@@ -106,10 +106,10 @@ class SimCluster:
 
         self._hosts = {name: SimNode(loop, name, program) for name in names}
         self._loop = loop
-        self.net = SimNet(loop)
-        self.processes = SimProcesses(self._hosts)
-        self.disks = SimDisks(self._hosts)
-        self.clocks = SimClocks(self._hosts)
+        self.net: Net | None = SimNet(loop)
+        self.processes: Processes | None = SimProcesses(self._hosts)
+        self.disks: Disks | None = SimDisks(self._hosts)
+        self.clocks: Clocks | None = SimClocks(self._hosts)
 
     def address(self, node: str) -> tuple[str, int]:
         """Hosts are called by their names."""

@@ -51,8 +51,8 @@ def _asking(real: Callable[..., Any], answer: Answer) -> Callable[..., Any]:
 def _answers(now_ns: Callable[[], int]) -> Iterator[tuple[Any, str, Answer]]:
     """What is guarded, and what a simulated process is told instead."""
     for clock in ("monotonic", "perf_counter"):
-        yield time, clock, lambda process: now_ns() / 1e9
-        yield time, f"{clock}_ns", lambda process: now_ns()
+        yield time, clock, lambda _process: now_ns() / 1e9
+        yield time, f"{clock}_ns", lambda _process: now_ns()
     yield time, "time", lambda process: process.wall_ns() / 1e9
     yield time, "time_ns", lambda process: process.wall_ns()
     yield time, "sleep", _refusing("time.sleep", "await asyncio.sleep")
@@ -66,7 +66,7 @@ def _answers(now_ns: Callable[[], int]) -> Iterator[tuple[Any, str, Answer]]:
 
 
 def _refusing(call: str, instead: str) -> Answer:
-    def refuse(process: Process, *_arguments: Any, **_more: Any) -> Any:
+    def refuse(*_arguments: Any, **_more: Any) -> Any:
         raise RefusedError(call, instead)
 
     return refuse

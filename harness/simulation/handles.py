@@ -1,8 +1,8 @@
 """Handles, tasks and futures whose identity is a number, not an address.
 
 asyncio keeps tasks and futures in sets (TaskGroup, `wait`, `as_completed`, `all_tasks`). Their usual hash is their
-address in memory, so the order in which those sets are walked differs from one run to the next, and with it the order of
-cancellations. Here the hash is the number of creation on this loop, which is the same in every run.
+address in memory, so the order in which those sets are walked differs from one run to the next, and with it the order
+of cancellations. Here the hash is the number of creation on this loop, which is the same in every run.
 
 Limits: `asyncio.gather` makes a future of its own class; a set of gathers is still walked in the order of addresses.
 """
@@ -89,11 +89,16 @@ class SimTimer(asyncio.TimerHandle):
         return f"<SimTimer {name_of(self._callback)} at {self.when_ns} ns>"
 
 
+Due = SimHandle | SimTimer
+"""What a loop runs."""
+
+
 class SimTask(asyncio.Task[Any]):
     """A task whose hash is its number of creation, and that knows its process."""
 
     sequence: int
     process: Process | None
+    _log_destroy_pending: bool
 
     def __init__(
         self,
@@ -107,6 +112,10 @@ class SimTask(asyncio.Task[Any]):
         self.sequence = sequence = loop.next_sequence()  # before asyncio puts the task into its first set
         self.process = CURRENT.get() if context is None else context.get(CURRENT)
         super().__init__(coro, loop=loop, name=name or f"Task-{sequence}", context=context, **more)
+
+    def forsake(self) -> None:
+        """It will never be done, and nobody shall be told when it is dropped."""
+        self._log_destroy_pending = False
 
     def cancel(self, msg: Any | None = None) -> bool:
         """As in asyncio; the order of cancellations goes into the trace."""

@@ -19,7 +19,6 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import gc
-import heapq
 import logging
 import math
 import sys
@@ -28,20 +27,23 @@ import weakref
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextvars import Context
-from typing import Any, Final
+from typing import Any, Final, TypeVar, TypeVarTuple
 
 from harness.simulation.guard import guarded
-from harness.simulation.handles import SimFuture, SimHandle, SimTask, SimTimer, name_of
+from harness.simulation.handles import Due, SimFuture, SimHandle, SimTask, SimTimer, name_of
 from harness.simulation.network import Network
 from harness.simulation.process import CURRENT, Killed, Process
 from harness.simulation.refusals import DeadlockError, RefusedError, RefusingLoop, SimulationError
+from harness.simulation.timers import Timers
 from harness.simulation.trace import FOLD_NUMBERS, Trace
 from harness.streams import Streams
 
 SPIN_CALLBACKS: Final = 2_000_000
 COLLECT_CALLBACKS: Final = 400_000
-HEAP_SLACK: Final = 100
 DEADLOCK_TASKS_SHOWN: Final = 5
+
+_T = TypeVar("_T")
+_Ts = TypeVarTuple("_Ts")
 
 logger = logging.getLogger("asyncio")
 
@@ -59,10 +61,8 @@ class SimLoop(RefusingLoop):
         self.trace = Trace()
         self.kernel_context = Context()
         self._now_ns = 0
-        self._ready: deque[asyncio.Handle] = deque()
-        self._timers: list[tuple[int, int, SimTimer]] = []
-        self._timers_set = 0
-        self._timers_cancelled = 0
+        self._ready: deque[Due] = deque()
+        self._timers = Timers()
         self._sequence = 0
         self._callbacks_to_collection = COLLECT_CALLBACKS
         self._thread: int | None = None
@@ -87,7 +87,9 @@ class SimLoop(RefusingLoop):
         self._sequence += 1
         return self._sequence
 
-    def call_soon(self, callback: Callable[..., object], *args: Any, context: Context | None = None) -> asyncio.Handle:
+    def call_soon(
+        self, callback: Callable[[*_Ts], object], *args: *_Ts, context: Context | None = None
+    ) -> asyncio.Handle:
         """Run it in this instant, after all that is ready."""
         if self._closed:
             raise RuntimeError("Event loop is closed")
@@ -96,7 +98,7 @@ class SimLoop(RefusingLoop):
         return handle
 
     def call_soon_threadsafe(
-        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+        self, callback: Callable[[*_Ts], object], *args: *_Ts, context: Context | None = None
     ) -> asyncio.Handle:
         """For signal handlers, which run on the loop's own thread; other threads are refused."""
         if self._thread is not None and self._thread != threading.get_ident():
@@ -104,13 +106,13 @@ class SimLoop(RefusingLoop):
         return self.call_soon(callback, *args, context=context)
 
     def call_later(
-        self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+        self, delay: float, callback: Callable[[*_Ts], object], *args: *_Ts, context: Context | None = None
     ) -> asyncio.TimerHandle:
         """Run it `delay` seconds from now; any positive delay lets the clock move."""
         return self.call_at_ns(self._now_ns + max(0, math.ceil(delay * 1e9)), callback, args, context)
 
     def call_at(
-        self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+        self, when: float, callback: Callable[[*_Ts], object], *args: *_Ts, context: Context | None = None
     ) -> asyncio.TimerHandle:
         """Run it once `time()` is at least `when`."""
         when_ns = math.ceil(when * 1e9)
@@ -125,18 +127,12 @@ class SimLoop(RefusingLoop):
         if self._closed:
             raise RuntimeError("Event loop is closed")
         timer = SimTimer(when_ns, callback, args, self, context)
-        self._timers_set += 1
-        heapq.heappush(self._timers, (when_ns, self._timers_set, timer))
+        self._timers.add(timer)
         return timer
 
     def timer_cancelled(self) -> None:
-        """A timer in the heap will not ring; when most are such, they are swept out."""
-        self._timers_cancelled += 1
-        if self._timers_cancelled > HEAP_SLACK and 2 * self._timers_cancelled > len(self._timers):
-            # Mostly timeouts that were not needed. In place: the running loop holds the list.
-            self._timers[:] = [entry for entry in self._timers if not entry[2].cancelled()]
-            heapq.heapify(self._timers)
-            self._timers_cancelled = 0
+        """A timer will not ring."""
+        self._timers.one_cancelled()
 
     def resume(self, process: Process) -> None:
         """Let a paused process run on: all that was held is ready now, in the order in which it was due."""
@@ -187,51 +183,34 @@ class SimLoop(RefusingLoop):
             now_ns = self._now_ns
             while ready and not self._stopping:
                 handle = popleft()
-                if handle._cancelled:  # type: ignore[attr-defined]
+                if handle._cancelled:
                     continue
-                context: Context = handle._context  # type: ignore[attr-defined]
+                context = handle._context
                 process = context.get(current)
                 if process is not None and process.state != "running":
                     process.hold(handle)
                     continue
-                callback = handle._callback  # type: ignore[attr-defined]
+                callback = handle._callback
                 owner = getattr(callback, "__self__", None)
                 record(now_ns)
                 record(getattr(owner, "sequence", 0))
                 try:
-                    context.run(callback, *handle._args)  # type: ignore[attr-defined]
+                    context.run(callback, *handle._args)
                 except (SystemExit, KeyboardInterrupt):
                     raise
                 except BaseException as error:
                     self._failed(handle, error)
                 budget -= 1
                 if not budget:
-                    raise SimulationError(
-                        f"At {now_ns / 1e9:.6f} s the clock stands still: {SPIN_CALLBACKS} callbacks ran in that one "
-                        f"instant, the last of them {name_of(callback)}; something polls without sleeping."
-                    )
+                    raise SimulationError(_spinning(now_ns, callback))
             self._housekeep(SPIN_CALLBACKS - budget)
 
     def _advance(self) -> None:
         """Move the clock to the next timer, and make ready all that ring then."""
-        timers, ready = self._timers, self._ready
-        while timers:
-            when_ns, _, timer = heapq.heappop(timers)
-            if timer.cancelled():
-                self._timers_cancelled -= 1
-                continue
-            if when_ns > self._now_ns:
-                self._now_ns = when_ns
-            ready.append(timer)
-            now_ns = self._now_ns
-            while timers and timers[0][0] <= now_ns:
-                timer = heapq.heappop(timers)[2]
-                if timer.cancelled():
-                    self._timers_cancelled -= 1
-                else:
-                    ready.append(timer)
-            return
-        raise DeadlockError(self._deadlock())
+        now_ns = self._timers.ring(self._now_ns, self._ready)
+        if now_ns is None:
+            raise DeadlockError(self._deadlock())
+        self._now_ns = now_ns
 
     def _deadlock(self) -> str:
         waiting = sorted(asyncio.all_tasks(self), key=lambda task: getattr(task, "sequence", 0))
@@ -309,7 +288,7 @@ class SimLoop(RefusingLoop):
         """None: the loop's own."""
         return
 
-    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:
+    def run_in_executor(self, executor: Any, func: Callable[[*_Ts], _T], *args: *_Ts) -> asyncio.Future[_T]:
         """Call it here and now: there are no threads."""
         if executor is not None and not isinstance(executor, concurrent.futures.ThreadPoolExecutor):
             raise RefusedError("loop.run_in_executor with an executor of another kind")
@@ -362,13 +341,11 @@ class SimLoop(RefusingLoop):
 
     # ── errors ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _failed(self, handle: asyncio.Handle, error: BaseException) -> None:
+    def _failed(self, handle: Due, error: BaseException) -> None:
         if isinstance(error, Killed):
             return
-        message = f"Exception in callback {name_of(handle._callback)}"  # type: ignore[attr-defined]
-        handle._context.run(  # type: ignore[attr-defined]
-            self.call_exception_handler, {"message": message, "exception": error, "handle": handle}
-        )
+        message = f"Exception in callback {name_of(handle._callback)}"
+        handle._context.run(self.call_exception_handler, {"message": message, "exception": error, "handle": handle})
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         """An error that nobody caught: a node's goes to its log, any other to the handler or the log of asyncio."""
@@ -418,3 +395,10 @@ def _refuse_options(call: str, options: dict[str, Any]) -> None:
 
 async def _closing(generator: AsyncGenerator[Any, Any]) -> None:
     await generator.aclose()
+
+
+def _spinning(now_ns: int, callback: object) -> str:
+    return (
+        f"At {now_ns / 1e9:.6f} s the clock stands still: {SPIN_CALLBACKS} callbacks ran in that one instant, "
+        f"the last of them {name_of(callback)}; something polls without sleeping."
+    )

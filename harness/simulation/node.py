@@ -18,13 +18,13 @@ from collections.abc import Awaitable, Callable
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Final
 
-from harness.protocols import Machine, ProcessState
+from harness.protocols import Disk, Machine, ProcessState
 from harness.simulation.disk import SimDisk
+from harness.simulation.handles import SimTask
 from harness.simulation.process import CURRENT, Killed, Process
 from harness.streams import Random
 
 if TYPE_CHECKING:
-    from harness.simulation.handles import SimTask
     from harness.simulation.loop import SimLoop
 
 EPOCH_NS: Final = 1_700_000_000_000_000_000
@@ -93,7 +93,7 @@ class SimMachine:
 
     def __init__(self, node: SimNode, process: Process, disk: MachineDisk) -> None:
         self.name = node.name
-        self.disk = disk
+        self.disk: Disk = disk
         self.random = process.random
         self._node = node
         self._process = process
@@ -240,10 +240,10 @@ class SimNode:
             strike()
 
     def _end(self, life: Life, quietly: bool) -> None:
-        """End a life. Its tasks are kept until the run is over, since dropping them would run their `finally` blocks."""
+        """End a life. Its tasks are kept until the run is over: dropping them would run their `finally` blocks."""
         life.process.end(quietly)
-        tasks: list[SimTask] = [task for task in asyncio.all_tasks(self.loop) if task.process is life.process]  # type: ignore[attr-defined,misc]
-        life.remains = sorted(tasks, key=lambda task: task.sequence)
+        tasks = (task for task in asyncio.all_tasks(self.loop) if isinstance(task, SimTask))
+        life.remains = sorted((task for task in tasks if task.process is life.process), key=hash)
 
     def _process(self) -> Process | None:
         return self._lives[-1].process if self._lives else None
@@ -256,7 +256,7 @@ class SimNode:
             context = copy_context()
             context.run(CURRENT.set, life.process)
             for task in life.remains:
-                task._log_destroy_pending = False
+                task.forsake()
                 with contextlib.suppress(BaseException):
                     context.run(task.get_coro().close)
             life.remains.clear()

@@ -59,8 +59,8 @@ class Pipe:
     """
 
     __slots__ = (
-        "_arrival_ns", "_delay_ns", "_held", "_loop", "_network", "_receiver", "_retransmissions", "_sender", "_stalled",
-        "_tail", "_timeout_ns", "_timer", "queued_bytes",
+        "_arrival_ns", "_delay_ns", "_held", "_loop", "_network", "_receiver", "_retransmissions", "_sender",
+        "_stalled", "_tail", "_timeout_ns", "_timer", "queued_bytes",
     )  # fmt: skip
 
     def __init__(self, network: Network, sender: SimTransport, receiver: SimTransport) -> None:

@@ -1,8 +1,8 @@
 """Who is running: the simulated operating system's idea of a process.
 
 Every callback on the simulated loop runs in a context, and the context says to which process it belongs. Code outside
-of any node (harness, clients, nemesis) belongs to no process; it lives on the host `CONTROL`. One life of a server, from
-a start to the kill, is one `Process`: a restart is a new one on the same host.
+of any node (harness, clients, nemesis) belongs to no process; it lives on the host `CONTROL`. One life of a server,
+from a start to the kill, is one `Process`: a restart is a new one on the same host.
 
     running ──pause──▶ paused ──resume──▶ running ──kill──▶ dead (for good)
 
@@ -12,12 +12,14 @@ would have run in its `finally` blocks has no effect, just as after a SIGKILL.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from contextvars import ContextVar
-from typing import Final, Literal, Protocol
+from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 from harness.streams import Random
+
+if TYPE_CHECKING:
+    from harness.simulation.handles import Due
 
 CONTROL: Final = "control"
 """The host of everything that is not a node."""
@@ -52,13 +54,13 @@ class Process:
     def __init__(self, host: str, log: Callable[[str], None], wall_ns: Callable[[], int], random: Random) -> None:
         self.host = host
         self.state: Literal["running", "paused", "dead"] = "running"
-        self.held: list[asyncio.Handle] = []
+        self.held: list[Due] = []
         self.sockets: dict[int, Socket] = {}
         self.log = log
         self.wall_ns = wall_ns
         self.random = random
 
-    def hold(self, handle: asyncio.Handle) -> None:
+    def hold(self, handle: Due) -> None:
         """Take a callback that must not run now: kept while paused, dropped when dead."""
         if self.state == "paused":
             self.held.append(handle)

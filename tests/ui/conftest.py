@@ -13,7 +13,14 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "unit" / "reports"))
 
+from made import SECOND, Anomaly, History, busy_history, result_of, spliced, stale_history, write_run
+
+from reports.html import write_html
+
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+GUTTER = 84
+OPERATIONS = 6000
+STORY_AT_S = 21.3
 
 
 def browser_path() -> str:
@@ -47,14 +54,60 @@ class Watched:
     def open(self, path: Path, address_hash: str = "", timeline: bool = True) -> Any:
         self.page.goto(path.as_uri() + address_hash)
         if timeline:
-            self.page.wait_for_selector("html[data-ready]", state="attached", timeout=15_000)
+            self.page.wait_for_selector("html[data-ready]", state="attached", timeout=30_000)
         return self.page
+
+    def drawn(self) -> None:
+        """Wait until what was asked for so far has been drawn."""
+        self.page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done())))")
 
     def window(self) -> tuple[float, float]:
         """The window in time that is drawn: microseconds."""
-        self.page.wait_for_timeout(60)
+        self.drawn()
         told = self.page.evaluate("({...document.documentElement.dataset})")
         return float(told["from"]), float(told["to"])
+
+    def window_after(self, before: tuple[float, float]) -> tuple[float, float]:
+        """The window once it is no longer this one: the browser hands on wheel and pointer when it sees fit."""
+        other = (
+            "([from, to]) => { const d = document.documentElement.dataset; return +d.from !== from || +d.to !== to; }"
+        )
+        self.page.wait_for_function(other, arg=list(before))
+        return self.window()
+
+    def kept(self, text: str | None = None) -> int:
+        """How many operations the filter keeps, after typing `text` into it."""
+        if text is not None:
+            self.page.locator("#filter").fill(text)
+        done = "document.documentElement.dataset.filter === document.getElementById('filter').value.trim()"
+        self.page.wait_for_function(done)
+        return int(self.page.locator("#shown").inner_text().split(" ")[0].replace(",", ""))
+
+    def details(self) -> str:
+        return str(self.page.locator("#details").inner_text())
+
+    def pixel_of(self, moment_us: float, start: float, stop: float) -> float:
+        """Where a moment lies on a plot."""
+        plot = self.page.evaluate("document.getElementById('plots').clientWidth") - GUTTER - 4
+        return float(GUTTER + (moment_us - start) / (stop - start) * plot)
+
+    def colours(self, selector: str) -> dict[str, int]:
+        """How many pixels of a canvas have which colour."""
+        self.drawn()
+        counted: dict[str, int] = self.page.evaluate(
+            """(selector) => {
+            const canvas = document.querySelector(selector), counts = {};
+            const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+            for (let at = 0; at < data.length; at += 4) {
+              if (data[at + 3] < 250) continue;
+              const parts = [data[at], data[at + 1], data[at + 2]];
+              const name = parts.map((part) => part.toString(16).padStart(2, "0")).join("");
+              counts[name] = (counts[name] ?? 0) + 1;
+            }
+            return counts; }""",
+            selector,
+        )
+        return counted
 
 
 @pytest.fixture
@@ -78,3 +131,41 @@ def watched(browser: Any) -> Iterator[Callable[..., Watched]]:
         context.close()
     assert [problem for page in pages for problem in page.problems] == []
     assert [url for page in pages for url in page.requests if not url.startswith("file:")] == []
+
+
+def two_anomalies(history: History, asked: list[int]) -> list[Anomaly]:
+    others = [op.index for op in history.events if op.type == "invoke" and op.key == "k3"][40:43]
+    return [
+        Anomaly("non-linearizable", "linearizability", "p902 read 3 after p907 had read 5.", "k17",
+                tuple(asked), asked[-1], "3", "register-order", {"ops": asked}),
+        Anomaly("stale-read", "read-your-writes", "p3 wrote 100 and read 7, which is older.", "k3",
+                tuple(others), others[-1]),
+    ]  # fmt: skip
+
+
+Violation = tuple[Path, History, list[Anomaly]]
+
+
+def violation_in(folder: Path, operations: int, processes: int) -> Violation:
+    """The page of a busy run with two anomalies: (page, history, anomalies)."""
+    story_at_ns = int(STORY_AT_S * SECOND)
+    history, asked = spliced(busy_history(operations, processes=processes), stale_history(), story_at_ns)
+    anomalies = two_anomalies(history, asked)
+    return write_html(write_run(folder, history, result_of(history, anomalies))), history, anomalies
+
+
+@pytest.fixture(scope="session")
+def run_of_6000(tmp_path_factory: pytest.TempPathFactory) -> Violation:
+    return violation_in(tmp_path_factory.mktemp("busy"), OPERATIONS, 24)
+
+
+@pytest.fixture
+def opened(watched: Callable[..., Watched], run_of_6000: Violation) -> Watched:
+    page = watched()
+    page.open(run_of_6000[0])
+    return page
+
+
+@pytest.fixture(scope="session")
+def run_of_100000(tmp_path_factory: pytest.TempPathFactory) -> Violation:
+    return violation_in(tmp_path_factory.mktemp("many"), 100_000, 60)

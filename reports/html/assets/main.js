@@ -172,6 +172,7 @@ function stepLane(state, actions, by) {
 
 function applyFilter(state, actions) {
   const { model } = state, box = byId("filter"), text = box.value.trim();
+  document.documentElement.dataset.filter = text; // seen and dealt with, so that whoever drives the page need not guess
   let test;
   try {
     test = compileFilter(model, text);

@@ -90,9 +90,8 @@ def test_in_a_run_that_failed_what_found_nothing_saw_only_a_part() -> None:
 
 def test_a_composed_checker_is_reported_by_its_parts() -> None:
     parts = (Verdict("inner-a", "valid"), Verdict("inner-b", "invalid", anomalies=(Anomaly("n", "g", "s"),)))
-    suite = parsed(
-        result_of(stale_history(), outcome="violation", verdicts=(Verdict("outer", "invalid", parts=parts),))
-    )
+    outer = Verdict("outer", "invalid", parts=parts)
+    suite = parsed(result_of(stale_history(), outcome="violation", verdicts=(outer,)))
     assert endings(suite) == {"run": "passed", "inner-a": "passed", "inner-b": "failure"}
 
 
