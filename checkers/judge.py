@@ -44,7 +44,7 @@ def failed_result(plan: Plan, outcome: Outcome, reason: str, repeat: str) -> Res
     """The result of a run that recorded nothing to judge."""
     title = f"{plan.system} / {plan.workload} on {plan.on}"
     data = msgspec.to_builtins(plan)
-    return Result(outcome, reason, title, Counts(0, 0, 0, 0), (), reason=reason, plan=data, repeat=repeat)
+    return Result(outcome, "The run failed before it recorded anything.", title, Counts(0, 0, 0, 0), (), reason=reason, plan=data, repeat=repeat)
 
 
 def _result(
@@ -91,7 +91,7 @@ def _outcome(verdicts: Sequence[Verdict], vacuity: Verdict | None) -> tuple[Outc
         names = _listed(list(guarantees) or [verdict.checker for verdict in broken])
         return "violation", f"{names} {'was' if len(guarantees) < 2 else 'were'} broken.", ""
     if vacuity is not None and vacuity.answer == "unknown":
-        return "vacuous", "Nothing was really tested.", vacuity.reason or vacuity.summary
+        return "vacuous", "This run does not count as a test.", vacuity.reason or vacuity.summary
     undecided = [verdict for verdict in verdicts if verdict.answer == "unknown"]
     if undecided:
         reasons = " ".join(f"{verdict.checker}: {verdict.reason or verdict.summary}" for verdict in undecided)

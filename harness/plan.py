@@ -7,11 +7,12 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 
 import msgspec
 
-from harness.errors import PlanError
+from harness.errors import PlanError, nearest
 
 Setting = str | int | float | bool
 
@@ -85,4 +86,13 @@ def read_plan(path: Path) -> Plan:
         decode = msgspec.toml.decode if path.suffix == ".toml" else msgspec.json.decode
         return decode(raw, type=Plan)
     except msgspec.MsgspecError as error:
-        raise PlanError(f"{path}: this is not a plan: {error}.") from error
+        raise PlanError(f"{path}: {_told(str(error))}") from error
+
+
+def _told(error: str) -> str:
+    """What msgspec says of a plan, as a sentence about a field."""
+    if (wrong := re.fullmatch(r"Expected `(.+)`, got `(.+)` - at `\$\.(.+)`", error)) is not None:
+        return f"the field {wrong[3]!r} wants {wrong[1]}, found {wrong[2]}."
+    if (unknown := re.fullmatch(r"Object contains unknown field `(.+)`", error)) is not None:
+        return f"there is no field {unknown[1]!r}.{nearest(unknown[1], Plan.__struct_fields__)}"
+    return f"this is not a plan: {error}."

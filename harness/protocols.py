@@ -157,6 +157,18 @@ class Ground(Protocol):
         """Monotonic nanoseconds on this ground's clock (virtual on `sim`)."""
 
 
+@runtime_checkable
+class Preflighted(Protocol):
+    """A ground that can say beforehand that nothing will start on it."""
+
+    def preflight(self) -> None:
+        """Return quickly, with nothing started.
+
+        Raises:
+            InfrastructureError: what is missing and what to do about it.
+        """
+
+
 # ── systems under test ───────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -19,7 +19,7 @@ from harness.errors import PlanError, UsageError, nearest
 from harness.nemesis.compose import SURFACES, validate_faults
 from harness.nemesis.shapes import SHAPES
 from harness.plan import Plan, Setting, read_plan
-from harness.protocols import Ground, Option, Packaged, Simulated
+from harness.protocols import Ground, Option, Packaged, Preflighted, Simulated
 
 FLAGS: Final = {
     "on": "--on",
@@ -170,6 +170,7 @@ def preflight(parts: Parts, base_image: str | None) -> Ground:
 
     Raises:
         PlanError: the plan asks for what system or ground do not have.
+        InfrastructureError: nothing can be started there; why, and what to do.
     """
     plan, system, workload = parts.plan, parts.system, parts.workload
     ground: Ground = registry.load("grounds", plan.on)(plan.seed, base_image)
@@ -181,6 +182,8 @@ def preflight(parts: Parts, base_image: str | None) -> Ground:
     if plan.on == "docker" and not isinstance(system, Packaged):
         raise PlanError(f"The system {plan.system!r} has no image; use --on sim.")
     validate_faults(plan, ground.faults)
+    if isinstance(ground, Preflighted):
+        ground.preflight()
     return ground
 
 

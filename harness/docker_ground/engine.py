@@ -21,7 +21,7 @@ import requests
 from harness.errors import InfrastructureError
 
 TIMEOUT_S: Final = 60
-"""Deadline for one answer of the engine, and for one line of a build."""
+"""Deadline for one answer of the engine."""
 CONNECTIONS_MAX: Final = 64
 DEFAULT_SOCKET: Final = "unix:///var/run/docker.sock"
 REMEDY: Final = "Start one (systemctl start docker), name one in DOCKER_HOST, or use --on sim, which needs none."

@@ -35,6 +35,7 @@ from harness.protocols import Cluster, Packaged, System
 
 T = TypeVar("T")
 THREADS_MAX: Final = 64
+PREFLIGHT_S: Final = 10.0
 SSH_PORT: Final = 22
 """Inside the containers, which nobody but this machine reaches."""
 
@@ -59,6 +60,15 @@ class DockerGround:
     def now_ns(self) -> int:
         """This machine's monotonic clock."""
         return clock.monotonic_ns()
+
+    def preflight(self) -> None:
+        """Ask whether an engine answers.
+
+        Raises:
+            InfrastructureError: none does; why, and what to do.
+        """
+        with connect(PREFLIGHT_S):
+            pass
 
     @asynccontextmanager
     async def cluster(

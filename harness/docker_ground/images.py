@@ -6,6 +6,8 @@
 
 A build whose digest is known is not started at all, which takes milliseconds where even a cached build takes longer.
 Nothing is pulled where a base image is on this machine already.
+
+Limits: a pull is bounded by the engine's own patience with the registry, not by ours.
 """
 
 from __future__ import annotations
@@ -18,7 +20,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import docker.errors
+import requests
 from docker import DockerClient
+from docker.utils import parse_repository_tag
 
 from harness.docker_ground import node_image
 from harness.docker_ground.engine import plain
@@ -32,6 +36,8 @@ NODE_IMAGE: Final = "splitbrain-node"
 IMAGE_LABEL: Final = "splitbrain.image"
 """On every image built here: its name. So that cleanup finds them."""
 LINES_SHOWN: Final = 8
+SILENCE_S: Final = 300
+"""How long a build may say nothing."""
 GivenUp = Callable[[], bool]
 """Whether nobody waits for the image any more."""
 
@@ -58,8 +64,8 @@ def find_base(client: DockerClient, named: str | None, given_up: GivenUp) -> str
         if is_present(client, image):
             return image
     wanted = named or DEFAULT_BASE
-    name, tag = _name_and_tag(wanted)
-    failed = _last_words(lambda: client.api.pull(name, tag=tag, stream=True, decode=True), [], given_up)
+    name, tag = parse_repository_tag(wanted)
+    failed = _last_words(lambda: client.api.pull(name, tag=tag or "latest", stream=True, decode=True), [], given_up)
     if failed:
         remedy = "Correct it, or" if named else f"Make {MADE_BASE} with .ci/base-image, or"
         raise InfrastructureError(
@@ -80,12 +86,6 @@ def is_present(client: DockerClient, image: str) -> bool:
     return True
 
 
-def _name_and_tag(image: str) -> tuple[str, str]:
-    """'registry:5000/debian' has no tag, 'debian:12' has."""
-    name, colon, tag = image.rpartition(":")
-    return (name, tag) if colon and "/" not in tag else (image, "latest")
-
-
 def _built(client: DockerClient, context: Mapping[str, bytes | Path], name: str, base: str, given_up: GivenUp) -> str:
     packed = pack_context(context)
     base_id = str(client.images.get(base).id)
@@ -104,6 +104,7 @@ def _build(client: DockerClient, packed: bytes, name: str, tag: str, base: str, 
             buildargs={"BASE": base},
             labels={IMAGE_LABEL: name},
             network_mode="host",
+            timeout=SILENCE_S,
             rm=True,
             forcerm=True,
             decode=True,
@@ -126,7 +127,7 @@ def _last_words(work: Callable[[], Iterable[Mapping[str, Any]]], lines: list[str
                 return " ".join(str(message["error"]).split()).rstrip(".")
             if given_up():
                 return "it was given up"  # leaving the stream ends the engine's work on it
-    except docker.errors.DockerException as error:
+    except (docker.errors.DockerException, requests.RequestException) as error:
         return plain(error)
     return ""
 

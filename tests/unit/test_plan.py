@@ -1,5 +1,7 @@
 """Plans: canonical, typed, and readable from files."""
 
+import re
+
 import pytest
 
 from harness.errors import PlanError
@@ -24,15 +26,15 @@ def test_a_plan_comes_from_toml_or_json(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('nodes = "five"', r"nodes"),
-        ("ndoes = 5", r"ndoes"),
-        ("nodes = ", r"not a plan"),
+        ('nodes = "five"', "the field 'nodes' wants int, found str"),
+        ("ndoes = 5", "there is no field 'ndoes'. Did you mean 'nodes'"),
+        ("nodes = ", "this is not a plan: "),
     ],
 )
 def test_a_wrong_plan_is_one_sentence_with_file_and_field(tmp_path, text, message):
     path = tmp_path / "plan.toml"
     path.write_text(text)
-    with pytest.raises(PlanError, match=rf"plan\.toml: this is not a plan: .*{message}|{message}"):
+    with pytest.raises(PlanError, match=rf"plan\.toml: {re.escape(message)}"):
         read_plan(path)
 
 

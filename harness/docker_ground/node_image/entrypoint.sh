@@ -8,7 +8,16 @@ chmod 700 /root/.ssh
 printf '%s\n' "$SPLITBRAIN_AUTHORIZED_KEY" >/root/.ssh/authorized_keys
 iptables -w 5 -N "$SPLITBRAIN_CHAIN"
 iptables -w 5 -I INPUT -j "$SPLITBRAIN_CHAIN"
-python3 -I -S /opt/splitbrain/node/probe_listener.py "$SPLITBRAIN_PROBE_PORT" /run/splitbrain/heard &
+while :; do
+    python3 -I -S /opt/splitbrain/node/probe_listener.py "$SPLITBRAIN_PROBE_PORT" /run/splitbrain/heard || true
+    sleep 1
+done &
 rm -f /etc/ssh/ssh_host_*
 ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key </dev/null
+# A node that lets SSH in also hears probes. Should it not within ten seconds, probes will tell.
+tries=500
+while [ "$tries" -gt 0 ] && [ ! -e /run/splitbrain/listening ]; do
+    tries=$((tries - 1))
+    sleep 0.02
+done
 exec /usr/sbin/sshd -D -e -f /opt/splitbrain/node/sshd.conf

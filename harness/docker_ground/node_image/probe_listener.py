@@ -3,7 +3,8 @@
     python3 probe_listener.py 7999 /run/splitbrain/heard
 
 A probe is one UDP datagram of 16 hexadecimal digits; for each an empty file of that name appears in the folder, which
-whoever asked for the probe removes. Nothing is answered: only the way there is probed. Anything else is ignored.
+whoever asked for the probe removes. Nothing is answered, since only the way there is probed; anything else is ignored.
+Once it listens, there is a file `listening` beside the folder.
 
 Limits: past FILES_MAX files that nobody removed, probes are no longer noted.
 """
@@ -22,6 +23,7 @@ def listen(port: int, folder: Path) -> None:
     """Note probes for ever."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
         receiver.bind(("", port))
+        (folder.parent / "listening").touch()
         while True:
             note(receiver.recv(64), folder)
 

@@ -56,7 +56,7 @@ def test_every_switch_of_system_and_workload_is_in_the_plan():
     ("toml", "complaint"),
     [
         ("nodes = 0", "nodes must be above zero, found 0"),
-        ("nodes = 'five'", r"Expected `int`, got `str` - at `\$\.nodes`"),
+        ("nodes = 'five'", "the field 'nodes' wants int, found str"),
         ("nods = 5", "nods"),
         ("[options]\nreplicaton = 'async'", "'replicaton' is unknown. Did you mean 'replication'"),
         ("[options]\nreplication = 'asink'", "cannot be 'asink'. Did you mean 'async'"),
@@ -110,10 +110,7 @@ def test_a_plan_that_cannot_be_run_is_refused_before_anything_starts(argv, compl
 
 
 def test_the_printed_command_gives_the_same_plan_again():
-    argv = (
-        "--seed 9 --nodes 3 --rate 12.5 --time-limit 7 --nemesis partition,pause --target leader --combine "
-        "--partition isolate --replication async --fencing false --keys 2 --interval 0.5"
-    ).split()
+    argv = ["--seed", "9", "--nodes", "3", "--rate", "12.5", "--time-limit", "7", "--nemesis", "partition,pause", "--target", "leader", "--combine", "--partition", "isolate", "--replication", "async", "--fencing", "false", "--keys", "2", "--interval", "0.5"]
     parts = parts_of(*argv)
     command = planning.repeat_command(parts.plan, [*parts.system.options, *parts.workload.options])
     words = shlex.split(command)
