@@ -170,7 +170,7 @@ class _Key:
     def of(cls, accesses: Sequence[Access], initial: Token) -> _Key:
         """See the attributes."""
         certain = _certain(accesses, initial)
-        return cls(certain, by_versions.usable(accesses) and _agree(accesses))
+        return cls(certain, by_versions.usable(accesses) and _agree(accesses, certain))
 
     def newest(self, final: Access) -> tuple[Version, int]:
         """Sorts final reads by how new they may be."""
@@ -205,17 +205,30 @@ def _certain(accesses: Sequence[Access], initial: Token) -> dict[Token, int]:
     return certain
 
 
-def _agree(accesses: Sequence[Access]) -> bool:
-    """Whether versions grow along real time: whatever completed before a write was invoked is older than the write."""
-    completed = sorted((access for access in accesses if access.status == OK), key=lambda access: access.response)
+def _agree(accesses: Sequence[Access], certain: dict[Token, int]) -> bool:
+    """Whether versions grow along real time: what had certainly been written before a write was invoked is older."""
+    shown = sorted(_shown_versions(accesses, certain))
     newest, place = (-1, -1), 0
     for invoke, version in sorted(_written_versions(accesses)):
-        while place < len(completed) and completed[place].response < invoke:
-            newest = max(newest, _version(completed[place]))
+        while place < len(shown) and shown[place][0] < invoke:
+            newest = max(newest, shown[place][1])
             place += 1
         if newest >= version:
             return False
     return True
+
+
+def _shown_versions(accesses: Sequence[Access], certain: dict[Token, int]) -> Iterator[tuple[int, Version]]:
+    """By when each version had certainly been written. A cas shows what it found, if that had one version only."""
+    versions: dict[Token, set[Version]] = {}
+    for access in accesses:
+        if access.status == OK:
+            versions.setdefault(access.token, set()).add(_version(access))
+            yield access.response, _version(access)
+    for access in accesses:
+        for token in access.before:
+            if len(found := versions.get(token, ())) == 1:
+                yield certain.get(token, NEVER), *found
 
 
 def _written_versions(accesses: Sequence[Access]) -> Iterator[tuple[int, Version]]:

@@ -44,7 +44,16 @@ def failed_result(plan: Plan, outcome: Outcome, reason: str, repeat: str) -> Res
     """The result of a run that recorded nothing to judge."""
     title = f"{plan.system} / {plan.workload} on {plan.on}"
     data = msgspec.to_builtins(plan)
-    return Result(outcome, "The run failed before it recorded anything.", title, Counts(0, 0, 0, 0), (), reason=reason, plan=data, repeat=repeat)
+    return Result(
+        outcome,
+        "The run failed before it recorded anything.",
+        title,
+        Counts(0, 0, 0, 0),
+        (),
+        reason=reason,
+        plan=data,
+        repeat=repeat,
+    )
 
 
 def _result(

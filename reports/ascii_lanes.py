@@ -93,7 +93,7 @@ def _fault_row(band: Band, scale: Scale, width: int, signs: Signs) -> Lane:
 
 
 def _axis(witness: Witness, width: int, signs: Signs) -> str:
-    """First and last moment at the ends, and each shortened pause under its place, where there is room."""
+    """First and last moment at the ends, and each shortened pause named under its place, or as near as there is room."""
     scale = witness.scale
     cells = [" "] * width
     _write(cells, 0, witness.moment(scale.start))
@@ -106,8 +106,10 @@ def _axis(witness: Witness, width: int, signs: Signs) -> str:
     return "".join(cells)
 
 
-def _write(cells: list[str], at: int, text: str) -> None:
-    """Only where nothing stands yet, with a blank on each side."""
-    around: Sequence[str] = cells[max(0, at - 1) : at + len(text) + 1]
-    if at >= 0 and at + len(text) <= len(cells) and all(cell == " " for cell in around):
-        cells[at : at + len(text)] = text
+def _write(cells: list[str], wanted: int, text: str) -> None:
+    """As near to `wanted` as nothing stands yet, with a blank on each side; not at all where there is no room."""
+    for at in sorted(range(len(cells) - len(text) + 1), key=lambda place: abs(place - wanted)):
+        around: Sequence[str] = cells[max(0, at - 1) : at + len(text) + 1]
+        if all(cell == " " for cell in around):
+            cells[at : at + len(text)] = text
+            return

@@ -78,7 +78,7 @@ class LivePanel:
         self._started: dict[int | str, int | None] = {}
         self._latencies: deque[int] = deque(maxlen=_LATENCIES_MAX)
         self._seconds: deque[int] = deque(maxlen=SPARK_CELLS)
-        self._second = 0
+        self._second = self._told = 0
 
     def __enter__(self) -> LivePanel:
         if self._quiet:
@@ -158,6 +158,7 @@ class LivePanel:
     def _line(self, now_ns: int) -> None:
         self._lined_ns = now_ns
         self._print(self.plain_line())
+        self._told = sum(self.counts.values())
 
     def _print(self, text: str, style: str = "") -> None:
         with contextlib.suppress(OSError, ValueError):
@@ -180,16 +181,16 @@ class LivePanel:
         return ordered[len(ordered) // 2], ordered[min(len(ordered) - 1, len(ordered) * 99 // 100)]
 
     def plain_line(self) -> str:
-        """All of it in one line without control characters."""
-        latency = self.latency_ns()
+        """All of it in one line without control characters; numbers only if they are new."""
+        latency, total = self.latency_ns(), sum(self.counts.values())
         parts = [f"{self.elapsed_ns / 1e9:6.1f} s  {self._phase or 'start':<12}"]
-        if sum(self.counts.values()):
+        if total != self._told:
             parts += [
-                f"{count_text(self.rate())} ops/s",
+                *([f"{count_text(self.rate())} ops/s"] if self._phase == "main" else []),
                 ", ".join(f"{count_text(number)} {kind}" for kind, number in self.counts.items()),
                 f"{len(self._started)} in flight",
             ]
-        if latency:
+        if latency and total != self._told:
             parts.append(f"p50 {duration_text(latency[0])}, p99 {duration_text(latency[1])}")
         if self.faults:
             parts.append(f"faults: {', '.join(self.faults.values())}")

@@ -10,6 +10,7 @@ sign already say, and without Unicode the same picture is drawn in ASCII.
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -59,6 +60,8 @@ _STYLES: Final[dict[Outcome, str]] = {
 }
 _STATUS_STYLES: Final = {"ok": "blue", "fail": "magenta", "info": "yellow", "running": "yellow"}
 _ANSWER_STYLES: Final = {"valid": "green", "unknown": "yellow", "invalid": "bold red"}
+_UNIT: Final = re.compile(r"(?<=\d) (?=(?:%|[mnu\u00b5]?s)(?!\w))")
+"""The blank between a number and its unit."""
 _SHORT_STATUS: Final = {"running": "info"}
 
 
@@ -244,11 +247,12 @@ class _Block:
     ) -> list[Text]:
         """Text in lines of the width, the first after `lead`, cut after `most` lines."""
         first = " " * indent + lead
+        whole = _UNIT.sub("\xa0", self._words(text))  # textwrap does not break there
         pieces = textwrap.wrap(
-            self._words(text), self.width, initial_indent=first, subsequent_indent=" " * (indent + 2),
+            whole, self.width, initial_indent=first, subsequent_indent=" " * (indent + 2),
             max_lines=most, placeholder=self._words(" …"), break_on_hyphens=False, drop_whitespace=True,
         )  # fmt: skip
-        lines = [Text(piece, style) for piece in pieces or [first]]
+        lines = [Text(piece.replace("\xa0", " "), style) for piece in pieces or [first]]
         if lead:
             lines[0].stylize(lead_style, indent, len(first))
         return lines

@@ -15,6 +15,7 @@ from harness.verdict import Anomaly
 
 STATES_NAMED = 4
 """More possible states than this say nothing to a reader."""
+VALUE_LENGTH = 60
 
 
 def anomaly_of(history: History, refutation: Refutation) -> Anomaly:
@@ -73,7 +74,9 @@ def _states_text(register: Register, states: tuple[int, ...]) -> str:
 
 
 def _json(value: Any) -> str:
-    return msgspec.json.encode(value).decode()
+    """A value as JSON, short."""
+    text = msgspec.json.encode(value).decode()
+    return text if len(text) <= VALUE_LENGTH else text[:VALUE_LENGTH] + "…"
 
 
 class _Words:

@@ -25,11 +25,8 @@ from harness.verdict import Anomaly
 def explain_older(operations: Operations, guarantee: str, found: Older) -> Anomaly:
     """A read of an older version than its session knew."""
     earlier, culprit = found
-    did = "read" if earlier.reads else "wrote"
-    sentence = (
-        f"{_session(operations, culprit)} {did} {_told(operations, earlier)}, and later read the older"
-        f" {_told(operations, culprit)}{'' if earlier.reads else ': its own write is missing'}."
-    )
+    sentence = f"{_known(operations, earlier)}, and later read the older {_told(operations, culprit)}"
+    sentence += "." if earlier.reads else ": its own write is missing."
     certificate = {"earlier": earlier.invoke, "culprit": culprit.invoke}
     return _anomaly(operations, guarantee, sentence, found, culprit, "older-version", certificate)
 
@@ -37,11 +34,7 @@ def explain_older(operations: Operations, guarantee: str, found: Older) -> Anoma
 def explain_initial(operations: Operations, guarantee: str, step: Step) -> Anomaly:
     """A read of the initial value after the session knew a written one."""
     earlier, culprit = step
-    did = "read" if earlier.reads else "wrote"
-    sentence = (
-        f"{_session(operations, culprit)} {did} {_told(operations, earlier)}, and later found"
-        f" {key_text(_key(operations, culprit))} as it was before any write{_from(operations, culprit)}."
-    )
+    sentence = f"{_known(operations, earlier)}, and later read {_told(operations, culprit)}, as if nobody had written."
     certificate = {"earlier": earlier.invoke, "culprit": culprit.invoke}
     return _anomaly(operations, guarantee, sentence, step, culprit, "initial-value", certificate)
 
@@ -82,16 +75,18 @@ def _anomaly(
     )
 
 
+def _known(operations: Operations, earlier: Access) -> str:
+    """ "at k2, process 3 wrote 17 (version 1.12)"."""
+    where = key_text(_key(operations, earlier))
+    did = "read" if earlier.reads else "wrote"
+    return f"at {where}, {_session(operations, earlier)} {did} {_told(operations, earlier)}"
+
+
 def _told(operations: Operations, access: Access) -> str:
-    """ "17 at k2 (version 1.12) from n4"."""
+    """ "17 (version 1.12) from n4"; who took a write does not matter."""
     version = f" (version {version_text(access.version)})" if access.version else ""
-    place = _from(operations, access) if access.reads else ""
-    return f"{value_text(access.value)} at {key_text(_key(operations, access))}{version}{place}"
-
-
-def _from(operations: Operations, access: Access) -> str:
-    node = operations.names[operations.node[access.row]]
-    return f" from {node}" if node is not None else ""
+    node = operations.names[operations.node[access.row]] if access.reads else None
+    return f"{value_text(access.value)}{version}{'' if node is None else f' from {node}'}"
 
 
 def _key(operations: Operations, access: Access) -> Any:
@@ -106,7 +101,7 @@ def _session(operations: Operations, access: Access) -> str:
 
 def value_text(value: Any) -> str:
     """A value as people write it."""
-    return "nothing" if value is None else value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
 def key_text(key: Any) -> str:

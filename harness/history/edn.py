@@ -28,11 +28,11 @@ import msgspec
 from harness.op import NEMESIS, Op
 
 _TOKEN: Final = re.compile(
-    r"[\s,]+|;[^\n]*"  # nothing
+    r"[\s,]*(?:(?P<keyword>:[^\s,;\"\\\[\](){}]+)|(?P<whole>-?\d+)(?=[\s,\])}]|\Z)|;[^\n]*|\Z"
     r'|(?P<string>"(?:[^"\\]|\\.)*")'
     r"|(?P<open>\#?\{|[\[(])|(?P<close>[\])}])|(?P<discard>\#_)"
     r"|(?P<character>\\(?:newline|return|space|tab|formfeed|backspace|u[0-9A-Fa-f]{4}|.))"
-    r'|(?P<atom>[^\s,;"\\\[\](){}]+)|(?P<broken>.)',
+    r'|(?P<atom>[^\s,;"\\\[\](){}]+)|(?P<broken>.))',
     re.DOTALL,
 )
 _CLOSES: Final = {"{": "}", "#{": "}", "[": "]", "(": ")"}
@@ -75,7 +75,7 @@ class Edn:
     cut_at: int | None
 
 
-@dataclass
+@dataclass(slots=True)
 class _Frame:
     """An open bracket, or a tag or `#_` that waits for its value."""
 
@@ -92,12 +92,20 @@ def read_edn(text: str) -> Edn:
     """
     root = _Frame("", 0, [])
     stack = [root]
+    keywords: dict[str, str] = {}
     for match in _TOKEN.finditer(text):
         sort = match.lastgroup
         if sort is None:
             continue
-        offset, written = match.start(), match.group()
-        if sort == "atom" and written[0] == "#" and written not in _WORDS:
+        written = match[sort]
+        if sort == "keyword":
+            # A history repeats few keywords often: each is one string in memory.
+            _add(stack, keywords.setdefault(written, written[1:]))
+            continue
+        offset = match.start(sort)
+        if sort == "whole":
+            _add(stack, int(written))
+        elif sort == "atom" and written[0] == "#" and written not in _WORDS:
             stack.append(_Frame(written, offset, []))
         elif sort == "atom":
             _add(stack, _atom(written, offset))
@@ -134,7 +142,7 @@ def _close(stack: list[_Frame], written: str, offset: int) -> None:
         return
     if len(frame.items) % 2:
         raise EdnError(frame.offset, "found a map with a key and no value")
-    near_top = sum(1 for f in stack if f.kind[:1] != "#") <= 2
+    near_top = len(stack) <= 2 or sum(1 for f in stack if f.kind[:1] != "#") <= 2
     made: dict[Any, Any] = Located() if near_top else {}
     for key, value in zip(frame.items[::2], frame.items[1::2], strict=True):
         made[key if type(key) in {str, int} else _as_text(key)] = value
@@ -145,8 +153,8 @@ def _close(stack: list[_Frame], written: str, offset: int) -> None:
 
 def _add(stack: list[_Frame], value: Any) -> None:
     """Give a value to the innermost bracket, after the tags that wait for it have had it."""
-    while stack[-1].kind[:1] == "#" and stack[-1].kind != "#{":
-        tag = stack.pop().kind
+    while (tag := stack[-1].kind)[:1] == "#" and tag != "#{":
+        stack.pop()
         if tag == "#_":
             return
         if tag.rsplit("/")[-1].rsplit(".")[-1].lower() in {"tuple", "mapentry"} and _is_pair(value):
@@ -155,11 +163,9 @@ def _add(stack: list[_Frame], value: Any) -> None:
 
 
 def _atom(written: str, offset: int) -> Any:
-    first = written[0]
-    if first == ":":
-        return written[1:]
     if written in _WORDS:
         return _WORDS[written]
+    first = written[0]
     if first.isdigit() or (first in "+-" and len(written) > 1 and written[1].isdigit()):
         return _number(written, offset)
     return written

@@ -12,6 +12,9 @@ the lifting *completed*: in between the fault may have been in force, outside it
     >>> fault_windows([])
     []
 
+An injection that ends `fail` did not happen, and neither did one that ends `info` with an error of NOT_DONE: there was
+nobody to aim at. A lifting that ends `info` "nothing-to-lift" closes the window all the same, unproven.
+
 Limits: nothing here raises. A start whose completion is missing or has no such value still opens a window (unproven),
 named after its kind and its place; a stop that fits no open window is ignored.
 """
@@ -20,9 +23,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from harness.op import NEMESIS, Op
+
+NOT_DONE: Final = frozenset({"no-target", "nothing-to-cut", "unknown-fault"})
+"""First words of errors with which a nemesis says that it did not even try."""
+NOTHING_TO_LIFT: Final = "nothing-to-lift"
 
 
 @dataclass(frozen=True)
@@ -92,7 +99,7 @@ def _inject(
 ) -> None:
     """The completion of an injection: says which fault it is, and what proves it."""
     place = open_windows.pop(f"? {kind}", None) if invocation is not None else None
-    if op.type == "fail":  # it certainly did not happen
+    if op.type == "fail" or _first_word(op.error) in NOT_DONE:  # it certainly did not happen
         if place is not None:
             windows[place] = None
         return
@@ -126,7 +133,7 @@ def _lift(windows: list[FaultWindow | None], open_windows: dict[str, int], op: O
     window = windows[open_windows[name]]
     assert window is not None
     proven = op.type == "ok" and told.get("proven") is True
-    done = op.type == "ok"
+    done = op.type == "ok" or _first_word(op.error) == NOTHING_TO_LIFT
     windows[open_windows[name]] = replace(
         window,
         stop_ns=op.time if done else None,
@@ -136,6 +143,10 @@ def _lift(windows: list[FaultWindow | None], open_windows: dict[str, int], op: O
     )
     if done:  # a lifting that nobody is sure of leaves the window open for the next attempt
         del open_windows[name]
+
+
+def _first_word(error: str | None) -> str:
+    return (error or "").partition(":")[0]
 
 
 def _kind(window: FaultWindow | None) -> str:

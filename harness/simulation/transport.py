@@ -183,18 +183,18 @@ class SimTransport(asyncio.Transport):
     # ── the end ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def is_closing(self) -> bool:
-        """Whether it is closed, whoever did it."""
-        return self.gone
+        """Whether it is closed, whoever did it. With the loop everything is: streams are dropped after the run."""
+        return self.gone or self._loop.is_closed()
 
     def close(self) -> None:
         """The kernel sends what was written, and then the end."""
-        if not self.gone:
+        if not self.is_closing():
             self.write_eof()
             self._lose(None)
 
     def abort(self) -> None:
         """Throw away what was not sent, and reset the connection."""
-        if not self.gone:
+        if not self.is_closing():
             self.outgoing.reset()
             self._lose(None)
 

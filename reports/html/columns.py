@@ -57,7 +57,7 @@ class Packed:
 def pack(history: History, marked: Iterable[int]) -> Packed:
     """Pack the client operations; `marked` are invocation indices that must not be left out."""
     operations = history.operations
-    rows = rows_kept(operations, marked)
+    rows = rows_kept(operations, marked, ROWS_MAX)
     timed = has_times(operations)
     errors, error_words = _errors(operations, rows)
     blob, described = _blob(_columns(operations, rows, timed, errors))
@@ -73,7 +73,7 @@ def pack(history: History, marked: Iterable[int]) -> Packed:
     return Packed(_base64(_deflate(blob)), _base64(words), layout)
 
 
-def rows_kept(operations: Operations, marked: Iterable[int], limit: int = ROWS_MAX) -> NDArray[np.int64]:
+def rows_kept(operations: Operations, marked: Iterable[int], limit: int) -> NDArray[np.int64]:
     """Row numbers to pack: all, or past the limit what matters most and an even sample of the rest."""
     if len(operations) <= limit:
         return np.arange(len(operations))

@@ -37,7 +37,7 @@ def test_a_command_past_its_deadline_is_an_error_and_the_next_one_works(up: Up) 
     began = time.monotonic()
     with pytest.raises(RemoteError, match="no answer before the deadline"):
         up.do(connection.run(["sleep", "20"], timeout_s=0.3))
-    assert time.monotonic() - began < 2.0
+    assert time.monotonic() - began < 10.0
     assert up.do(connection.check(["echo", "on"])) == "on\n"
 
 
@@ -72,7 +72,7 @@ def test_many_commands_at_once_share_the_connection(up: Up) -> None:
     assert engine("exec", up.container("n3"), "pgrep", "-fc", "sshd: root@").strip() == "1"
 
 
-def test_nobody_else_gets_in(up: Up) -> None:
+def test_nobody_else_gets_in(up: Up, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another key than the run's is refused, and a host with another key than the node's is not spoken to."""
     honest = up.control._connections["n1"]
 
@@ -80,9 +80,10 @@ def test_nobody_else_gets_in(up: Up) -> None:
         told = {"key": honest._key, "host_key": honest._host_key} | changed
         return ssh.Connection("n1", honest.address, threads=honest._threads, user="root", **told)
 
+    monkeypatch.setattr(ssh, "BACKOFF_S", (0.0, 0.01))
     stranger = connection(key=ssh.generate_key())
     with pytest.raises(RemoteError, match=r"cannot connect to .*Authentication failed"):
-        up.do(stranger.run(["true"], timeout_s=1.0))
+        up.do(stranger.run(["true"]))
     other = up.control._connections["n2"]
     with pytest.raises(InfrastructureError, match="another SSH host key"):
         up.do(connection(host_key=other._host_key).run(["true"]))

@@ -149,3 +149,15 @@ def test_a_stranger_with_the_servers_number_is_left_alone(up: Up) -> None:
     assert up.do(up.processes.state("n1")) == "stopped"
     up.do(up.processes.kill("n1"))
     engine("exec", up.container("n1"), "kill", stranger)  # fails where there is nobody to kill
+
+
+def test_probes_are_heard_again_after_the_listener_ended(up: Up) -> None:
+    """Otherwise every later fault would count as unproven."""
+    engine("exec", up.container("n3"), "pkill", "-f", "probe_listener")
+    assert not any(reached(up, ("n1", "n3")))
+
+    async def heard() -> None:
+        while not await up.net.reaches("n1", "n3"):
+            pass
+
+    up.do(heard(), within_s=20.0)

@@ -3,8 +3,8 @@
 Nothing clever: every order of the writes is tried. What is given is the events of one key.
 
 - A guarantee holds if there is an order of all values and, for every read, a set of values it sees, such that the read
-  returns the last of the set in that order (the initial value if the set is empty), and the set holds what the session's
-  earlier completed writes wrote (read-your-writes), or what its earlier reads saw (monotonic reads).
+  returns the last of the set in that order (the initial value if the set is empty), and the set holds what the
+  session's earlier completed writes wrote (read-your-writes), or what its earlier reads saw (monotonic reads).
 - With versions the order is given, so it is a matter of two operations.
 - A write is lost if there is no order of the writes, each put somewhere within its operation and before whatever
   operation showed its value was over, in which a final read shows the write or one behind it.
@@ -12,6 +12,7 @@ Nothing clever: every order of the writes is tried. What is given is the events 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations, permutations
 
@@ -122,12 +123,22 @@ def lost_writes(events: list[Op], final_from: int, initial: object = None) -> se
     orders = []
     versions = _versions(done)
     if versions is not None:
-        order = tuple(sorted(writes, key=lambda write: versions.get(write.value, (0, 0))))
-        orders = [order] if _fits(order, done, strangers) else []
+        told = sorted((w for w in writes if w.value in versions), key=lambda write: versions[write.value])
+        for free in permutations([w for w in writes if w.value not in versions]):
+            orders += [order for order in _merges(tuple(told), free) if _fits(order, done, strangers)]
     if not orders:
         orders = [order for order in permutations(writes) if _fits(order, done, set())]
     there = {write.begin for order in orders for final in finals for write in _up_to(order, final.value)}
     return {write.begin for write in writes if write.end < NEVER} - there
+
+
+def _merges(one: tuple[Done, ...], other: tuple[Done, ...]) -> Iterator[tuple[Done, ...]]:
+    """Every way to put two sequences into one."""
+    if not one or not other:
+        yield one + other
+        return
+    yield from ((one[0], *rest) for rest in _merges(one[1:], other))
+    yield from ((other[0], *rest) for rest in _merges(one, other[1:]))
 
 
 def _up_to(order: tuple[Done, ...], value: object) -> tuple[Done, ...]:

@@ -6,8 +6,8 @@ import os
 from typing import Any
 
 import pytest
-from generated_registers import interleaved, random_events, random_shape
 from oracle.linearizability import linearizable
+from oracle.registers import interleaved, random_events, random_shape
 
 from checkers.linearizability import Linearizability
 from checkers.protocol import Budget

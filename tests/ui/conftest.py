@@ -57,6 +57,25 @@ class Watched:
             self.page.wait_for_selector("html[data-ready]", state="attached", timeout=30_000)
         return self.page
 
+    def until(self, holds: str) -> None:
+        """Wait until an expression is true. Asked again and again from here: the page's policy allows no other way."""
+        for _ in range(1000):
+            if self.page.evaluate(holds):
+                return
+            self.page.wait_for_timeout(20)
+        pytest.fail(f"never came true: {holds}")
+
+    def stopwatch(self) -> Callable[[], float]:
+        """Tells how many milliseconds of the processor the page's main thread has used."""
+        session = self.page.context.new_cdp_session(self.page)
+        session.send("Performance.enable", {"timeDomain": "threadTicks"})
+
+        def used_ms() -> float:
+            metrics = session.send("Performance.getMetrics")["metrics"]
+            return float(next(one["value"] for one in metrics if one["name"] == "TaskDuration")) * 1000
+
+        return used_ms
+
     def drawn(self) -> None:
         """Wait until what was asked for so far has been drawn."""
         self.page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done())))")
@@ -79,8 +98,7 @@ class Watched:
         """How many operations the filter keeps, after typing `text` into it."""
         if text is not None:
             self.page.locator("#filter").fill(text)
-        done = "document.documentElement.dataset.filter === document.getElementById('filter').value.trim()"
-        self.page.wait_for_function(done)
+        self.until("document.documentElement.dataset.filter === document.getElementById('filter').value.trim()")
         return int(self.page.locator("#shown").inner_text().split(" ")[0].replace(",", ""))
 
     def details(self) -> str:
@@ -96,8 +114,10 @@ class Watched:
         self.drawn()
         counted: dict[str, int] = self.page.evaluate(
             """(selector) => {
-            const canvas = document.querySelector(selector), counts = {};
-            const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+            const canvas = document.querySelector(selector), { width, height } = canvas, counts = {};
+            const copy = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
+            copy.drawImage(canvas, 0, 0);
+            const { data } = copy.getImageData(0, 0, width, height);
             for (let at = 0; at < data.length; at += 4) {
               if (data[at + 3] < 250) continue;
               const parts = [data[at], data[at + 1], data[at + 2]];

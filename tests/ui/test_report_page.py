@@ -119,7 +119,7 @@ def test_hostile_values_are_shown_as_text(watched, tmp_path) -> None:
     ):
         assert part in text
     page.locator("#in-view summary").click()
-    page.wait_for_function("(count) => document.querySelectorAll('#rows tr').length === count", arg=len(HOSTILE))
+    opened.until(f"document.querySelectorAll('#rows tr').length === {len(HOSTILE)}")
     page.locator("#rows tr").first.locator("button").click()
     assert HOSTILE[0] in opened.details(), "values stand in the details as they were"
     for at in range(1, len(HOSTILE)):
@@ -175,29 +175,23 @@ def test_an_empty_history_is_drawn_as_empty(watched, tmp_path) -> None:
 
 OPERATIONS_MANY = 100_000
 BYTES_MAX = 3_000_000
-READY_MS_MAX = 4000  # about 500 ms on two idle cores; this leaves room for a machine that is busy with other tests
-FRAME_MS_MAX = 150  # about 20 ms
+READY_MS_MAX = 2000
+FRAME_MS_MAX = 100
 
 
 def test_a_hundred_thousand_operations_are_small_and_quick(watched, run_of_100000) -> None:
+    """Times are of the page's own thread, on the processor: a machine that is busy with other things is no failure."""
     assert run_of_100000[0].stat().st_size <= BYTES_MAX
     opened = watched()
+    used_ms = opened.stopwatch()
     page = opened.open(run_of_100000[0])
-    assert int(page.locator("html").get_attribute("data-ready")) < READY_MS_MAX
+    assert used_ms() < READY_MS_MAX
     assert opened.kept() == OPERATIONS_MANY + 5
-    page.locator("#timeline").scroll_into_view_if_needed()
-    frames = page.evaluate(
-        """async () => {
-        const took = [];
-        for (let step = 0; step < 24; step++) {
-          document.body.dispatchEvent(new KeyboardEvent("keydown", { key: step < 12 ? "w" : "s", bubbles: true }));
-          const before = performance.now();
-          await new Promise((drawn) => requestAnimationFrame(() => setTimeout(drawn)));
-          took.push(performance.now() - before);
-        }
-        return took.sort((a, b) => a - b); }"""
-    )
-    assert frames[len(frames) // 2] < FRAME_MS_MAX, frames
+    before_ms = used_ms()
+    for step in range(24):
+        page.keyboard.press("w" if step < 12 else "s")
+        opened.drawn()
+    assert (used_ms() - before_ms) / 24 < FRAME_MS_MAX
 
 
 def test_one_doubtful_operation_among_a_hundred_thousand_stays_visible(watched, tmp_path) -> None:

@@ -110,7 +110,10 @@ def test_a_plan_that_cannot_be_run_is_refused_before_anything_starts(argv, compl
 
 
 def test_the_printed_command_gives_the_same_plan_again():
-    argv = ["--seed", "9", "--nodes", "3", "--rate", "12.5", "--time-limit", "7", "--nemesis", "partition,pause", "--target", "leader", "--combine", "--partition", "isolate", "--replication", "async", "--fencing", "false", "--keys", "2", "--interval", "0.5"]
+    argv = shlex.split(
+        "--seed 9 --nodes 3 --rate 12.5 --time-limit 7 --nemesis partition,pause --target leader --combine "
+        "--partition isolate --replication async --fencing false --keys 2 --interval 0.5"
+    )
     parts = parts_of(*argv)
     command = planning.repeat_command(parts.plan, [*parts.system.options, *parts.workload.options])
     words = shlex.split(command)

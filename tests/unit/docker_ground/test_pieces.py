@@ -17,10 +17,9 @@ from typing import Any
 import docker.errors
 import pytest
 
-from harness.docker_ground import DockerGround, images, node_image, owner
+from harness.docker_ground import DockerGround, images, leftovers, node_image, owner
 from harness.docker_ground.cluster import LOG_BYTES_MAX, DockerCluster, unpack_logs
 from harness.docker_ground.engine import connect, plain
-from harness.docker_ground.leftovers import remove_leftovers
 from harness.docker_ground.node_image import probe_listener
 from harness.errors import InfrastructureError
 
@@ -48,17 +47,21 @@ def test_a_build_context_has_the_same_bytes_for_the_same_files(tmp_path: Path) -
         ("debian:12", ("debian", "12")),
         ("registry:5000/debian", ("registry:5000/debian", "latest")),
         ("registry:5000/debian:12", ("registry:5000/debian", "12")),
+        ("debian@sha256:0123", ("debian", "sha256:0123")),
     ],
 )
-def test_a_name_is_split_from_its_tag(image: str, parts: tuple[str, str]) -> None:
-    assert images._name_and_tag(image) == parts
+def test_exactly_one_image_is_pulled_never_all_of_a_name(image: str, parts: tuple[str, str]) -> None:
+    shelf = Shelf(set(), {":".join(parts)})
+    assert images.find_base(shelf, image, lambda: False) == image
+    assert shelf.asked == [parts]
 
 
 class Shelf:
     """An engine that has some images, and a registry that has some more."""
 
     def __init__(self, present: set[str], registry: set[str] = frozenset()) -> None:
-        self.present, self.registry, self.pulled = set(present), registry, []
+        self.present, self.registry = set(present), registry
+        self.asked: list[tuple[str, str]] = []
         self.images, self.api = self, self
 
     def get(self, image: str) -> SimpleNamespace:
@@ -67,7 +70,7 @@ class Shelf:
         return SimpleNamespace(id=f"sha256:{image}")
 
     def pull(self, name: str, tag: str, stream: bool, decode: bool) -> Iterator[dict[str, Any]]:
-        self.pulled.append(f"{name}:{tag}")
+        self.asked.append((name, tag))
         if f"{name}:{tag}" not in self.registry:
             raise docker.errors.APIError("no", explanation="dial tcp: no such host")
         yield {"status": "Pulling"}
@@ -87,7 +90,7 @@ class Shelf:
 def test_the_base_image_is_the_named_one_else_a_local_one_else_pulled(present, registry, named, found, pulled) -> None:
     shelf = Shelf(present, registry)
     assert images.find_base(shelf, named, lambda: False) == found
-    assert shelf.pulled == pulled
+    assert [":".join(asked) for asked in shelf.asked] == pulled
 
 
 @pytest.mark.parametrize(
@@ -108,6 +111,28 @@ def test_a_pull_that_nobody_waits_for_is_given_up() -> None:
 def test_every_file_of_the_node_image_is_there_and_sent() -> None:
     there = {path.name for path in node_image.FOLDER.iterdir() if path.is_file()} - {"__init__.py"}
     assert there == set(node_image.FILES)
+
+
+class Album:
+    """An engine with images that were built here, of which one is in use."""
+
+    def __init__(self) -> None:
+        self.images, self.left = self, {"node:1": "2026-01-01", "used:1": "2026-01-02", "store:1": "2026-01-03"}
+
+    def list(self, filters: dict[str, str]) -> list[SimpleNamespace]:
+        assert filters == {"label": images.IMAGE_LABEL}
+        return [SimpleNamespace(tags=[tag], attrs={"Created": created}) for tag, created in self.left.items()]
+
+    def remove(self, tag: str) -> None:
+        if tag == "used:1":
+            raise docker.errors.APIError("conflict", response=SimpleNamespace(status_code=409, reason="", url=""))
+        del self.left[tag]
+
+
+def test_images_are_removed_children_first_and_those_in_use_are_left() -> None:
+    album = Album()
+    assert list(leftovers._remove_images(album)) == ["store:1", "node:1"]
+    assert set(album.left) == {"used:1"}
 
 
 # ── owners ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -222,7 +247,7 @@ def entered() -> Iterator[None]:
         yield
 
 
-@pytest.mark.parametrize("use", [lambda: entered().__enter__(), remove_leftovers], ids=["connect", "cleanup"])
+@pytest.mark.parametrize("use", [lambda: entered().__enter__(), leftovers.remove_leftovers], ids=["connect", "cleanup"])
 def test_no_engine_is_one_sentence_with_the_remedy(use, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none")
     with pytest.raises(InfrastructureError) as caught:

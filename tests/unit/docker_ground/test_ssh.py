@@ -90,7 +90,7 @@ def test_a_deadline_holds_even_where_paramiko_would_wait_for_ever(command: str, 
     began = time.monotonic()
     with pytest.raises(RemoteError, match=f"^n1: `{command}` gave no answer before the deadline$"):
         run(connection.run([command], timeout_s=0.2))
-    assert time.monotonic() - began < 0.2 + ssh.GRACE_S + 1.0
+    assert time.monotonic() - began < 10.0  # the server would wait for 30 s
 
 
 def test_the_command_after_a_missed_deadline_works(connected) -> None:
@@ -114,7 +114,10 @@ def test_a_command_during_which_the_connection_is_lost_is_not_repeated(server: S
     assert len(server.transports) == 2
 
 
-def test_connecting_is_tried_again_a_bounded_number_of_times(server: Server, connected) -> None:
+def test_connecting_is_tried_again_a_bounded_number_of_times(
+    server: Server, connected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ssh, "BACKOFF_S", (0.0, 0.01, 0.02, 0.03, 0.04))
     server.refuse_connections = 3
     assert run(connected().check(["echo", "at last"])) == "at last"
     server.refuse_connections = 1000
@@ -125,10 +128,9 @@ def test_connecting_is_tried_again_a_bounded_number_of_times(server: Server, con
 
 def test_a_deadline_ends_the_tries_to_connect(server: Server, connected) -> None:
     server.refuse_connections = 1000
-    began = time.monotonic()
     with pytest.raises(RemoteError):
         run(connected().check(["echo"], timeout_s=0.3))
-    assert time.monotonic() - began < 0.3 + ssh.GRACE_S + 1.0
+    assert 1 <= 1000 - server.refuse_connections < len(ssh.BACKOFF_S)
 
 
 def test_a_refused_channel_is_asked_for_again_on_the_same_connection(server: Server, connected) -> None:
@@ -146,9 +148,10 @@ def test_another_host_key_is_not_spoken_to(server: Server, connected) -> None:
     assert server.asked == []
 
 
-def test_another_key_is_not_let_in(server: Server, connected) -> None:
+def test_another_key_is_not_let_in(server: Server, connected, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ssh, "BACKOFF_S", (0.0, 0.01))
     with pytest.raises(RemoteError, match="Authentication failed"):
-        run(connected(key=ssh.generate_key()).run(["echo"], timeout_s=0.5))
+        run(connected(key=ssh.generate_key()).run(["echo"]))
     assert server.asked == []
 
 

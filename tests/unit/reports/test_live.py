@@ -89,6 +89,7 @@ def test_what_goes_to_a_pipe_has_no_control_codes() -> None:
 def test_the_numbers_are_those_of_the_events() -> None:
     clock = Clock()
     panel = LivePanel(PLAN, clock, console=console())
+    panel.phase("main")
     for process in range(10):
         panel.event(asked(process, 0))
     for process, op in enumerate(asked(process, 0) for process in range(8)):

@@ -286,3 +286,10 @@ def test_faults_that_overlap_the_picture_are_at_most_two_rows(tmp_path: Path) ->
     assert text.count("▒ ") + text.count("▒\n") == 2
     assert "+4 more, partition" in text
     assert len(FAULTS) == 3
+
+
+def test_a_number_keeps_its_unit(tmp_path: Path) -> None:
+    verdict = Verdict("statistics", "valid", "Half of them took less than 12 ms and none more than 99 % of it in 7 s.")
+    for width in range(60, 110):
+        text = block(result_of(stale_history(), verdicts=(verdict,)), None, tmp_path, width=width)
+        assert not re.search(r"\d\n", text.partition("statistics")[2].partition("run  ")[0])

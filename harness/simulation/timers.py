@@ -1,0 +1,56 @@
+"""The timers of a loop: a heap by deadline, equal deadlines in the order in which they were set.
+
+Most timers are timeouts that are not needed: they are cancelled, stay in the heap, and are swept out when they are most
+of it.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from typing import Final
+
+from harness.simulation.handles import Due, SimTimer
+
+SWEEP_MIN: Final = 100
+
+
+class Timers:
+    """What will ring."""
+
+    __slots__ = ("_cancelled", "_heap", "_set")
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[int, int, SimTimer]] = []
+        self._set = 0
+        self._cancelled = 0
+
+    def add(self, timer: SimTimer) -> None:
+        """Let it ring at its time."""
+        self._set += 1
+        heapq.heappush(self._heap, (timer.when_ns, self._set, timer))
+
+    def one_cancelled(self) -> None:
+        """A timer that was added was cancelled."""
+        self._cancelled += 1
+        if self._cancelled > SWEEP_MIN and 2 * self._cancelled > len(self._heap):
+            self._heap = [entry for entry in self._heap if not entry[2]._cancelled]
+            heapq.heapify(self._heap)
+            self._cancelled = 0
+
+    def ring(self, now_ns: int, ready: deque[Due]) -> int | None:
+        """Make ready all that ring at the next deadline, and return what time it is then; None when there are none."""
+        heap, found = self._heap, False
+        while heap and (heap[0][0] <= now_ns or not found):
+            when_ns, _, timer = heapq.heappop(heap)
+            if timer._cancelled:
+                self._cancelled = max(0, self._cancelled - 1)
+                continue
+            found = True
+            now_ns = max(now_ns, when_ns)
+            ready.append(timer)
+        return now_ns if found else None
+
+    def clear(self) -> None:
+        """None rings any more."""
+        self._heap.clear()
