@@ -106,7 +106,7 @@ class Register:
 
 
 def made(case: Case) -> History:
-    """The history of a case; with `lies`, a read near its end sees what the first write wrote (with few values that may be right after all)."""
+    """The history of a case; with `lies`, a late read sees what the first write wrote (right after all, perhaps)."""
     register = Register(case, Streams(1).stream(case.name))
     events = [Op(i, i, op.process, op.type, op.f, op.key, op.value) for i, op in enumerate(register.events())]
     if case.lies:

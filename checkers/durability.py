@@ -103,7 +103,7 @@ class _Judge:
             some = ", ".join(map(key_text, self.unread[:KEYS_NAMED_MAX]))
             more = f" and {len(self.unread) - KEYS_NAMED_MAX} more" if len(self.unread) > KEYS_NAMED_MAX else ""
             reason = late or f"no final read of {some}{more} succeeded"
-            reason += f"; {len(self.certificate)} of {counts['keys']} keys were decided, and nothing is lost there."
+            reason += f"; keys decided, with nothing lost: {len(self.certificate)} of {counts['keys']}."
             return Verdict(self.name, "unknown", "Not every key could be decided.", counts=counts, reason=reason)
         summary = f"None of {writes:,} acknowledged writes is lost."
         return Verdict(self.name, "valid", summary, counts=counts, certificate={"keys": self.certificate})

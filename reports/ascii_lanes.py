@@ -93,7 +93,7 @@ def _fault_row(band: Band, scale: Scale, width: int, signs: Signs) -> Lane:
 
 
 def _axis(witness: Witness, width: int, signs: Signs) -> str:
-    """First and last moment at the ends, and each shortened pause named under its place, or as near as there is room."""
+    """First and last moment at the ends, and each shortened pause named as near to its place as there is room."""
     scale = witness.scale
     cells = [" "] * width
     _write(cells, 0, witness.moment(scale.start))

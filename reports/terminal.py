@@ -73,7 +73,7 @@ def print_verdict(
     The history is read only when there is something to draw; one that cannot be read costs the picture, not the block.
     """
     console = console or screen()
-    history = _history(history_path) if findings(result) else None
+    history = stored_history(history_path) if findings(result) else None
     unicode = "utf" in console.encoding.lower()
     block = _Block(result, history, min(console.width, WIDEST), unicode, run.path if run else None)
     for line in block.lines():
@@ -87,7 +87,8 @@ def shown_path(path: Path) -> str:
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
-def _history(path: Path | None) -> History | None:
+def stored_history(path: Path | None) -> History | None:
+    """The history, or None when there is none or it cannot be read: then a report does without the picture."""
     if path is None:
         return None
     try:

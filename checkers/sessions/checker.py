@@ -100,7 +100,7 @@ class _Judge:
             reason = "; ".join(self.undecided[:REASONS_MAX]) or "no operation is a read, a write or a cas"
             if len(self.undecided) > REASONS_MAX:
                 reason += f"; and {len(self.undecided) - REASONS_MAX} more keys"
-            reason += f"; {len(self.decided)} of {_counted(counts['keys'], 'key')} were decided."
+            reason += f"; keys decided: {len(self.decided)} of {counts['keys']}."
             return Verdict(self.guarantee, "unknown", "Not every key could be decided.", counts=counts, reason=reason)
         what = "went back in time" if self.earlier_reads else "missed a write of its own"
         summary = f"No session {what}, in {_counted(self.reads, 'read')} that might have."

@@ -223,7 +223,7 @@ def _history(path: Path, header: Header, events: Sequence[Op], place: Place, tru
 
 
 def _truncated(path: Path, line: int, count: int) -> str:
-    return f"{path.name} was cut off inside line {line}; the {count} events before it were kept."
+    return f"{path.name} was cut off inside line {line}; events kept: the {count} before it."
 
 
 def _refusal(source: Any, error: Exception, wanted: str) -> str:

@@ -98,7 +98,6 @@ class SimTask(asyncio.Task[Any]):
 
     sequence: int
     process: Process | None
-    _log_destroy_pending: bool
 
     def __init__(
         self,
@@ -112,16 +111,6 @@ class SimTask(asyncio.Task[Any]):
         self.sequence = sequence = loop.next_sequence()  # before asyncio puts the task into its first set
         self.process = CURRENT.get() if context is None else context.get(CURRENT)
         super().__init__(coro, loop=loop, name=name or f"Task-{sequence}", context=context, **more)
-
-    def forsake(self) -> None:
-        """It will never be done, and nobody shall be told when it is dropped."""
-        self._log_destroy_pending = False
-
-    def cancel(self, msg: Any | None = None) -> bool:
-        """As in asyncio; the order of cancellations goes into the trace."""
-        loop: Any = self.get_loop()
-        loop.trace.add(loop.now_ns(), -1 - self.sequence)
-        return super().cancel(msg)
 
     def __hash__(self) -> int:
         return self.sequence

@@ -256,7 +256,6 @@ class SimNode:
             context = copy_context()
             context.run(CURRENT.set, life.process)
             for task in life.remains:
-                task.forsake()
                 with contextlib.suppress(BaseException):
                     context.run(task.get_coro().close)
             life.remains.clear()

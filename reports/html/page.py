@@ -48,6 +48,8 @@ SCRIPTS: Final = ("data", "filter", "lanes", "canvas", "charts", "details", "mai
 ANOMALIES_MAX: Final = 100
 PICTURES_MAX: Final = 25
 FAULTS_MAX: Final = 500
+GROUP_SHOWN: Final = 3
+FIGURES_SHOWN: Final = 6
 _ICON: Final = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><circle cx="16" cy="16" r="16" fill="{}"/>'
     '<text x="16" y="24" font-size="22" text-anchor="middle" fill="#fff" font-family="sans-serif">{}</text></svg>'
@@ -114,11 +116,12 @@ def render_html(result: Result, history: History | None, trouble: str = "", run_
         outcomes=outcomes(result),
         fault_summary=fault_summary(result),
         anomalies=shown,
+        further=_further(shown[1:]),
         anomalies_total=sum(anomaly_count(verdict) for verdict in result.verdicts),
         checkers=[_checker(verdict) for verdict in worst_first(result.verdicts)],
         faults=_faults(result),
         faults_total=len(result.faults),
-        plan=[(inert(name, 60), _setting(value)) for name, value in sorted(result.plan.items())],
+        plan=_plan(result),
         commands=commands(result, ""),
         trouble=inert(trouble, 1000),
         packed=packed,
@@ -147,12 +150,26 @@ def _shown(finding: Finding, result: Result, history: History | None) -> Shown:
     )
 
 
+def _further(shown: Sequence[Shown]) -> list[tuple[str, list[Shown], list[Shown]]]:
+    """The other anomalies by guarantee: (guarantee, a few, the rest), so that many of one kind hide none of another."""
+    groups: dict[str, list[Shown]] = {}
+    for one in shown:
+        groups.setdefault(one.guarantee, []).append(one)
+    return [(name, group[:GROUP_SHOWN], group[GROUP_SHOWN:]) for name, group in groups.items()]
+
+
+def _plan(result: Result) -> list[tuple[str, str]]:
+    """Name and value of every setting; the switches of system and workload stand beside the others."""
+    options = result.plan.get("options")
+    settings = {
+        name: value for name, value in result.plan.items() if name != "options" or not isinstance(options, dict)
+    }
+    settings |= options if isinstance(options, dict) else {}
+    return [(inert(name, 60), _setting(value)) for name, value in sorted(settings.items())]
+
+
 def _setting(value: Any) -> str:
-    """A number or a word of the plan as it is, several with commas."""
-    if isinstance(value, dict):
-        return (
-            ", ".join(f"{inert(str(name), 60)} {name_text(one, 200)}" for name, one in sorted(value.items())) or "none"
-        )
+    """A number or a word as it is, several with commas."""
     if isinstance(value, list):
         return ", ".join(name_text(one, 200) for one in value) or "none"
     return name_text(value, 400)
@@ -166,7 +183,8 @@ def _checker(verdict: Verdict) -> dict[str, Any]:
         "answer": verdict.answer,
         "glyph": ANSWER_GLYPHS[verdict.answer][0],
         "said": summary_of(verdict),
-        "figures": [(inert(name, 60), number) for name, number in figures[:40]],
+        "figures": [(inert(name, 60), number) for name, number in figures[:FIGURES_SHOWN]],
+        "more_figures": [(inert(name, 60), number) for name, number in figures[FIGURES_SHOWN:60]],
         "parts": [_checker(part) for part in worst_first(verdict.parts)][:60],
     }
 

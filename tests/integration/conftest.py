@@ -1,4 +1,4 @@
-"""A cluster of three nodes that the tests of one session share, since most of them leave it as they found it."""
+"""A cluster of three nodes that the tests of one file share, since most of them leave it as they found it."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Up:
         return f"splitbrain-{self.run_id}-{node}"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def shared() -> Iterator[Up]:
     run_id = f"test-shared-{os.getpid()}"
     system = CountingSystem()

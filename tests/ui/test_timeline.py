@@ -361,3 +361,8 @@ def test_many_lanes_are_scrolled(watched, tmp_path) -> None:
     opened.drawn()
     assert page.evaluate(f"{scroller}.scrollTop") > 0, "the culprit's lane is brought into view"
     assert opened.colours("#lanes").get("b3261e", 0) > 50
+
+
+def test_a_link_to_what_is_shown_is_one_key_away(opened) -> None:
+    opened.page.keyboard.press("c")
+    opened.until("/link/i.test(document.getElementById('said').textContent)")

@@ -290,21 +290,24 @@ function outline(state, ctx, row, inset, colour, thickness, least) {
 
 /** Halo and outline for whatever is part of an anomaly; a numbered flag on what gives it away. */
 function drawAnomalies(state, ctx, inset) {
-  const { model, palette, mask, view } = state;
-  for (const [row] of model.anomalyOf) {
-    if (!mask[row] || model.end[row] < view.from || model.start[row] > view.to) continue;
+  const { model, palette, mask, view } = state, placed = [];
+  const marked = [...model.anomalyOf.keys()].filter((row) => mask[row] && model.end[row] >= view.from && model.start[row] <= view.to);
+  const few = marked.length <= RINGS_MAX;
+  for (const row of marked) {
     ctx.globalAlpha = 0.25;
-    outline(state, ctx, row, inset, palette.bad, 6, 5);
+    if (few) outline(state, ctx, row, inset, palette.bad, 6, 5);
     ctx.globalAlpha = 1;
-    outline(state, ctx, row, inset, palette.bad, 2, 5);
+    outline(state, ctx, row, inset, palette.bad, few ? 2 : 1.5, few ? 5 : 2);
   }
   ctx.font = `600 ${SANS}`;
   ctx.textAlign = "center";
   for (const anomaly of model.anomalies) {
     const row = anomaly.culpritRow;
     if (row < 0 || !mask[row] || model.end[row] < view.from || model.start[row] > view.to) continue;
-    const lane = state.laneOf(row), x = Math.max(state.gutter + 2, state.x(model.start[row])), y = state.laneTop(lane) - 9;
-    const text = String(anomaly.number), width = 10 + 7 * text.length;
+    const text = String(anomaly.number), width = 10 + 7 * text.length, y = state.laneTop(state.laneOf(row)) - 9;
+    const x = Math.min(state.gutter + state.plot - width + 2, Math.max(state.gutter + 2, state.x(model.start[row])));
+    if (placed.some(([left, top]) => Math.abs(left - x) < 24 && Math.abs(top - y) < 15)) continue; // the worse one keeps its flag
+    placed.push([x, y]);
     ctx.fillStyle = palette.bad;
     ctx.fillRect(x - 2, y - 4, width, 15);
     ctx.fillStyle = palette.surface;

@@ -20,7 +20,7 @@ function drawOverview(state) {
     state.overviewKey = key;
     state.overviewCounts = histogram(state, model.first, model.last, Math.max(1, Math.floor(plot / 2)));
   }
-  const [ok, fail, info] = state.overviewCounts, highest = Math.max(1, ...ok), columns = ok.length;
+  const [ok, fail, info] = state.overviewCounts, highest = Math.max(1, ceilingOf(ok)), columns = ok.length;
   ctx.fillStyle = palette.sunken;
   ctx.fillRect(gutter, 0, plot, height);
   for (const fault of model.faults) {
@@ -32,7 +32,7 @@ function drawOverview(state) {
   }
   ctx.fillStyle = palette.ok;
   for (let at = 0; at < columns; at++) {
-    const tall = (ok[at] / highest) * (height - 16);
+    const tall = Math.min(1, ok[at] / highest) * (height - 16);
     if (tall > 0) ctx.fillRect(gutter + at * 2, height - tall, 1.5, tall);
   }
   for (const [counts, colour, y] of [[fail, palette.fail, 4], [info, palette.info, 9]]) {
@@ -107,11 +107,15 @@ function drawLatency(state) {
   else drawDots(state, ctx, shown, y);
   drawQuantiles(state, ctx, shown, y);
   if (view.selected >= 0 && model.took[view.selected] >= 0) ring(state, ctx, state.x(model.start[view.selected]), y(model.took[view.selected]), palette.ink);
-  for (const [row] of model.anomalyOf) if (mask[row] && model.took[row] >= 0) ring(state, ctx, state.x(model.start[row]), y(model.took[row]), palette.bad);
+  const marked = [...model.anomalyOf.keys()].filter((row) => mask[row] && model.took[row] >= 0 && model.start[row] >= view.from && model.start[row] <= view.to);
+  for (const row of marked) {
+    if (marked.length <= RINGS_MAX) ring(state, ctx, state.x(model.start[row]), y(model.took[row]), palette.bad);
+    else { ctx.fillStyle = palette.bad; ctx.fillRect(state.x(model.start[row]) - 2, y(model.took[row]) - 2, 4, 4); }
+  }
   ctx.restore();
 }
 
-const DOTS_MAX = 4000;
+const DOTS_MAX = 4000, RINGS_MAX = 40; // more rings than this only hide each other
 
 function drawDots(state, ctx, shown, y) {
   const { model, palette } = state;
@@ -142,7 +146,7 @@ function drawDensity(state, ctx, shown, y, height) {
     }
   };
   for (const row of shown) {
-    if (model.status[row] === 0) put(row, 2, 60, 14);
+    if (model.status[row] === 0) put(row, 2, 96, 18);
     else late.push(row);
   }
   for (const status of [FAIL, INFO, RUNNING]) for (const row of late) if (model.status[row] === status) put(row, status === FAIL ? 2 : 3, status === FAIL ? 170 : 255, 0);
@@ -201,9 +205,8 @@ function drawRate(state) {
     const slice = Math.floor(((model.end[row] - view.from) / span) * slices);
     if (slice >= 0 && slice < slices) counts[Math.min(INFO, model.status[row])][slice] += perSecond;
   }
-  let highest = 1;
-  for (let slice = 0; slice < slices; slice++) highest = Math.max(highest, counts[0][slice] + counts[1][slice] + counts[2][slice]);
-  const step = niceStep(highest, height, 34), ceiling = Math.ceil(highest / step) * step, floor = height - 6, room = floor - 8;
+  const sums = counts[0].map((ok, slice) => ok + counts[1][slice] + counts[2][slice]);
+  const highest = Math.max(1, ceilingOf(sums)), step = niceStep(highest, height, 34), ceiling = Math.ceil(highest / step) * step, floor = height - 6, room = floor - 8;
   drawBands(state, ctx, 0, height);
   ctx.font = SANS;
   ctx.textAlign = "right";
@@ -218,12 +221,24 @@ function drawRate(state) {
   const wide = plot / slices;
   for (let slice = 0; slice < slices; slice++) {
     let y = floor;
+    const fits = Math.min(1, ceiling / Math.max(1, sums[slice]));
     for (let rank = 0; rank <= INFO; rank++) {
-      const tall = (counts[rank][slice] / ceiling) * room;
+      const tall = ((fits * counts[rank][slice]) / ceiling) * room;
       if (!tall) continue;
       ctx.fillStyle = palette.byStatus[rank];
       ctx.fillRect(gutter + slice * wide, y - Math.max(tall, rank ? 2 : 0), Math.max(1, wide - 1), Math.max(tall, rank ? 2 : 0));
       y -= tall;
     }
   }
+  nameCut(state, ctx, sums, ceiling);
+}
+
+/** The tallest column says how tall it would be, if it was cut. */
+function nameCut(state, ctx, sums, ceiling) {
+  const tallest = Math.max(...sums), { palette, gutter, plot } = state;
+  if (tallest <= ceiling) return;
+  const x = gutter + ((sums.indexOf(tallest) + 0.5) / sums.length) * plot, onLeft = x > gutter + plot / 2;
+  ctx.fillStyle = palette.soft;
+  ctx.textAlign = onLeft ? "right" : "left";
+  ctx.fillText(`${countText(Math.round(tallest))} ${onLeft ? "↗" : "↖"}`, onLeft ? x - 6 : x + 6, 14);
 }

@@ -79,7 +79,7 @@ function measure(model) {
     last = Math.max(last, model.start[row] + Math.max(0, model.took[row]));
   }
   model.first = model.timed ? Math.min(0, first) : Number.isFinite(first) ? first : 0;
-  model.last = Math.max(last, model.first + 1);
+  model.last = Math.max(last + Math.ceil((last - model.first) / 100), model.first + 1); // so that the last is not at the very edge
   if (!model.timed) model.faults = [];
   model.end = new Float64Array(model.n);
   for (let row = 0; row < model.n; row++) {
@@ -129,6 +129,14 @@ function durationText(us) {
 /** A length on the time axis of this history. */
 function lengthText(model, length) {
   return model.timed ? durationText(length) : length < 0 ? "unknown" : `${countText(length)} events`;
+}
+
+/** The height that suits columns: the tallest, unless a few stand far above all others; those are then cut, and named. */
+function ceilingOf(columns) {
+  const ordered = [...columns].filter((one) => one > 0).sort((a, b) => a - b);
+  if (!ordered.length) return 1;
+  const tallest = ordered[ordered.length - 1], usual = ordered[Math.floor((ordered.length - 1) * 0.97)];
+  return tallest > 2.5 * usual ? usual * 1.3 : tallest;
 }
 
 /** A moment with as many digits as a step needs. */

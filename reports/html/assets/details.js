@@ -30,7 +30,7 @@ function showDetails(state, actions) {
     el("button", { type: "button", onclick: (event) => copy(event.target, location.href) }, "copy link")));
 }
 
-const BUTTONS_MAX = 8;
+const BUTTONS_MAX = 4;
 
 /** With nothing selected, the way to what broke. */
 function anomalyButtons(model, actions) {

@@ -5,6 +5,7 @@ The tests in tests/integration/ hold the same surfaces against real containers, 
 
 from __future__ import annotations
 
+import asyncio
 import shlex
 from collections.abc import Sequence
 from typing import Any
@@ -81,6 +82,7 @@ class MemoryRemote:
             self.connected = False
             raise RemoteError(self.name, shlex.join(arguments), None, "cannot connect")
         self.connected = True
+        await asyncio.sleep(0.001)  # an answer takes longer than a refusal
         return self._do(list(arguments), stdin)
 
     async def check(self, arguments: Sequence[str], *, timeout_s: float = 10.0, stdin: bytes = b"") -> str:

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import tarfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -146,6 +147,10 @@ def test_a_process_is_alive_as_long_as_it_runs() -> None:
         assert named != owner.this_process()
         assert owner.is_alive(named)
         other.kill()
+        deadline = time.monotonic() + 20.0
+        while owner.is_alive(named) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert not owner.is_alive(named)  # though nobody has collected it yet
     assert not owner.is_alive(named)
     assert owner.is_alive(owner.this_process())
 

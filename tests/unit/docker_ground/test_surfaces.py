@@ -102,6 +102,7 @@ def test_a_state_that_is_none_is_an_error_and_no_evidence(nodes: MemoryNodes) ->
 
 def test_a_node_whose_container_ended_is_told_as_that(nodes: MemoryNodes) -> None:
     control = nodes.control()
+    run(control.run("n2", ["rm", "-"]))
     nodes.dead["n2"] = "exit code 137, out of memory"
     with pytest.raises(InfrastructureError) as caught:
         run(control.check("n2", ["rm", "-"]))

@@ -70,7 +70,8 @@ def test_a_shortened_pause_is_named() -> None:
     history = History(history.header, late)
     witness = gather(stale_anomaly(history), history, ())
     assert witness is not None
-    assert "⋯ 60.0 s ⋯" in draw(witness, 70, UNICODE)[-1].drawing
+    for width in (34, 40, 70, 110):
+        assert "⋯ 60.0 s ⋯" in draw(witness, width, UNICODE)[-1].drawing
 
 
 def test_plain_text_is_ascii_and_keeps_its_arrows() -> None:

@@ -140,6 +140,26 @@ def test_of_many_anomalies_the_page_keeps_a_hundred_and_says_so() -> None:
     assert page.count('class="picture"') == 25
 
 
+def test_many_anomalies_of_one_kind_hide_none_of_another() -> None:
+    history = stale_history()
+    many = [stale_anomaly(history, sentence=f"sentence {number}.") for number in range(40)]
+    other = msgspec.structs.replace(many[0], guarantee="durability", sentence="A write is lost.")
+    verdicts = (Verdict("c", "invalid", anomalies=tuple(many)), Verdict("d", "invalid", anomalies=(other,)))
+    page = render_html(result_of(history, verdicts=verdicts, outcome="violation"), history)
+    unfolded = re.sub(
+        r'<details class="rest">.*?(?=<details class="anomaly" id="anomaly-41">)', "", page, flags=re.DOTALL
+    )
+    assert re.findall(r'id="anomaly-(\d+)"', unfolded) == ["1", "2", "3", "4", "41"]
+    assert "36 more of linearizability" in page
+
+
+def test_settings_of_the_plan_stand_beside_each_other() -> None:
+    plan = {"nodes": 5, "nemesis": ["partition", "kill"], "options": {"replication": "async"}, "target": "leader"}
+    page = render_html(result_of(stale_history(), plan=plan), None)
+    found = re.findall(r"<div><dt>([^<]*)</dt><dd>([^<]*)</dd></div>", page.partition('<section id="plan"')[2])
+    assert found == [("nemesis", "partition, kill"), ("nodes", "5"), ("replication", "async"), ("target", "leader")]
+
+
 def test_one_possible_state_is_told_from_several(page: str) -> None:
     history = stale_history()
     several = msgspec.structs.replace(stale_anomaly(history), before="1 or 2")

@@ -106,6 +106,18 @@ def test_the_numbers_are_those_of_the_events() -> None:
     assert "p50 3.0 ms, p99 5.0 ms" in line
 
 
+def test_phases_after_the_last_operation_do_not_repeat_its_numbers() -> None:
+    clock, screen = Clock(), console()
+    with LivePanel(PLAN, clock, console=screen) as panel:
+        panel.phase("main")
+        feed(panel, clock, list(busy_history(300).events), clock.now_ns)
+        panel.phase("heal")
+        panel.phase("quiet")
+    heal, quiet = told(screen).splitlines()[-2:]
+    assert " ok, " in heal
+    assert " ok, " not in quiet
+
+
 def test_faults_are_named_while_they_are_in_force() -> None:
     panel = LivePanel(PLAN, Clock(), console=console())
     panel.event(Op(0, 1, NEMESIS, "invoke", "start-partition"))

@@ -69,11 +69,14 @@ def test_leaving_ends_every_node_and_leaves_nothing_behind(how):
     loop = ground.new_event_loop()
     cleaned = []
 
-    async def program(machine, addresses):
+    async def wait():
         try:
-            await echo(machine, addresses)
+            await asyncio.sleep(1000)
         finally:
             cleaned.append(asyncio.get_running_loop().call_soon(cleaned.append, "ran"))
+
+    async def program(machine, addresses):
+        await asyncio.gather(wait(), wait())
 
     async def main():
         async with ground.cluster(Little(program), ("n1", "n2"), {}, "run") as cluster:
@@ -100,6 +103,7 @@ def test_leaving_ends_every_node_and_leaves_nothing_behind(how):
             return await ask(cluster, "n1")
 
     assert loop.run_until_complete(outer()) == b"hello\n"
+    assert len(cleaned) == 4
     assert "ran" not in cleaned
     loop.close()
     gc.collect()  # what would complain on being dropped does it here

@@ -1,5 +1,6 @@
 import asyncio
 import contextlib
+import gc
 import itertools
 
 import pytest
@@ -74,6 +75,31 @@ def test_what_is_dropped_with_a_dead_process_has_no_effect(tmp_path):
 
     simulate(beating(notes), test)
     assert "cleaned up" not in (tmp_path / "n1" / "server.log").read_text()
+
+
+def test_dropping_a_dead_process_does_not_run_its_cleaning_up_in_anybody_elses_name():
+    ran = []
+
+    async def wait(name):
+        try:
+            await asyncio.sleep(0.3)
+        finally:
+            asyncio.get_running_loop().call_soon(ran.append, name)
+
+    async def program(machine, addresses):
+        asyncio.create_task(wait(machine.name))  # noqa: RUF006 - the timer holds it, until it rings for nobody
+        await asyncio.sleep(100)
+
+    async def test(cluster, loop):
+        await cluster.processes.kill("n1")
+        await asyncio.sleep(1)
+        gc.collect()
+        await asyncio.sleep(1)
+        assert ran == ["n2"]
+
+    simulate(program, test, nodes=("n1", "n2"))
+    gc.collect()
+    assert ran == ["n2"]
 
 
 def test_a_killed_node_starts_again_with_its_port_free_and_once_only():

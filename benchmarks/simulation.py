@@ -1,0 +1,121 @@
+"""How fast the simulation is: callbacks per second on the loop, messages per second on a connection, and how many
+virtual seconds of the leader-follower store pass in one real second, by the number of nodes.
+
+    python benchmarks/simulation.py
+"""
+
+import asyncio
+import time
+
+from harness.op import Op
+from harness.simulation.ground import SimGround
+from harness.simulation.loop import SimLoop
+from harness.streams import Streams
+from system_under_test.leader_follower.system import SYSTEM
+
+CLIENTS = 10
+OPS_PER_S = 200
+VIRTUAL_S = 10
+REPEATS = 3
+
+
+def timed(act):
+    """(what came back, seconds): the best of a few runs, as the machine may be busy with something else."""
+    best = None
+    for _ in range(REPEATS):
+        started = time.perf_counter()
+        result = act()
+        seconds = time.perf_counter() - started
+        best = seconds if best is None else min(best, seconds)
+    return result, best
+
+
+def on_a_loop(main):
+    """Run `main(loop)`; how many events there were."""
+    loop = SimLoop(Streams(1))
+    loop.run_until_complete(main(loop))
+    loop.close()
+    return loop.trace.events
+
+
+async def sleepers(_loop):
+    async def sleep(step_s):
+        for _ in range(1000):
+            await asyncio.sleep(step_s)
+
+    await asyncio.gather(*(sleep(0.001 + number / 1e6) for number in range(100)))
+
+
+async def ring(loop):
+    places = [asyncio.Event() for _ in range(100)]
+
+    async def hand_on(number):
+        for _ in range(1000):
+            await places[number].wait()
+            places[number].clear()
+            places[(number + 1) % 100].set()
+
+    tasks = [asyncio.ensure_future(hand_on(number)) for number in range(100)]
+    places[0].set()
+    await asyncio.gather(*tasks)
+
+
+async def ping_pong(loop, rounds=20_000):
+    async def serve(reader, writer):
+        while line := await reader.readline():
+            writer.write(line)
+        writer.close()
+
+    await asyncio.start_server(serve, "localhost", 5)
+    reader, writer = await asyncio.open_connection("localhost", 5)
+    for _ in range(rounds):
+        writer.write(b"ping\n")
+        await reader.readline()
+    writer.close()
+    await asyncio.sleep(1)
+
+
+def store(nodes):
+    """Some virtual seconds of the store under clients; (operations that succeeded, virtual seconds, events)."""
+    ground = SimGround(1)
+    loop = ground.new_event_loop()
+    options = {option.name: option.default for option in SYSTEM.options}
+    names = tuple(f"n{number + 1}" for number in range(nodes))
+    succeeded = []
+
+    async def work(cluster, number):
+        client = SYSTEM.client(cluster, names[number % nodes], options, number)
+        for count in range(OPS_PER_S // CLIENTS * VIRTUAL_S):
+            f = "read" if count % 2 else "write"
+            answer = await client.invoke(Op(process=number, f=f, key=count % 4, value=None if count % 2 else count))
+            succeeded.append(answer.type == "ok")
+            await asyncio.sleep(CLIENTS / OPS_PER_S - 0.005)
+        await client.close()
+
+    async def main():
+        async with ground.cluster(SYSTEM, names, options, "benchmark") as cluster:
+            await SYSTEM.wait_ready(cluster, options, 30)
+            await asyncio.gather(*(work(cluster, number) for number in range(CLIENTS)))
+
+    loop.run_until_complete(main())
+    loop.close()
+    return sum(succeeded), loop.time(), loop.trace.events
+
+
+def main():
+    for name, program in (("100 tasks asleep", sleepers), ("a ring of 100 tasks", ring)):
+        events, seconds = timed(lambda program=program: on_a_loop(program))
+        print(f"{name:<22}{events / seconds / 1000:8.0f} thousand callbacks/s")
+    _, seconds = timed(lambda: on_a_loop(ping_pong))
+    print(f"{'one line to and fro':<22}{40 / seconds:8.0f} thousand messages/s")
+    for nodes in (3, 5, 7):
+        (succeeded, virtual_s, events), seconds = timed(lambda nodes=nodes: store(nodes))
+        print(
+            f"{f'the store, {nodes} nodes':<22}{virtual_s / seconds:8.1f} virtual seconds/s   "
+            f"({succeeded} operations in {virtual_s:.1f} virtual and {seconds:.2f} real seconds, "
+            f"{events / seconds / 1000:.0f} thousand callbacks/s)"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+"""Several checkers over one history: in order, on one budget, and none can take the others down."""
+
+from dataclasses import dataclass, field
+
+from checkers.compose import check_all
+from checkers.protocol import Budget
+from harness.history import Header, History
+from harness.verdict import Verdict
+
+HISTORY = History(Header(), ())
+
+
+@dataclass
+class Fake:
+    name: str
+    error: Exception | None = None
+    seen: list = field(default_factory=list)
+
+    def check(self, history, budget):
+        self.seen.append((history, budget))
+        if self.error:
+            raise self.error
+        return Verdict(self.name, "valid")
+
+
+def test_verdicts_come_in_the_order_of_their_checkers():
+    assert [verdict.checker for verdict in check_all(HISTORY, [Fake("b"), Fake("a")], Budget(1))] == ["b", "a"]
+
+
+def test_all_share_one_history_and_one_budget():
+    fakes, budget = [Fake("a"), Fake("b")], Budget(1)
+    check_all(HISTORY, fakes, budget)
+    assert [fake.seen for fake in fakes] == [[(HISTORY, budget)]] * 2
+
+
+def test_a_checker_that_raises_is_unknown_and_the_others_go_on():
+    broken, after = check_all(HISTORY, [Fake("broken", ValueError("two\nlines")), Fake("after")], Budget(1))
+    assert (broken.checker, broken.answer) == ("broken", "unknown")
+    assert broken.reason == "the checker failed with ValueError: two lines."
+    assert after.answer == "valid"
+
+
+def test_an_error_without_words_is_named():
+    (verdict,) = check_all(HISTORY, [Fake("deep", RecursionError())], Budget(1))
+    assert verdict.reason == "the checker failed with RecursionError."
