@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import logging
 import shlex
 import socket
@@ -34,6 +35,8 @@ from functools import partial
 from typing import Final
 
 import paramiko
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from harness.clock import monotonic_ns, sleep_s
 from harness.errors import InfrastructureError, RemoteError
@@ -60,8 +63,10 @@ class Completed:
 
 
 def generate_key() -> paramiko.PKey:
-    """A fresh key pair that exists in this process' memory only (ECDSA, which paramiko can make by itself)."""
-    return paramiko.ECDSAKey.generate()
+    """A fresh ed25519 key pair that exists in this process' memory only. Paramiko reads such keys but makes none."""
+    made = Ed25519PrivateKey.generate()
+    text = made.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
+    return paramiko.Ed25519Key(file_obj=io.StringIO(text.decode()))
 
 
 def public_line(key: paramiko.PKey, comment: str) -> str:

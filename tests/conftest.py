@@ -3,7 +3,7 @@
 A test marked `docker`, `browser` or `corpus` runs where a Docker engine answers, where Chromium is installed, where
 the histories recorded by others lie. Elsewhere it is skipped, and says why. With `SPLITBRAIN_REQUIRE_DOCKER=1` or
 `SPLITBRAIN_REQUIRE_BROWSER=1`, as in `.ci/run`, it fails instead: there, a skipped test would be an untested promise.
-A test marked `torture` takes minutes and runs with `make torture` only.
+A test marked `torture` takes minutes, on any machine; it is left out, and the end says so, but for `make torture`.
 
 Each resource is looked for at most once a session, and only if a test that needs it is about to run.
 
@@ -16,6 +16,7 @@ With `make torture` the cases are fresh ones.
 
 from __future__ import annotations
 
+import collections
 import functools
 import os
 import shutil
@@ -75,12 +76,6 @@ def corpus_missing() -> str | None:
     return None if directory.is_dir() else f"no recorded histories at {directory} (SPLITBRAIN_CORPUS names the place)"
 
 
-@functools.cache
-def torture_unasked() -> str | None:
-    """Why the long tests do not run, or None."""
-    return None if TORTURE else "takes minutes; `make torture` runs it"
-
-
 # A developer's own settings decide no test; one that is about them sets them.
 for name in ("SPLITBRAIN_STORE", "SPLITBRAIN_SEED", "COLUMNS", "NO_COLOR", "FORCE_COLOR"):
     os.environ.pop(name, None)
@@ -99,8 +94,29 @@ MISSING: dict[str, Callable[[], str | None]] = {
     "docker": docker_missing,
     "browser": browser_missing,
     "corpus": corpus_missing,
-    "torture": torture_unasked,
 }
+
+
+LEFT_OUT: collections.Counter[str] = collections.Counter()
+"""Test functions that nobody asked for, and how many cases each has."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what takes minutes, unless it is asked for."""
+    if TORTURE:
+        return
+    left_out = [item for item in items if item.get_closest_marker("torture") is not None]
+    LEFT_OUT.update(item.nodeid.partition("[")[0] for item in left_out)
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Name what was left out."""
+    if LEFT_OUT:
+        terminalreporter.section("left out: takes minutes, `make torture` runs it")
+    for name, cases in LEFT_OUT.items():
+        terminalreporter.write_line(f"{name} ({cases} case{'s' if cases > 1 else ''})")
 
 
 def marks(item: pytest.Item) -> list[str]:

@@ -48,23 +48,28 @@ class Control:
         self._connections, self._why_ended = dict(connections), why_ended
         self.nodes, self.addresses = tuple(connections), dict(addresses)
 
-    async def run(self, node: str, arguments: Sequence[str], *, stdin: bytes = b"") -> Completed:
+    async def run(
+        self, node: str, arguments: Sequence[str], *, stdin: bytes = b"", repeatable: bool = False
+    ) -> Completed:
         """Run a command, whatever its exit status.
+
+        Args:
+            repeatable: doing it twice is the same as once, so it is tried again when the connection was lost meanwhile.
 
         Raises:
             RemoteError: no answer before the deadline.
             InfrastructureError: no answer, because the node's container does not run.
         """
-        return await self._asked(node, lambda remote: remote.run(arguments, stdin=stdin))
+        return await self._asked(node, lambda remote: remote.run(arguments, stdin=stdin), repeatable)
 
-    async def check(self, node: str, arguments: Sequence[str], *, stdin: bytes = b"") -> str:
+    async def check(self, node: str, arguments: Sequence[str], *, stdin: bytes = b"", repeatable: bool = False) -> str:
         """Run a command that must succeed, and return its output.
 
         Raises:
             RemoteError: as `run`, and when the exit status is not 0.
             InfrastructureError: as `run`.
         """
-        return await self._asked(node, lambda remote: remote.check(arguments, stdin=stdin))
+        return await self._asked(node, lambda remote: remote.check(arguments, stdin=stdin), repeatable)
 
     async def everywhere(self, nodes: Iterable[str], command: Callable[[str], Awaitable[object]]) -> None:
         """Do it on all these nodes at once; the first error is raised after every node was tried."""
@@ -78,16 +83,19 @@ class Control:
         for connection in self._connections.values():
             connection.close()
 
-    async def _asked(self, node: str, ask: Callable[[Remote], Awaitable[T]]) -> T:
+    async def _asked(self, node: str, ask: Callable[[Remote], Awaitable[T]], repeatable: bool) -> T:
         remote = self._connections[node]
         if not remote.is_connected():
             await self._check_runs(node, None)
         try:
             return await ask(remote)
         except RemoteError as error:
-            if error.status is None:
-                await self._check_runs(node, error)
-            raise
+            if error.status is not None:
+                raise
+            await self._check_runs(node, error)
+            if not repeatable:
+                raise
+            return await ask(remote)
 
     async def _check_runs(self, node: str, cause: RemoteError | None) -> None:
         if (ended := await self._why_ended(node)) is not None:

@@ -50,7 +50,10 @@ class IptablesNet:
         await self._control.everywhere(
             self._control.nodes,
             lambda node: self._control.check(
-                node, ["iptables-restore", "--noflush", "--wait", "5"], stdin=rules(sources[node])
+                node,
+                ["iptables-restore", "--noflush", "--wait", "5"],
+                stdin=rules(sources[node]),
+                repeatable=True,
             ),
         )
 
@@ -62,10 +65,13 @@ class IptablesNet:
         """Send one datagram from source to destination, and ask the destination whether it came."""
         probe = secrets.token_hex(8)
         address = self._control.addresses[destination]
-        await self._control.check(source, ["bash", "-c", SEND_PROBE, "probe", probe, address, str(PROBE_PORT)])
+        send = ["bash", "-c", SEND_PROBE, "probe", probe, address, str(PROBE_PORT)]
+        await self._control.check(source, send, repeatable=True)
         for pause_s in LISTEN_S:
             await asyncio.sleep(pause_s)
-            if (await self._control.run(destination, ["rm", f"{HEARD_FOLDER}/{probe}"])).status == 0:
+            look = await self._control.run(destination, ["test", "-e", f"{HEARD_FOLDER}/{probe}"], repeatable=True)
+            if look.status == 0:
+                await self._control.run(destination, ["rm", "--force", f"{HEARD_FOLDER}/{probe}"], repeatable=True)
                 return True
         return False
 

@@ -1,7 +1,7 @@
 """The process fault surface: signals to the one server of each node, by way of `server.sh` on the node.
 
 The server is a session of its own beside SSH, never the container's first process: killing it leaves node, log and
-data in place, and starting it again is starting it on what it left.
+data in place, and starting it again is starting it on what it left. Each command may be given twice.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ class ServerProcesses:
 
     async def kill(self, node: str) -> None:
         """SIGKILL to its process group; returns when it is gone."""
-        await self._control.check(node, [SERVER, "kill"])
+        await self._control.check(node, [SERVER, "kill"], repeatable=True)
 
     async def start(self, node: str) -> None:
         """Start it unless it runs; returns when there is a process, which need not serve yet."""
-        await self._control.check(node, [SERVER, "start", *self._commands[node]])
+        await self._control.check(node, [SERVER, "start", *self._commands[node]], repeatable=True)
 
     async def pause(self, node: str) -> None:
         """SIGSTOP to its process group; returns when it has stopped."""
-        await self._control.check(node, [SERVER, "pause"])
+        await self._control.check(node, [SERVER, "pause"], repeatable=True)
 
     async def resume(self, node: str) -> None:
         """SIGCONT to its process group."""
-        await self._control.check(node, [SERVER, "resume"])
+        await self._control.check(node, [SERVER, "resume"], repeatable=True)
 
     async def state(self, node: str) -> ProcessState:
         """As /proc on the node has it."""
-        answer = (await self._control.check(node, [SERVER, "state"])).strip()
+        answer = (await self._control.check(node, [SERVER, "state"], repeatable=True)).strip()
         if answer == "running":
             return "running"
         if answer == "paused":

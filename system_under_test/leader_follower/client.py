@@ -88,7 +88,7 @@ class StoreClient:
         return {**request, "mode": self._mode}
 
     def _needs_leader(self, op: Op) -> bool:
-        return op.f != "read" or self._mode in ("leader", "leader-local")
+        return op.f != "read" or self._mode == "leader"
 
     def _choose(self, op: Op) -> str:
         return (self._leader or self._first) if self._needs_leader(op) else self._home

@@ -1,10 +1,9 @@
-"""Reads, in four modes:
+"""Reads, in three modes:
 
 - `leader`: linearizable. A read is served after a majority, asked later than the read came in, still follows this
   leader, and not before the leader has committed an entry of its own generation (ReadIndex: Ongaro 2014, 6.4). One
   round of questions serves all reads that came before it. With `async` replication the leader asks nobody, as it asks
   nobody about writes either: a deposed leader that has not noticed goes on serving what it has.
-- `leader-local`: whoever believes to be the leader answers at once. A deposed leader that has not noticed lies.
 - `follower`: whoever is asked answers at once from what it has applied; arbitrarily stale.
 - `session`: as `follower`, once the node has applied at least the position that the client's token names; refused,
   "not-caught-up", when that takes longer than `wait_ms`.
@@ -23,15 +22,15 @@ from . import answers, replication
 from .messages import Request
 from .state import State, Waiting
 
-MODES = ("leader", "leader-local", "follower", "session")
+MODES = ("leader", "follower", "session")
 WAITING_READS = 4096
 
 
 def on_read(state: State, request: Request) -> None:
     """Serve a read, or let it wait."""
-    if request.mode in ("leader", "leader-local") and state.role != "leader":
+    if request.mode == "leader" and state.role != "leader":
         answers.refused(state, request.reference, "not-leader")
-    elif request.mode in ("leader-local", "follower") or _satisfied(state, request):
+    elif request.mode == "follower" or _satisfied(state, request):
         _serve(state, request)
     elif len(state.reads_next) + len(state.reads_by_token) >= WAITING_READS:
         answers.refused(state, request.reference, "busy")

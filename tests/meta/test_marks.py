@@ -50,11 +50,10 @@ def outcome(folder: Path, **told: str) -> tuple[int, str]:
 def test_what_is_missing_is_skipped_by_name_with_the_reason(tmp_path: Path) -> None:
     code, printed = outcome(tmp_path)
     assert code == 0
-    assert "1 passed, 5 skipped" in printed
+    assert "1 passed, 4 skipped, 1 deselected" in printed
     for name, reason in {
         "test_containers": "no Docker engine answers",
         "test_recorded": "no recorded histories at",
-        "test_for_minutes": "`make torture` runs it",
         "test_that_skips_itself": "no mood",
     }.items():
         assert any(name in line and reason in line for line in printed.splitlines()), printed
@@ -69,6 +68,13 @@ def test_what_is_required_fails_instead(mark: str, named: str, tmp_path: Path) -
     assert code == 1
     assert f"{mark.lower()} is required here" in printed
     assert any("FAILED" in line or "ERROR" in line for line in printed.splitlines() if named in line), printed
+
+
+def test_torture_is_left_out_and_named(tmp_path: Path) -> None:
+    code, printed = outcome(tmp_path)
+    assert code == 0
+    assert "`make torture` runs it" in printed
+    assert "test_needs.py::test_for_minutes (1 case)" in printed
 
 
 def test_torture_runs_when_it_is_asked_for(tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ class MemoryNodes:
         self.started: list[tuple[str, list[str]]] = []
         self.dead: dict[str, str] = {}
         self.silent: set[str] = set()
+        self.hiccups: set[str] = set()
         self.asked_engine = 0
 
     def control(self) -> Control:
@@ -81,6 +82,9 @@ class MemoryRemote:
         if self.name in self.nodes.silent | self.nodes.dead.keys():
             self.connected = False
             raise RemoteError(self.name, shlex.join(arguments), None, "cannot connect")
+        if self.name in self.nodes.hiccups:
+            self.nodes.hiccups.remove(self.name)
+            raise RemoteError(self.name, shlex.join(arguments), None, "the SSH connection was lost meanwhile")
         self.connected = True
         await asyncio.sleep(0.001)  # an answer takes longer than a refusal
         return self._do(list(arguments), stdin)
@@ -104,11 +108,11 @@ class MemoryRemote:
             self.nodes.send_probe(self.name, *words[4:])
         elif words[0] == SERVER:
             return Completed(0, self.nodes.serve(self.name, words[1], words[2:]), "")
-        elif words[0] == "rm":
-            probe = words[1].removeprefix(f"{HEARD_FOLDER}/")
-            if probe not in self.nodes.heard[self.name]:
-                return Completed(1, "", "No such file")
-            self.nodes.heard[self.name].remove(probe)
+        elif words[:2] == ["test", "-e"]:
+            heard = words[2].removeprefix(f"{HEARD_FOLDER}/") in self.nodes.heard[self.name]
+            return Completed(0 if heard else 1, "", "")
+        elif words[:2] == ["rm", "--force"]:
+            self.nodes.heard[self.name].remove(words[2].removeprefix(f"{HEARD_FOLDER}/"))
         else:
             return Completed(127, "", f"{words[0]}: not found")
         return Completed(0, "", "")

@@ -115,6 +115,20 @@ def test_a_silent_node_whose_container_runs_is_told_as_silent(nodes: MemoryNodes
         run(nodes.control().run("n3", ["rm", "-"]))
 
 
+def test_what_may_be_done_twice_survives_a_lost_connection(nodes: MemoryNodes) -> None:
+    control = nodes.control()
+    nodes.hiccups = {"n1", "n2"}
+    assert run(ServerProcesses(control, {}).state("n1")) == "running"
+    assert run(IptablesNet(control).reaches("n1", "n2"))
+    assert nodes.hiccups == set()
+
+
+def test_what_may_not_be_done_twice_is_not(nodes: MemoryNodes) -> None:
+    nodes.hiccups = {"n1"}
+    with pytest.raises(RemoteError, match="lost meanwhile"):
+        run(nodes.control().run("n1", ["rm", "-"]))
+
+
 def test_the_engine_is_not_asked_about_nodes_that_answer(nodes: MemoryNodes) -> None:
     control = nodes.control()
     for _ in range(5):
