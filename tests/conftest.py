@@ -102,13 +102,17 @@ LEFT_OUT: collections.Counter[str] = collections.Counter()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what takes minutes, unless it is asked for."""
-    if TORTURE:
-        return
-    left_out = [item for item in items if item.get_closest_marker("torture") is not None]
+    """Leave out what takes minutes, unless it is asked for, and put the rest in order."""
+    left_out = [item for item in items if not TORTURE and item.get_closest_marker("torture") is not None]
     LEFT_OUT.update(item.nodeid.partition("[")[0] for item in left_out)
     config.hook.pytest_deselected(items=left_out)
-    items[:] = [item for item in items if item not in left_out]
+    kept = set(items).difference(left_out)
+    items[:] = sorted((item for item in items if item in kept), key=place)
+
+
+def place(item: pytest.Item) -> int:
+    """The browser comes last: its driver keeps an event loop running in this thread, where no other could then run."""
+    return int(item.get_closest_marker("browser") is not None)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -77,6 +77,13 @@ def test_torture_is_left_out_and_named(tmp_path: Path) -> None:
     assert "test_needs.py::test_for_minutes (1 case)" in printed
 
 
+def test_the_browser_comes_last(tmp_path: Path) -> None:
+    """The driver's event loop runs until the end of the session, and no other can run beside it."""
+    _, printed = outcome(tmp_path, SPLITBRAIN_TORTURE="1")
+    (progress,) = [line for line in printed.splitlines() if line.startswith("tests/test_needs.py")]
+    assert progress.split()[1] == "ss.s.s", "two needs, torture, the known failure's need, the plain one, the browser"
+
+
 def test_torture_runs_when_it_is_asked_for(tmp_path: Path) -> None:
     code, printed = outcome(tmp_path, SPLITBRAIN_TORTURE="1")
     assert code == 0

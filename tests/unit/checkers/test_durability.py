@@ -145,6 +145,16 @@ def test_versions_against_real_time_are_not_believed():
     assert {anomaly.certificate["by"] for anomaly in judged(story).anomalies} == {"real-time"}
 
 
+def test_what_a_cas_found_came_before_what_was_written_after_it():
+    story = Story()
+    story.event(1, "invoke", "write", 1)
+    story.cas(2, 1, 2, (1, 39))
+    story.write(2, 3, (1, 50))
+    story.event(1, "ok", "write", 1, version=(1, 53))
+    story.read(3, 3, (1, 50))
+    assert lost(story) == []
+
+
 def test_a_lost_cas_is_a_lost_write():
     story = Story(model="cas-register", fail_cas="returned")
     story.write(1, 12, (1, 4))

@@ -176,6 +176,16 @@ def test_many_writes_before_a_foreign_read_are_tied_together():
     assert anomaly.ops == (own[2], foreign, back - 2, back)
 
 
+def test_a_knot_ties_in_the_knot_before_it():
+    story = Story()
+    first = story.write(1, 1)
+    story.read(1, 98)
+    story.write(1, 2)
+    foreign = story.read(1, 99)
+    shown = [story.write(2, 99), story.read(2, 1)]
+    assert only_anomaly(RYW, story).ops == (first, foreign, *shown)
+
+
 def test_a_read_of_the_own_first_write_after_reading_the_second_shows():
     story = Story()
     for value in (1, 2):

@@ -118,7 +118,7 @@ def test_a_silent_node_whose_container_runs_is_told_as_silent(nodes: MemoryNodes
 def test_what_may_be_done_twice_survives_a_lost_connection(nodes: MemoryNodes) -> None:
     control = nodes.control()
     nodes.hiccups = {"n1", "n2"}
-    assert run(ServerProcesses(control, {}).state("n1")) == "running"
+    assert run(ServerProcesses(control, {}).state("n1")) == nodes.states["n1"]
     assert run(IptablesNet(control).reaches("n1", "n2"))
     assert nodes.hiccups == set()
 
