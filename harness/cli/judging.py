@@ -55,9 +55,10 @@ def write_reports(run: Run, result: Result) -> None:
     """Write report.html and junit.xml."""
     from reports.html import write_html
     from reports.junit import render_junit
+    from reports.terminal import stored_history
 
     write_html(run)
-    run.write("junit.xml", render_junit(result))
+    run.write("junit.xml", render_junit(result, stored_history(run.history_path)))
 
 
 def show(run: Run | None, result: Result, *, as_json: bool, history_path: Path | None = None) -> None:

@@ -23,12 +23,14 @@ def main(argv: Sequence[str]) -> int:
         judging.show(run, result, as_json=False)
     elif given.format == "markdown":
         from reports.markdown import render_markdown
+        from reports.terminal import stored_history
 
-        sys.stdout.write(render_markdown(result))
+        sys.stdout.write(render_markdown(result, stored_history(run.history_path)))
     elif given.format == "junit":
         from reports.junit import render_junit
+        from reports.terminal import stored_history
 
-        sys.stdout.write(render_junit(result).decode())
+        sys.stdout.write(render_junit(result, stored_history(run.history_path)).decode())
     else:
         judging.write_reports(run, result)
         sys.stdout.write(f"{run.report_path}\n{run.path / 'junit.xml'}\n")

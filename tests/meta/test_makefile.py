@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from documents import ROOT
+from documents import ROOT, text
 
 from harness.store import Run
 
@@ -43,6 +43,13 @@ def test_the_demonstration_has_a_promise_kept_and_a_promise_broken() -> None:
     assert [words[-1] for words in demonstrated()] == ["quorum", "async"]
 
 
+def quoted_proof() -> str:
+    """The sentence that README.md shows of the second run, however its lines are broken."""
+    quoted = re.search(r"^    VIOLATION .*\n((?:    .*\n)+?)    +At ", text(Path("README.md")), re.MULTILINE)
+    assert quoted, "README.md shows no proof"
+    return " ".join(quoted[1].split())
+
+
 @pytest.mark.parametrize(("place", "code", "outcome"), [(0, 0, "valid"), (1, 1, "violation")], ids=["kept", "broken"])
 def test_the_demonstration_comes_out_as_it_says(place: int, code: int, outcome: str, tmp_path: Path) -> None:
     words = [*SPLITBRAIN, *demonstrated()[place]]
@@ -51,3 +58,5 @@ def test_the_demonstration_comes_out_as_it_says(place: int, code: int, outcome: 
     assert (done.returncode, run.result().outcome) == (code, outcome), done.stdout + done.stderr
     assert run.result().faults and all(fault.proven for fault in run.result().faults)
     assert run.report_path.stat().st_size > 0
+    if outcome == "violation":
+        assert quoted_proof() in " ".join(done.stdout.split()), f"README.md quotes another proof than:\n{done.stdout}"

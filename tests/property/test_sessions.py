@@ -3,7 +3,6 @@
 Small histories travel in bundles: each has a key and processes of its own, so that one history judges a bundle of them.
 """
 
-import os
 from collections import Counter
 from random import Random
 
@@ -17,9 +16,13 @@ from checkers.verify_sessions import verify_sessions
 from harness.history import Header, History
 from harness.op import Op
 
-TIMES = 20 if os.environ.get("SPLITBRAIN_TORTURE") == "1" else 1
 BUNDLE = 40
-BUNDLES = 2500 * TIMES
+BUNDLES = 2500
+SEEDS = pytest.mark.parametrize(
+    "seeds",
+    [range(BUNDLES), pytest.param(range(BUNDLES, 20 * BUNDLES), marks=pytest.mark.torture)],
+    ids=["some", "many"],
+)
 VALID_AGAIN = 5
 """How often the valid histories of a bundle are judged once more by themselves, for their certificate."""
 
@@ -84,8 +87,8 @@ class Maker:
         return end
 
 
-def bundles(versions):
-    for seed in range(BUNDLES):
+def bundles(seeds, versions):
+    for seed in seeds:
         maker = Maker(Random(seed))
         parts = []
         for maker.key in range(BUNDLE):
@@ -131,9 +134,10 @@ def version_of(value):
 CHECKERS = (ReadYourWrites(), MonotonicReads())
 
 
-def test_session_guarantees_by_versions_are_what_the_definition_says():
+@SEEDS
+def test_session_guarantees_by_versions_are_what_the_definition_says(seeds):
     broken = Counter()
-    for seed, parts, history in bundles(version_of):
+    for seed, parts, history in bundles(seeds, version_of):
         for number, checker in enumerate(CHECKERS):
             found = {anomaly.culprit for anomaly in judge(checker, history).anomalies}
             wanted = [oracle.culprits_by_versions(part, checker.name) for part in parts]
@@ -144,9 +148,10 @@ def test_session_guarantees_by_versions_are_what_the_definition_says():
     assert min(broken.values()) > BUNDLES
 
 
-def test_session_guarantees_by_values_are_what_the_definition_says():
+@SEEDS
+def test_session_guarantees_by_values_are_what_the_definition_says(seeds):
     broken = Counter()
-    for seed, parts, history in bundles(None):
+    for seed, parts, history in bundles(seeds, None):
         for number, checker in enumerate(CHECKERS):
             found = {anomaly.key for anomaly in judge(checker, history).anomalies}
             wanted = {key for key, part in enumerate(parts) if not oracle.holds_by_values(part, checker.name)}
@@ -181,9 +186,9 @@ def some_versions(maker):
     return lambda value: (1, 0 if value is None else numbers[value])
 
 
-def bundles_with_final_reads(count, draw_versions, new_value):
+def bundles_with_final_reads(seeds, draw_versions, new_value):
     """Main phases of a bundle one after another, then the final reads of all."""
-    for seed in range(count):
+    for seed in seeds:
         maker = Maker(Random(seed))
         maker.new_value = lambda number, maker=maker: new_value(maker, number)
         written = [[] for _ in range(BUNDLE)]
@@ -201,10 +206,11 @@ def bundles_with_final_reads(count, draw_versions, new_value):
         yield seed, parts, final_from, History(Header(1, "register"), maker.events)
 
 
-def test_writes_are_lost_exactly_where_no_order_explains_the_final_reads():
+@SEEDS
+def test_writes_are_lost_exactly_where_no_order_explains_the_final_reads(seeds):
     lost = Counter()
     for seed, parts, final_from, history in bundles_with_final_reads(
-        BUNDLES, some_versions, lambda _maker, number: number
+        seeds, some_versions, lambda _maker, number: number
     ):
         anomalies = judge(Durability(), history).anomalies
         wanted = [oracle.lost_writes(part, final_from) for part in parts]
@@ -216,9 +222,10 @@ def test_writes_are_lost_exactly_where_no_order_explains_the_final_reads():
     assert lost["real-time"] > BUNDLES
 
 
-def test_a_write_of_a_repeated_value_is_called_lost_only_if_it_is():
+@SEEDS
+def test_a_write_of_a_repeated_value_is_called_lost_only_if_it_is(seeds):
     lost = 0
-    repeated = bundles_with_final_reads(BUNDLES // 5, lambda _maker: None, lambda maker, _number: 1 + maker.below(2))
+    repeated = bundles_with_final_reads(seeds[::5], lambda _maker: None, lambda maker, _number: 1 + maker.below(2))
     for seed, parts, final_from, history in repeated:
         found = {anomaly.ops[0] for anomaly in judge(Durability(), history).anomalies}
         assert found <= set().union(*(oracle.lost_writes(part, final_from) for part in parts)), seed
