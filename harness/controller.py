@@ -27,7 +27,7 @@ from harness.interpreter import Interpreter
 from harness.nemesis import ComposedNemesis, build_nemesis, fault_schedule
 from harness.op import Op
 from harness.plan import Plan, Setting
-from harness.protocols import Client, Cluster, Ground, System
+from harness.protocols import Client, Cluster, Ground, System, Traced
 from harness.store import Run
 from harness.streams import Streams
 
@@ -96,6 +96,8 @@ class Controller:
         try:
             loop.run_until_complete(self._execute(loop))
             loop.run_until_complete(loop.shutdown_asyncgens())
+            if isinstance(self.ground, Traced):
+                self.run.log("digest", digest=self.ground.digest())
         finally:
             asyncio.set_event_loop(None)
             loop.close()

@@ -169,6 +169,14 @@ class Preflighted(Protocol):
         """
 
 
+@runtime_checkable
+class Traced(Protocol):
+    """A ground on which a run can be told by one number: equal seeds, equal digests."""
+
+    def digest(self) -> str:
+        """Of everything that happened so far, in order."""
+
+
 # ── systems under test ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -222,7 +230,7 @@ class Disk(Protocol):
         """Replace the whole content (not atomic; write aside, `sync`, then `rename`)."""
 
     def truncate(self, path: str, size: int) -> None:
-        """Cut to `size` bytes."""
+        """Cut to `size` bytes; ValueError when the file is shorter, since nothing is ever made up."""
 
     def rename(self, old: str, new: str) -> None:
         """Atomically replace `new` by `old`."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Final
 
 from harness.result import FaultProof, Result
@@ -57,9 +58,21 @@ def worst_first(verdicts: tuple[Verdict, ...]) -> list[Verdict]:
 
 
 def findings(result: Result) -> list[Finding]:
-    """Every stored anomaly, those of failing checkers first; a composed checker speaks through its parts."""
-    pairs = [pair for verdict in worst_first(result.verdicts) for pair in _anomalies(verdict)]
+    """Every stored anomaly: the worst of each checker, the second of each, and so on, so that none hides another.
+
+    A composed checker speaks through its parts.
+    """
+    columns = [list(_anomalies(verdict)) for verdict in worst_first(result.verdicts)]
+    pairs = [pair for row in zip_longest(*columns) for pair in row if pair is not None]
     return [Finding(number, verdict, anomaly) for number, (verdict, anomaly) in enumerate(pairs, 1)]
+
+
+def leading(found: Sequence[Finding]) -> list[Finding]:
+    """The first finding of each checker."""
+    first: dict[str, Finding] = {}
+    for finding in found:
+        first.setdefault(finding.verdict.checker, finding)
+    return list(first.values())
 
 
 def _anomalies(verdict: Verdict) -> Iterator[tuple[Verdict, Anomaly]]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -38,6 +38,7 @@ from reports.summary import (
     fault_name,
     fault_summary,
     findings,
+    leading,
     outcomes,
     several,
     summary_of,
@@ -123,14 +124,26 @@ class _Block:
             yield from self._wrapped(inert(self.result.reason, 600), 2, "yellow", "why  ")
         if self.result.truncated:
             yield from self._wrapped(inert(self.result.truncated, 300), 2, "yellow", "note  ")
-        if self.found:
-            yield from self.proof(self.found[0])
-            yield from self._further()
-        yield from self._checkers()
+        shown = yield from self._proofs()
+        yield from self._further(len(shown))
+        yield from self._checkers(shown)
         yield from self._wrapped(f"{outcomes(self.result)}; {fault_summary(self.result)}", 2, "", "run  ")
         if self.result.counts.info + self.result.counts.running and self.result.outcome == "violation":
             yield from self._wrapped("info may or may not have happened", 7, "dim")
         yield from self._commands()
+
+    def _proofs(self) -> Generator[Text, None, list[str]]:
+        """The proof of each broken guarantee, as far as twelve lines go; the first is always there."""
+        room = PROOF_LINES
+        shown: list[str] = []
+        for finding in leading(self.found):
+            lines = self.proof(finding)
+            if shown and len(lines) > room:
+                continue
+            yield from lines
+            room -= len(lines)
+            shown.append(finding.verdict.checker)
+        return shown
 
     def _first_line(self) -> Text:
         """Facts are dropped from the right, then the title is cut, so that it never wraps."""
@@ -207,20 +220,19 @@ class _Block:
         line.rstrip()
         return line
 
-    def _further(self) -> Iterator[Text]:
+    def _further(self, drawn: int) -> Iterator[Text]:
         """How much more was found."""
         total = sum(anomaly_count(verdict) for verdict in self.result.verdicts)
-        if total > 1:
+        if total > drawn:
             shown = "the report shows them all" if total == len(self.found) else f"{count_text(len(self.found))} stored"
-            yield from self._wrapped(f"and {counted(total - 1, 'more anomaly', 'more anomalies')}; {shown}", 2, "dim")
+            more = counted(total - drawn, "more anomaly", "more anomalies")
+            yield from self._wrapped(f"and {more}; {shown}", 2, "dim")
 
-    def _checkers(self) -> Iterator[Text]:
-        """Every checker with its answer; for a violation those that are not shown in full above."""
-        shown = self.found[0].verdict.checker if self.found else ""
+    def _checkers(self, shown: Sequence[str]) -> Iterator[Text]:
+        """Every checker with its answer, and the number of its anomalies where one is drawn above."""
         for verdict in worst_first(self.result.verdicts):
-            if verdict.checker == shown and verdict.answer == "invalid":
-                continue
-            yield from self._checker(verdict)
+            if verdict.checker not in shown or verdict.answer != "invalid" or anomaly_count(verdict) > 1:
+                yield from self._checker(verdict)
 
     def _checker(self, verdict: Verdict) -> Iterable[Text]:
         glyph = ANSWER_GLYPHS[verdict.answer][0 if self.unicode else 1]

@@ -45,7 +45,7 @@ def cycle_times(*parts: float | Generator) -> Generator:
 
     Ends when the one whose time it is has.
     """
-    periods = tuple(round(float(part) * SECOND_NS) for part in parts[::2])  # type: ignore[arg-type]
+    periods = tuple(round(float(part) * SECOND_NS) for part in parts[::2])  # type: ignore[arg-type]  # places alternate
     return CycleTimes(periods, tuple(parts[1::2]))  # type: ignore[arg-type]
 
 
@@ -203,12 +203,11 @@ class CycleTimes(msgspec.Struct, frozen=True):
         if step is None:
             return None
         answer, rest = step
-        waits = isinstance(answer, Pending)
         if isinstance(answer, Op) and (answer.time or 0) >= ends_ns:
             return Pending(ends_ns), CycleTimes(self.periods_ns, self.generators, began_ns)
         after = (*self.generators[:place], rest, *self.generators[place + 1 :])
-        if waits and answer.until_ns is not None:  # type: ignore[union-attr]
-            answer = Pending(min(answer.until_ns, ends_ns))  # type: ignore[union-attr]
+        if isinstance(answer, Pending) and answer.until_ns is not None:
+            answer = Pending(min(answer.until_ns, ends_ns))
         return answer, CycleTimes(self.periods_ns, after, began_ns)
 
     def _now(self, elapsed_ns: int) -> tuple[int, int]:

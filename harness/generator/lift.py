@@ -45,7 +45,7 @@ def ask(generator: Generator, ctx: Context) -> Next:
     if op is None:
         current = lift(generator)
         return None if current is None else current.op(ctx)
-    return op(ctx)  # type: ignore[no-any-return]
+    return op(ctx)  # type: ignore[no-any-return]  # found by name, so of no type
 
 
 def tell(generator: Generator, ctx: Context, event: Op) -> Generator:

@@ -59,7 +59,7 @@ def reserve(*parts: int | Generator) -> Generator:
         groups.append(frozenset(range(first, first + count)))
         first += count
     groups.append(_Others(first))
-    return Reserve(tuple(groups), (*parts[1:-1:2], parts[-1]))  # type: ignore[arg-type]
+    return Reserve(tuple(groups), (*parts[1:-1:2], parts[-1]))  # type: ignore[arg-type]  # places alternate
 
 
 def _is_client(thread: Thread) -> bool:

@@ -21,7 +21,6 @@ class Header(msgspec.Struct, frozen=True, omit_defaults=True):
             value is the state that was seen instead, so it is a read.
         workload: which workload wrote it.
         plan: digest of the plan.
-        writes: "linearizable" when the system promises that writes are, so that session checkers may use real time.
         source: where a foreign history came from.
         expected: the verdict that a foreign file claims; for people, checkers do not look.
     """

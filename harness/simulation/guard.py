@@ -59,7 +59,7 @@ def _answers(now_ns: Callable[[], int]) -> Iterator[tuple[Any, str, Answer]]:
     yield threading.Thread, "start", _refusing("threading.Thread.start", "use tasks")
     yield os, "urandom", _bytes
     yield random, "_urandom", _bytes
-    shared = random.random.__self__  # type: ignore[attr-defined]
+    shared = random.random.__self__  # type: ignore[attr-defined]  # a bound method of the module's hidden instance
     for name in random.__all__:
         if getattr(getattr(random, name), "__self__", None) is shared:
             yield random, name, _drawing(name)

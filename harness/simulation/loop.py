@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import gc
 import logging
 import math
@@ -213,7 +214,8 @@ class SimLoop(RefusingLoop):
         self._now_ns = now_ns
 
     def _deadlock(self) -> str:
-        waiting = sorted(asyncio.all_tasks(self), key=lambda task: getattr(task, "sequence", 0))
+        tasks = [task for task in asyncio.all_tasks(self) if isinstance(task, SimTask)]
+        waiting = sorted(tasks, key=lambda task: (task.process is not None, task.sequence))  # servers are meant to wait
         names = [f"{task.get_name()} ({name_of(task.get_coro())})" for task in waiting[:DEADLOCK_TASKS_SHOWN]]
         more = f" and {len(waiting) - len(names)} more" if len(waiting) > len(names) else ""
         who = ", ".join(names) or "the loop"
@@ -230,10 +232,13 @@ class SimLoop(RefusingLoop):
     def run_until_complete(self, future: Generator[Any, None, Any] | Awaitable[Any]) -> Any:
         """Run until the future is done, and return its result or raise its error."""
         fresh = not asyncio.isfuture(future)
-        waited: asyncio.Future[Any] = asyncio.ensure_future(future, loop=self)  # type: ignore[arg-type]
+        waited: asyncio.Future[Any] = asyncio.ensure_future(future, loop=self)  # type: ignore[arg-type]  # its stub wants less than it takes
         waited.add_done_callback(self._stop_after)
         try:
             self.run_forever()
+        except SimulationError:
+            self._unwind(waited)
+            raise
         except BaseException:
             if fresh and waited.done() and not waited.cancelled():
                 waited.exception()  # it is told by what is raised here
@@ -243,6 +248,14 @@ class SimLoop(RefusingLoop):
         if not waited.done():
             raise RuntimeError("Event loop stopped before Future completed.")
         return waited.result()
+
+    def _unwind(self, waited: asyncio.Future[Any]) -> None:
+        """Let what waits for ever undo what it entered, before its error is raised."""
+        waited.cancel()
+        with contextlib.suppress(SimulationError):
+            self.run_forever()
+        if waited.done() and not waited.cancelled():
+            waited.exception()  # raised while undoing; what it undoes for is told
 
     def _stop_after(self, _future: asyncio.Future[Any]) -> None:
         self.stop()

@@ -76,6 +76,7 @@ class Server:
         patience = patience_ns(configuration.election_timeout_ms)
         self._links = {peer: PeerLink(addresses[peer], patience) for peer in configuration.peers}
         self._connections: dict[int, asyncio.StreamWriter] = {}
+        self._readers: dict[int, asyncio.Task[None]] = {}
         self._next_connection = 0
         self._unsaved: SaveHardState | None = None
         self._disk_is_full = False
@@ -90,7 +91,7 @@ class Server:
 
     async def run(self) -> None:
         """Listen and serve until cancelled or failed."""
-        listener = await asyncio.start_server(self._serve_connection, *self._address)
+        listener = await asyncio.start_server(self._accept, *self._address)
         links = [self._loop.create_task(link.run()) for link in self._links.values()]
         try:
             self._handle(Start())
@@ -253,13 +254,17 @@ class Server:
 
     # ── connections ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _serve_connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Take a connection, or refuse it. Known from its first moment: none is forgotten when the node ends."""
         if len(self._connections) >= CONNECTIONS_MAX or self._failed.done():
             writer.transport.abort()
             return
         self._next_connection += 1
         number = self._next_connection
         self._connections[number] = writer
+        self._readers[number] = self._loop.create_task(self._serve_connection(number, reader, writer))
+
+    async def _serve_connection(self, number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             await self._read(number, reader)
         except BadFrame as error:
@@ -267,7 +272,7 @@ class Server:
         except (OSError, asyncio.CancelledError):
             pass  # the other side went away, or this node is ending
         finally:
-            del self._connections[number]
+            del self._connections[number], self._readers[number]
             writer.close()
 
     async def _read(self, number: int, reader: asyncio.StreamReader) -> None:

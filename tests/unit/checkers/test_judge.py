@@ -35,8 +35,7 @@ OTHER = Says(Verdict("accuses", "invalid", anomalies=(Anomaly("lost-write", "dur
 
 
 def history(*events):
-    numbered = [op if op.time is not None else op for op in events]
-    return History(Header(splitbrain=1, model="register"), numbered, "")
+    return History(Header(splitbrain=1, model="register"), list(events), "")
 
 
 def busy_history(count=20):

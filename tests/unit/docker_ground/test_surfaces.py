@@ -61,7 +61,7 @@ def test_no_two_probes_are_alike(nodes: MemoryNodes) -> None:
     control = nodes.control()
     sent: list[str] = []
     deliver = nodes.send_probe
-    nodes.send_probe = lambda source, probe, *rest: (sent.append(probe), deliver(source, probe, *rest))[1]  # type: ignore[method-assign]
+    nodes.send_probe = lambda source, probe, *rest: (sent.append(probe), deliver(source, probe, *rest))[1]
     for _ in range(3):
         assert run(IptablesNet(control).reaches("n1", "n2"))
     assert len(set(sent)) == 3

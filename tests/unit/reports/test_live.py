@@ -36,7 +36,7 @@ def console(terminal: bool = False, width: int = 110) -> Console:
 
 
 def told(screen: Console) -> str:
-    return screen.file.getvalue()  # type: ignore[attr-defined]
+    return screen.file.getvalue()
 
 
 def feed(panel: LivePanel, clock: Clock, events: list[Op], began_ns: int) -> None:
@@ -50,7 +50,7 @@ def asked(process: int, at_ns: int) -> Op:
 
 
 def fault(verb: str, name: str, type_: str = "ok", **value: object) -> Op:
-    return Op(0, SECOND, NEMESIS, type_, f"{verb}-partition", None, {"fault": name, **value})  # type: ignore[arg-type]
+    return Op(0, SECOND, NEMESIS, type_, f"{verb}-partition", None, {"fault": name, **value})
 
 
 def test_a_pipe_gets_the_plan_the_header_each_phase_and_a_line_every_five_seconds() -> None:

@@ -43,7 +43,7 @@ def screen(width: int = 80, encoding: str = "utf-8", colour: bool = False) -> Co
 
 
 def shown(console: Console) -> str:
-    return console.file.buffer.getvalue().decode(console.encoding)  # type: ignore[attr-defined]
+    return console.file.buffer.getvalue().decode(console.encoding)
 
 
 def violation(history: History, **more: object) -> Result:
@@ -51,7 +51,7 @@ def violation(history: History, **more: object) -> Result:
 
 
 def block(result: Result, history: History | None, folder: Path, **screen_settings: object) -> str:
-    console, run = screen(**screen_settings), write_run(folder / "run", history or stale_history(), result)  # type: ignore[arg-type]
+    console, run = screen(**screen_settings), write_run(folder / "run", history or stale_history(), result)
     print_verdict(result, run=run, history_path=run.history_path if history else None, console=console)
     return shown(console)
 

@@ -189,6 +189,24 @@ def test_waiting_for_what_never_comes_is_an_error_that_names_who_waits():
         run(nobody_answers)
 
 
+def test_what_was_entered_is_left_when_nothing_can_happen_any_more():
+    left = []
+
+    async def main(loop):
+        async with asyncio.TaskGroup() as group:
+            group.create_task(asyncio.Event().wait())
+            try:
+                await loop.create_future()
+            finally:
+                await asyncio.sleep(5)
+                left.append(loop.time())
+
+    with pytest.raises(DeadlockError, match=r"At 0\.000000 s"):
+        run(main)
+    assert left == [5.0]
+    gc.collect()  # a task that was left pending would complain here
+
+
 def test_polling_without_sleeping_is_an_error(monkeypatch):
     monkeypatch.setattr("harness.simulation.loop.SPIN_CALLBACKS", 1000)
 
