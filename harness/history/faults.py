@@ -123,6 +123,8 @@ def _inject(
 
 def _lift(windows: list[FaultWindow | None], open_windows: dict[str, int], op: Op, kind: str) -> None:
     """The completion of a lifting: closes the window that it names, or else the newest open one of its kind."""
+    if op.type == "fail" and _first_word(op.error) != NOTHING_TO_LIFT:
+        return  # it certainly did not happen, and the fault is in force until it does
     told = _told(op.value)
     name = _text(told.get("fault"))
     if name not in open_windows:

@@ -57,12 +57,12 @@ class ComposedNemesis:
         return await member.invoke(op, Scene(leader, _nodes(others, BLOWS), _nodes(others, ("power",))))
 
     def lifting_ops(self) -> list[Op]:
-        """The operations that lift, with evidence, whatever is in force now."""
-        return [
-            Op(process=NEMESIS, f=f"stop-{member.active['kind']}")
-            for member in self._members
-            if member.active is not None
-        ]
+        """The operations that lift, with evidence, whatever is in force now: first what holds processes, then the rest.
+
+        A link proves nothing while one of its ends has no power.
+        """
+        kinds = [member.active["kind"] for member in self._members if member.active is not None]
+        return [Op(process=NEMESIS, f=f"stop-{kind}") for kind in sorted(kinds, key=lambda kind: kind not in BLOWS)]
 
     async def heal(self) -> None:
         """Lift everything, without evidence: for exits in a hurry."""

@@ -30,15 +30,16 @@ class PartitionNemesis:
         """Cut or heal; evidence is a probe of every link that was cut and whose ends have power."""
         if op.f == "stop-partition":
             return await self._stop(op, scene)
-        aimed = (
-            () if self._target == "random" else resolve(self._target, self._cluster.nodes, scene.leader, self._random)
-        )
-        if self._target != "random" and not aimed:
+        if self.active is not None:
+            return op.fail(f"in-force: {self.active['fault']} is not lifted yet")
+        anybody = self._target == "random"
+        aimed = () if anybody else resolve(self._target, self._cluster.nodes, scene.leader, self._random)
+        if not aimed and not anybody:
             return op.fail(f"no-target: nobody is {self._target} now")
         shape = draw(self._shape, self._cluster.nodes, aimed, self._random)
         if not shape.cuts:
             return op.fail(f"nothing-to-cut: {shape.detail}")
-        if all(scene.dark.intersection(cut) for cut in shape.cuts):
+        if not _probeable(shape.cuts, scene):
             return op.fail(f"nothing-to-cut: {shape.detail}, where every link has an end without power")
         self._count += 1
         self.active = {
@@ -55,17 +56,20 @@ class PartitionNemesis:
             if passing
             else f"{len(probed)} cut links probed, nothing passes ({_links(probed[:2])}…)"
         )
-        return op.ok(value={**self.active, "proven": bool(probed) and not passing, "evidence": evidence})
+        return op.ok(value={**self.active, "proven": not passing, "evidence": evidence})
 
     async def _stop(self, op: Op, scene: Scene) -> Op:
         fault, cuts = self.active, self._cuts
+        if fault is not None and not _probeable(cuts, scene):
+            # Lifted now, it would never be known to have been; the next attempt finds the power back.
+            return op.fail(f"not-now: every link of {fault['fault']} has an end without power")
         await self.heal()
         if fault is None:
             return op.fail("nothing-to-lift")
         probed, passing = await self._passing(cuts, scene)
         silent = [cut for cut in probed if cut not in passing]
         evidence = f"still silent: {_links(silent)}" if silent else f"{len(probed)} links probed, all pass again"
-        return op.ok(value={**fault, "proven": bool(probed) and not silent, "evidence": evidence})
+        return op.ok(value={**fault, "proven": not silent, "evidence": evidence})
 
     async def heal(self) -> None:
         """Remove every cut."""
@@ -74,9 +78,14 @@ class PartitionNemesis:
 
     async def _passing(self, cuts: Sequence[Cut], scene: Scene) -> tuple[list[Cut], list[Cut]]:
         """The links that could be probed, and those of them on which something arrives."""
-        probed = [cut for cut in cuts if not scene.dark.intersection(cut)]
+        probed = _probeable(cuts, scene)
         reached = await asyncio.gather(*(self._net.reaches(*cut) for cut in probed))
         return probed, [cut for cut, passes in zip(probed, reached, strict=True) if passes]
+
+
+def _probeable(cuts: Sequence[Cut], scene: Scene) -> list[Cut]:
+    """The links whose ends both have power."""
+    return [cut for cut in cuts if not scene.dark.intersection(cut)]
 
 
 def _links(cuts: Sequence[Cut]) -> str:

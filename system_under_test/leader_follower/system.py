@@ -55,13 +55,17 @@ class LeaderFollower:
         """Return once one leader serves, all nodes follow it, and all hold its whole log.
 
         Raises:
-            SetupError: what is still missing after `timeout_s`.
+            SetupError: what is still missing after `timeout_s`; or, at once, which switch no server starts with.
         """
+        try:
+            Configuration.from_options(cluster.nodes[0], cluster.nodes, options)
+        except ValueError as error:
+            raise SetupError(f"The leader-follower store cannot start: {error}.") from error
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout_s
         while (missing := _missing(await _statuses(cluster))) is not None:
             if loop.time() >= deadline:
-                raise SetupError(f"the leader-follower store was not ready after {timeout_s:g} s: {missing}")
+                raise SetupError(f"The leader-follower store was not ready after {timeout_s:g} s: {missing}.")
             await asyncio.sleep(POLL_S)
 
     async def leader(self, cluster: Cluster) -> str | None:

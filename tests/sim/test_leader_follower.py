@@ -71,6 +71,12 @@ def test_async_loses_acknowledged_writes_when_the_leader_is_cut_off(judged):
     assert all(fault["proven"] for result in lost for fault in result["faults"])
 
 
+def test_a_log_that_is_not_synced_loses_acknowledged_writes_when_all_power_fails(judged):
+    words = (*QUORUM, "--fsync", "never", "--nemesis", "power", "--target", "all")
+    results = [judged(*words, seed=seed) for seed in range(1, 4)]
+    assert sum("durability" in invalid(result) for _, result in results) >= 2, [told(result) for _, result in results]
+
+
 def test_reads_from_followers_break_both_session_guarantees(judged):
     results = [judged(*STALE, seed=seed) for seed in range(1, 4)]
     broken = [result for code, result in results if {"read-your-writes", "monotonic-reads"} <= invalid(result)]

@@ -97,3 +97,10 @@ def test_a_lifting_without_a_fault_is_ignored():
 
 def test_client_events_are_no_faults():
     assert fault_windows([Op(0, 0, 3, "invoke", "start-up")]) == []
+
+
+def test_a_lifting_that_did_not_happen_leaves_the_fault_in_force():
+    early = (("stop-partition", "invoke"), ("stop-partition", "fail", None, "not-now: no power"))
+    (window,) = fault_windows(events(*WHOLE[:2], *early, *WHOLE[2:]))
+    assert (window.stop_index, window.lifted_proven) == (5, True)
+    assert window.evidence == ("seen", "passes")

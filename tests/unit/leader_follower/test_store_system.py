@@ -6,6 +6,7 @@ import dataclasses
 import pytest
 from loopback import free_addresses
 
+from harness.errors import SetupError
 from harness.protocols import Packaged, Simulated
 from system_under_test.leader_follower.configuration import Configuration
 from system_under_test.leader_follower.system import OPTIONS, SYSTEM, _missing
@@ -47,6 +48,14 @@ def test_the_command_carries_every_switch_that_concerns_the_server():
 def test_a_bad_switch_is_named(options, problem):
     with pytest.raises(ValueError, match=problem):
         Configuration.from_options("n1", ("n1", "n2"), options)
+
+
+def test_a_bad_switch_is_told_before_anybody_waits():
+    class Nodes:
+        nodes = ("n1", "n2")
+
+    with pytest.raises(SetupError, match=r"cannot start: heartbeat_ms \(400\) must be positive and below"):
+        asyncio.run(SYSTEM.wait_ready(Nodes(), {"heartbeat_ms": 400}, 60))
 
 
 def said(role="follower", leader="n1", generation=3, ready=True, lag=0):

@@ -190,3 +190,18 @@ def test_links_of_a_machine_without_power_prove_nothing():
     assert not heal.value["proven"]
     cut, _ = asyncio.run(go({"n1", "n3"}))
     assert (cut.type, cut.error.split(":")[0]) == ("fail", "nothing-to-cut")
+
+
+def test_a_partition_is_not_lifted_while_nobody_could_see_it():
+    cluster = Cluster()
+    kinds = ("start-partition", "start-power", "stop-partition", "start-partition", "stop-power", "stop-partition")
+    _, (_, _, early, again, _, late) = run(cluster, *kinds, target="n2")
+    assert (early.type, early.error) == ("fail", "not-now: every link of partition-1 has an end without power")
+    assert (again.type, again.error) == ("fail", "in-force: partition-1 is not lifted yet")
+    assert late.value["proven"]
+    assert cluster.net.cuts == set()
+
+
+def test_power_comes_back_before_links_are_probed():
+    nemesis, _ = run(Cluster(), "start-partition", "start-power", target="n2")
+    assert [op.f for op in nemesis.lifting_ops()] == ["stop-power", "stop-partition"]
