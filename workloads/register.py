@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 
 from checkers.durability import Durability
 from checkers.linearizability import Linearizability
-
 from checkers.protocol import Checker
 from harness.generator import BUSY, Context, Generator, Pending, each_thread
 from harness.history import Header
