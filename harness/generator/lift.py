@@ -41,6 +41,8 @@ def lift(generator: Generator) -> Step | None:
 
 def ask(generator: Generator, ctx: Context) -> Next:
     """What any form of generator answers."""
+    if type(generator) is Op:
+        return emit(generator, ctx)
     op = getattr(generator, "op", None)  # spelled out, not lifted: these two are the hottest lines of a run
     if op is None:
         current = lift(generator)
@@ -60,6 +62,27 @@ def tell(generator: Generator, ctx: Context, event: Op) -> Generator:
     return generator if after is current else after
 
 
+def emit(template: Op, ctx: Context) -> Next:
+    """The operation of a template, for a free thread (for the thread that the template names), or pending."""
+    process = template.process
+    if template.type == "invoke":
+        if process == -1:
+            thread = ctx.free_thread()
+            if thread is None:
+                return BUSY, template
+            process = ctx.process(thread)
+        elif ctx.process(ctx.thread(process)) != process:
+            return None  # that process is retired, so this can never happen
+        elif not ctx.is_free(ctx.thread(process)):
+            return BUSY, template
+    return at(template, process, max(template.time or 0, ctx.time_ns)), None
+
+
+def at(op: Op, process: int | str, time_ns: int) -> Op:
+    """The same operation, by that process at that time."""
+    return Op(op.index, time_ns, process, op.type, op.f, op.key, op.value, op.node, op.session, op.version, op.error)
+
+
 def _shortened(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
@@ -71,26 +94,8 @@ class Template(msgspec.Struct, frozen=True):
     template: Op
 
     def op(self, ctx: Context) -> Next:
-        """Wait for a free thread (for the thread that the template names), then emit."""
-        template = self.template
-        process = template.process
-        if template.type != "invoke":
-            return self._filled(process, ctx.time_ns), None
-        if process == -1:
-            thread = ctx.free_thread()
-            if thread is None:
-                return BUSY, self
-            process = ctx.process(thread)
-        elif ctx.process(ctx.thread(process)) != process:
-            return None  # that process is retired, so this can never happen
-        elif not ctx.is_free(ctx.thread(process)):
-            return BUSY, self
-        return self._filled(process, ctx.time_ns), None
-
-    def _filled(self, process: int | str, now_ns: int) -> Op:
-        op = self.template
-        time = now_ns if op.time is None or op.time < now_ns else op.time
-        return Op(-1, time, process, op.type, op.f, op.key, op.value, op.node, op.session, op.version, op.error)
+        """See `emit`."""
+        return emit(self.template, ctx)
 
     def update(self, ctx: Context, event: Op) -> Generator:
         """Unmoved."""

@@ -16,9 +16,8 @@ from typing import Final
 
 from harness.errors import SplitbrainError
 from harness.generator.context import ThreadContext
-from harness.generator.lift import ask, tell
+from harness.generator.lift import ask, at, tell
 from harness.generator.protocol import BUSY, Generator, Pending
-from harness.generator.timing import at
 from harness.op import NEMESIS, Op
 from harness.streams import Streams
 
@@ -115,7 +114,7 @@ class _Simulation:
     def _begin(self, op: Op, rest: Generator) -> None:
         self.idle_questions = 0
         now_ns = max(op.time or 0, self.ctx.time_ns)
-        op = self._record(at(op, now_ns))
+        op = self._record(at(op, op.process, now_ns))
         if op.type != "invoke":
             self.ctx, self.generator = self.ctx.at(now_ns), rest
             return
@@ -126,7 +125,7 @@ class _Simulation:
 
     def _end(self) -> None:
         time_ns, _, completion = heapq.heappop(self.under_way)
-        op = self._record(at(completion, max(time_ns, self.ctx.time_ns)))
+        op = self._record(at(completion, completion.process, max(time_ns, self.ctx.time_ns)))
         thread = self.ctx.thread(op.process)
         self.ctx = self.ctx.freed(thread, op.time or 0)
         self.generator = tell(self.generator, self.ctx, op)

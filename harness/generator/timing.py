@@ -14,16 +14,11 @@ from typing import Final
 
 import msgspec
 
-from harness.generator.lift import Next, ask, tell
+from harness.generator.lift import Next, ask, at, tell
 from harness.generator.protocol import Context, Generator, Pending
 from harness.op import NEMESIS, Op
 
 SECOND_NS: Final = 1_000_000_000
-
-
-def at(op: Op, time_ns: int) -> Op:
-    """The same operation, later."""
-    return Op(op.index, time_ns, op.process, op.type, op.f, op.key, op.value, op.node, op.session, op.version, op.error)
 
 
 def stagger(seconds: float, generator: Generator) -> Generator:
@@ -69,7 +64,7 @@ class Stagger(msgspec.Struct, frozen=True):
             return op, Stagger(self.spread_ns, rest, earliest_ns)
         begin_ns = max(op.time or 0, earliest_ns)
         following_ns = begin_ns + int(ctx.random.random() * self.spread_ns)
-        return at(op, begin_ns) if begin_ns != op.time else op, Stagger(self.spread_ns, rest, following_ns)
+        return at(op, op.process, begin_ns) if begin_ns != op.time else op, Stagger(self.spread_ns, rest, following_ns)
 
     def update(self, ctx: Context, event: Op) -> Generator:
         """Told on."""
@@ -93,7 +88,7 @@ class Delay(msgspec.Struct, frozen=True):
         moment_ns = ctx.time_ns if self.next_ns is None else self.next_ns
         if isinstance(op, Pending):
             return op, Delay(self.gap_ns, rest, moment_ns)
-        return at(op, max(op.time or 0, moment_ns)), Delay(self.gap_ns, rest, moment_ns + self.gap_ns)
+        return at(op, op.process, max(op.time or 0, moment_ns)), Delay(self.gap_ns, rest, moment_ns + self.gap_ns)
 
     def update(self, ctx: Context, event: Op) -> Generator:
         """Told on."""

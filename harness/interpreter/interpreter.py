@@ -182,13 +182,14 @@ class Interpreter:
         if op.type != "invoke":
             self._generator = rest
             return self._recorder.record(op).time or 0
-        thread = self._ctx.thread(op.process)
-        if not self._ctx.is_free(thread) or self._ctx.process(thread) != op.process:
+        ctx = self._ctx
+        thread = ctx.thread(op.process)
+        if not ctx.is_free(thread) or ctx.process(thread) != op.process:
             raise SplitbrainError(f"A generator emitted {op.f} for the process {op.process}, which is not free.")
         recorded = self._recorder.record(op)
         now_ns = recorded.time or 0
-        self._ctx = self._ctx.busy(thread, now_ns)
-        self._generator = tell(rest, self._ctx, recorded)
+        self._ctx = ctx = ctx.busy(thread, now_ns)
+        self._generator = tell(rest, ctx, recorded)
         if thread == NEMESIS:
             self._nemesis_deadline = now_ns + self._nemesis_timeout_ns, recorded
         else:
