@@ -52,7 +52,7 @@ class Lost(NamedTuple):
 
 @dataclass(frozen=True)
 class Durability:
-    """See the module docstring."""
+    """What was acknowledged is still there after every fault."""
 
     name: str = "durability"
 

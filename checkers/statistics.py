@@ -41,7 +41,7 @@ Times = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Statistics:
-    """Measures and judges nothing; see the module docstring."""
+    """Counts, latencies and outages; measures and judges nothing."""
 
     name: str = "statistics"
 

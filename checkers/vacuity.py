@@ -29,7 +29,7 @@ from harness.verdict import Verdict
 
 @dataclass(frozen=True)
 class Vacuity:
-    """See the module docstring.
+    """Whether the run tested anything at all.
 
     Attributes:
         faults_expected: whether the plan has faults.

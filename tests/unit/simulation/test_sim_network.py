@@ -208,6 +208,7 @@ def test_a_slow_reader_holds_up_the_writer_and_gets_all():
         async def slow(reader, writer):
             await go.wait()
             got.set_result(len(await reader.read()))
+            writer.close()
 
         await asyncio.start_server(slow, "localhost", 5)
         _, writer = await asyncio.open_connection("localhost", 5)
