@@ -18,6 +18,7 @@ from checkers.vacuity import Vacuity
 from harness.history import History
 from harness.history.faults import fault_windows
 from harness.history.operations import FAIL, INFO, OK, Operations
+from harness.op import INTERRUPTED, NEMESIS
 from harness.plan import Plan
 from harness.result import Counts, FaultProof, Result
 from harness.verdict import Outcome, Verdict
@@ -88,8 +89,16 @@ def _result(
             )
             for window in fault_windows(history.events)
         ),
-        truncated=history.truncated,
+        truncated=history.truncated or _interrupted(history),
     )
+
+
+def _interrupted(history: History) -> str:
+    """A sentence when somebody ended the run early, else ""."""
+    for op in reversed(history.events):
+        if op.process == NEMESIS and op.f == INTERRUPTED:
+            return f"The run was interrupted {(op.time or 0) / 1e9:.1f} s after it began; what there is was judged."
+    return ""
 
 
 def _outcome(verdicts: Sequence[Verdict], vacuity: Verdict | None) -> tuple[Outcome, str, str]:

@@ -25,7 +25,7 @@ from harness.history.header import Header
 from harness.history.recorder import Recorder
 from harness.interpreter import Interpreter
 from harness.nemesis import ComposedNemesis, build_nemesis, fault_schedule
-from harness.op import Op
+from harness.op import INTERRUPTED, NEMESIS, Op
 from harness.plan import Plan, Setting
 from harness.protocols import Client, Cluster, Ground, System, Traced
 from harness.store import Run
@@ -150,6 +150,8 @@ class Controller:
         slack_s = plan.op_timeout_s + 120.0
         async with _deadline("main", plan.time_limit_s + slack_s):
             await interpreter.run(_main(plan, self.load), stop=stop)
+        if stop.is_set():
+            recorder.record(Op(process=NEMESIS, type="info", f=INTERRUPTED, value="the main phase ended early"))
         self._enter("heal")
         async with _deadline("heal", DEADLINES_S["heal"]):
             await interpreter.run(phases(*nemesis.lifting_ops()))

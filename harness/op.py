@@ -25,6 +25,8 @@ Version = tuple[int, int]
 
 NEMESIS: Final = "nemesis"
 """The process of every fault event; clients are whole numbers."""
+INTERRUPTED: Final = "interrupted"
+"""The `f` of the event that says: somebody ended the main phase early."""
 
 
 class Op(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):

@@ -216,6 +216,8 @@ def test_the_first_interrupt_ends_the_main_phase_and_reads_what_there_is(make):
     assert time.monotonic() - began < 10
     assert controller.watcher.phases == PHASES
     assert controller.interrupted == 1
+    events = read_history(controller.run.history_path).events
+    assert [op.value for op in events if op.f == "interrupted"] == ["the main phase ended early"]
     assert controller.ground.undone == controller.ground.made
 
 

@@ -136,3 +136,11 @@ def test_a_run_that_recorded_nothing_still_has_a_result():
 
 def test_judging_twice_gives_the_same_bytes():
     assert judged(VALID, INVALID).to_json() == judged(VALID, INVALID).to_json()
+
+
+def test_an_interrupted_run_says_so():
+    events = [*busy_history().events]
+    events.append(Op(len(events), 2_500_000_000, NEMESIS, "info", "interrupted", None, "the main phase ended early"))
+    assert judge_run(history(*events), Plan(), [VALID], Budget(10), "again").truncated.startswith(
+        "The run was interrupted 2.5 s after it began"
+    )
