@@ -11,7 +11,8 @@ from harness.op import Op
 from harness.streams import Streams
 from system_under_test.leader_follower.system import SYSTEM
 
-FAST = {"heartbeat_ms": 20, "election_timeout_ms": 150}
+FAST = {"heartbeat_ms": 40, "election_timeout_ms": 600}
+"""Quick to fail over, and yet not so quick that a slow disk or a busy machine looks like a dead leader."""
 
 
 def free_addresses(names):

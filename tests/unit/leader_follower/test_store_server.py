@@ -40,7 +40,8 @@ def test_three_nodes_write_compare_and_set_and_read_in_every_mode(tmp_path):
             assert versions == sorted(set(versions))
             session = cluster.client("n1", read="session")
             for number in range(30):
-                await do(session, "write", key="s", value=number)
+                wrote = await do(session, "write", key="s", value=number)
+                assert wrote.type == "ok", wrote
                 node = cluster.nodes[number % 3]
                 read = await do(session, "read", key="s", node=node)
                 assert (read.type, read.value, read.node) == ("ok", number, node)
