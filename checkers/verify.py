@@ -37,9 +37,12 @@ def verify(history: History, verdict: Verdict) -> list[str]:
     if verdict.checker == "linearizability" or rules & {*_RULES, "search"}:
         return problems + [f"{verdict.checker}: {problem}" for problem in _linearizability(history, verdict)]
     if verdict.certificate or rules - {""}:
+        from checkers.verify_objects import verify_objects
         from checkers.verify_sessions import verify_sessions
+        from checkers.verify_transactions import verify_transactions
 
-        problems += verify_sessions(history, verdict)
+        problems += verify_sessions(history, verdict) + verify_objects(history, verdict)
+        problems += verify_transactions(history, verdict)
     return problems
 
 

@@ -107,16 +107,25 @@ def create_run(store: Path, plan: Plan) -> Run:
     Raises:
         StoreError: naming the directory and the reason.
     """
-    family = store / f"{plan.system}-{plan.workload}"
+    run = create_folder(store, f"{plan.system}-{plan.workload}")
+    run.write("plan.json", plan.to_json())
+    _point(store / "latest", Path(run.path.parent.name) / run.run_id)
+    return run
+
+
+def create_folder(store: Path, family: str) -> Run:
+    """Make a fresh directory `store/<family>/<utc time>-<id>`, and point its family's `latest` at it.
+
+    Raises:
+        StoreError: naming the directory and the reason.
+    """
     name = f"{clock.utc_now():%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
-    run = Run(family / name)
+    run = Run(store / family / name)
     try:
         run.path.mkdir(parents=True)
     except OSError as error:
         raise StoreError(f"{run.path}: the run directory cannot be made: {error.strerror}.") from error
-    run.write("plan.json", plan.to_json())
-    _point(family / "latest", Path(name))
-    _point(store / "latest", Path(family.name) / name)
+    _point(store / family / "latest", Path(name))
     return run
 
 

@@ -6,8 +6,9 @@ stretch of it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from harness.generator import Generator
 from harness.op import NEMESIS, Op
@@ -43,8 +44,14 @@ class RotatingKeys:
         return key, RotatingKeys(live, (*self.left[:i], self.limit, *self.left[i + 1 :]), self.limit, self.made + 1)
 
 
-def final_reads(events: Sequence[Op], nodes: Sequence[str | None] = (None,)) -> Generator:
+def final_reads(
+    events: Sequence[Op], nodes: Sequence[str | None] = (None,), fs: Collection[str] = ("write", "cas")
+) -> Generator:
     """One read of every key that was written, from each of the nodes (None: the client's choice), keys in order."""
-    written = {op.key for op in events if op.process != NEMESIS and op.f in ("write", "cas") and op.key is not None}
-    ordered = sorted(written, key=lambda key: (len(str(key)), str(key)))
-    return [Op(f="read", key=key, node=node) for key in ordered for node in nodes]
+    return [Op(f="read", key=key, node=node) for key in keys_of(events, fs) for node in nodes]
+
+
+def keys_of(events: Sequence[Op], fs: Collection[str]) -> list[Any]:
+    """The keys of those operations, in order: k9 before k10."""
+    used = {op.key for op in events if op.process != NEMESIS and op.f in fs and op.key is not None}
+    return sorted(used, key=lambda key: (len(str(key)), str(key)))

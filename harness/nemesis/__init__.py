@@ -2,7 +2,7 @@
 
 - `targets`  which nodes ("leader", "minority", ...), resolved when the fault fires;
 - `shapes`   which links a partition cuts;
-- `partition`, `process`  the nemeses, written against fault surfaces, never against a ground;
+- `partition`, `process`, `clock`  the nemeses, written against fault surfaces, never against a ground;
 - `compose`  several nemeses as one, and what is still in force;
 - `schedule` when faults come and go, as a generator.
 

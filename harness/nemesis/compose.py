@@ -7,6 +7,7 @@ from typing import Any, Final, Protocol
 
 from harness.errors import PlanError, nearest
 from harness.nemesis import process
+from harness.nemesis.clock import ClockNemesis
 from harness.nemesis.partition import PartitionNemesis
 from harness.nemesis.shapes import SHAPES
 from harness.nemesis.targets import Scene, validate
@@ -20,6 +21,7 @@ SURFACES: Final[dict[str, frozenset[str]]] = {
     "kill": frozenset({"processes"}),
     "pause": frozenset({"processes"}),
     "power": frozenset({"processes", "disks"}),
+    "clock": frozenset({"clocks"}),
 }
 """The fault surfaces that each kind of fault needs."""
 BLOWS: Final = ("kill", "pause", "power")
@@ -103,6 +105,9 @@ def _member(kind: str, plan: Plan, cluster: Cluster, streams: Streams) -> Member
     if kind == "partition":
         assert cluster.net is not None
         return PartitionNemesis(cluster, cluster.net, plan.partition, plan.target, random)
+    if kind == "clock":
+        assert cluster.clocks is not None
+        return ClockNemesis(cluster, cluster.clocks, plan.target, random)
     processes = cluster.processes
     assert processes is not None
     if kind == "power":

@@ -80,7 +80,9 @@ def _parser() -> argparse.ArgumentParser:
 def main() -> int:
     """Run until killed."""
     arguments = vars(_parser().parse_args())
-    arguments["fencing"] = arguments["fencing"] == "true"
+    for field in dataclasses.fields(Configuration):
+        if isinstance(field.default, bool):
+            arguments[field.name] = arguments[field.name] == "true"
     try:
         addresses = parse_peers(arguments["peers"])
         configuration = Configuration.from_options(arguments["node"], tuple(addresses), arguments)

@@ -1,10 +1,11 @@
 """The harness' client: one per process, which makes it one session.
 
-It never repeats a request that may have arrived. What it concludes from an answer, or from none:
+By itself it never repeats a request that may have arrived. What it concludes from an answer, or from none:
 
-    what came back                            a write or cas is     a read is
+    what came back                            a write, cas, ... is  a read is
     ok                                        ok                    ok
     mismatch (the cas was decided, not done)  fail, with current    -
+    failed (decided, not done: "empty", ...)  fail                  -
     refused: nothing was done                 fail                  fail
     no connection: nothing was sent           fail                  fail
     indeterminate, or an answer without sense info                  fail: it had no effect anyway
@@ -13,12 +14,17 @@ It never repeats a request that may have arrived. What it concludes from an answ
 
 A refusal that names the leader is followed there, twice at most: that is no repetition, as nothing was done.
 
+With `--exactly-once true` a write that is in doubt is repeated once: it carries the session that the client opened and
+a number of its own, by which the nodes know it again (`sessions.py`), so it is done once and answered as then.
+Until somebody takes the repetition the client goes on asking, for as long as a node may wait. A refusal now says only
+that the repetition was not done; the first try may have been, so what stays in doubt is still `info`.
+
 The session's token is the largest (generation, index) that any answer showed: what it wrote, what it read, and how far
 the node that answered had applied the log. With `--read session` every read carries it.
 
 Which node is asked: the operation's own choice; else, for what only a leader serves, the leader as last heard of; else
-the client's home. A home that cannot be reached, does not answer, or knows of no leader is not asked for one again: the
-next node is.
+the client's home. With `--forward true` writes go to the home too, which passes them on. A home that cannot be reached,
+does not answer, or knows of no leader is not asked for one again: the next node is.
 """
 
 from __future__ import annotations
@@ -27,16 +33,25 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+from msgspec import structs
+
 from harness.op import Op
 from harness.protocols import Cluster
 
+from .commands import ARGUMENTS
 from .connection import Connection, Lost, Unreachable
 from .messages import NOTHING, Version
+from .sessions import EXPIRED
 
 REDIRECTS_MAX = 2
 CONNECT_TIMEOUT_S = 1.0
 READ_SLACK_S = 0.5
 """How much longer than a node's longest wait a read may take."""
+REPETITION_PAUSE_S = 0.05
+LEADER_MODES = ("leader", "lease", "leader-local")
+"""How reads are served by a leader only."""
+TELLING = ("read", "increment", "txn", "dequeue", "acquire", "open")
+"""What completes with a value that the store found, not with the argument."""
 
 
 class StoreClient:
@@ -47,9 +62,13 @@ class StoreClient:
         self._home = home
         self._first = home
         self._mode = str(options.get("read", "leader"))
-        self._read_timeout_s = int(options.get("wait_ms", 1000)) / 1000 + READ_SLACK_S
+        self._forward = bool(options.get("forward", False))
+        self._exactly_once = bool(options.get("exactly_once", False))
+        self._wait_s = int(options.get("wait_ms", 1000)) / 1000
         self._connections: dict[str, Connection] = {}
         self._leader: str | None = None
+        self._session: int | None = None
+        self._number = 0
         self.token: Version = NOTHING
 
     async def invoke(self, op: Op) -> Op:
@@ -58,16 +77,11 @@ class StoreClient:
             request = self._request(op)
         except ValueError as error:
             return op.fail(f"bad-request: {error}")
-        node = op.node or self._choose(op)
-        # A read is given up before the harness' deadline, which would take it for doubt and retire the session.
-        deadline = asyncio.get_running_loop().time() + self._read_timeout_s if op.f == "read" else None
-        for _ in range(REDIRECTS_MAX):
-            answer = await self._ask(node, op, request, deadline)
-            hint = self._hint(answer, node)
-            if hint is None:
-                return self._complete(op, answer)
-            node = hint
-        return self._complete(op, await self._ask(node, op, request, deadline))
+        now_s = asyncio.get_running_loop().time()
+        if op.f == "read":
+            # A read is given up before the harness' deadline, which would take it for doubt and retire the session.
+            return await self._pursue(op, request, now_s + self._wait_s + READ_SLACK_S)
+        return await (self._once(op, request, now_s) if self._exactly_once else self._pursue(op, request, None))
 
     async def close(self) -> None:
         """Drop every connection."""
@@ -78,7 +92,7 @@ class StoreClient:
     # ── asking ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _request(self, op: Op) -> dict[str, Any]:
-        if op.f not in ("read", "write", "cas"):
+        if op.f != "read" and (op.f not in ARGUMENTS or op.f == "open"):
             raise ValueError(f"this store has no operation {op.f!r}")
         request = {"f": op.f, "key": op.key}
         if op.f != "read":
@@ -87,14 +101,50 @@ class StoreClient:
             request["token"] = self.token
         return {**request, "mode": self._mode}
 
+    async def _pursue(self, op: Op, request: dict[str, Any], deadline: float | None) -> Op:
+        """Ask, and follow the hints of those who do not lead."""
+        node = op.node or self._choose(op)
+        for _ in range(REDIRECTS_MAX):
+            answer = await self._ask(node, op, request, deadline)
+            hint = self._hint(answer, node)
+            if hint is None:
+                return self._complete(op, answer)
+            node = hint
+        return self._complete(op, await self._ask(node, op, request, deadline))
+
+    async def _once(self, op: Op, request: dict[str, Any], now_s: float) -> Op:
+        """Ask as a session that may ask again: once more, if it is in doubt."""
+        patience, end = now_s + self._wait_s, now_s + 2 * self._wait_s
+        if self._session is None:
+            opened = await self._pursue(Op(process=op.process, f="open"), {"f": "open"}, patience)
+            if opened.type != "ok":
+                return op.fail(f"no-session: {opened.error}")
+            self._session, self._number = opened.value, 0
+        self._number += 1
+        request = {**request, "session": [self._session, self._number]}
+        told = await self._pursue(op, request, patience)
+        return await self._repeat(op, request, told, end) if told.type == "info" else told
+
+    async def _repeat(self, op: Op, request: dict[str, Any], first: Op, end: float) -> Op:
+        """Ask again until somebody takes it, and `first` was in doubt: only what the log decided ends the doubt."""
+        anywhere = structs.replace(op, node=None)
+        while asyncio.get_running_loop().time() < end:
+            told = await self._pursue(anywhere, request, end)
+            if told.type == "info" or told.version is not None:
+                return told
+            await asyncio.sleep(REPETITION_PAUSE_S)
+        return first
+
     def _needs_leader(self, op: Op) -> bool:
-        return op.f != "read" or self._mode == "leader"
+        return op.f != "read" or self._mode in LEADER_MODES
 
     def _choose(self, op: Op) -> str:
-        return (self._leader or self._first) if self._needs_leader(op) else self._home
+        if not self._needs_leader(op):
+            return self._home
+        return self._first if self._forward and op.f != "read" else self._leader or self._first
 
     async def _ask(self, node: str, op: Op, request: dict[str, Any], deadline: float | None) -> dict[str, Any] | Op:
-        """The node's answer, or the completion where there is none; only reads have a deadline."""
+        """The node's answer, or the completion where there is none."""
         try:
             async with asyncio.timeout_at(deadline):
                 connection = await self._connection(node)
@@ -104,10 +154,12 @@ class StoreClient:
             return op.fail(f"unreachable: {node}")
         except Lost:
             self._give_up(node)
-            return op.fail(f"connection-lost: {node}") if op.f == "read" else op.info(f"connection-lost: {node}")
+            return _open_ended(op, f"connection-lost: {node}", None)
         except TimeoutError:
             self._give_up(node)
-            return op.fail(f"timeout: {node}")
+            return _open_ended(op, f"timeout: {node}", None)
+        except ValueError as error:
+            return op.fail(f"bad-request: {error}")
 
     async def _connection(self, node: str) -> Connection:
         connection = self._connections.get(node)
@@ -152,12 +204,16 @@ class StoreClient:
         if isinstance(answer, Op):
             return answer
         node, status, error = answer.get("node"), answer.get("status"), str(answer.get("error"))
-        if status in ("ok", "mismatch"):
-            return self._served(op, answer, str(node))
+        if status in ("ok", "mismatch", "failed"):
+            try:
+                return self._served(op, answer, str(node))
+            except (TypeError, ValueError):
+                return _open_ended(op, "bad-answer", node)
         if status == "refused":
             return op.fail(f"{error}: {answer['leader']}" if answer.get("leader") else error, node=node)
-        told = error if status == "indeterminate" else "bad-answer"
-        return op.fail(told, node=node) if op.f == "read" else op.info(told, node=node)
+        if error == EXPIRED:
+            self._session = None
+        return _open_ended(op, error if status == "indeterminate" else "bad-answer", node)
 
     def _served(self, op: Op, answer: dict[str, Any], node: str) -> Op:
         version, applied = _version(answer.get("version")), _version(answer.get("applied"))
@@ -166,9 +222,16 @@ class StoreClient:
             self._leader = node
         if answer["status"] == "mismatch":
             return op.fail("mismatch", value=[*op.value, answer.get("value")], version=version, node=node)
-        if op.f == "read":
+        if answer["status"] == "failed":
+            return op.fail(str(answer.get("error")), version=version, node=node)
+        if op.f in TELLING:
             return op.ok(value=answer.get("value"), version=version, node=node)
         return op.ok(version=version, node=node)
+
+
+def _open_ended(op: Op, error: str, node: str | None) -> Op:
+    """Doubt; but a read had no effect, whatever became of it."""
+    return op.fail(error, node=node) if op.f == "read" else op.info(error, node=node)
 
 
 def _version(value: Any) -> Version:

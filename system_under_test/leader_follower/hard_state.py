@@ -8,13 +8,14 @@ from __future__ import annotations
 import json
 
 from .machine import Disk
+from .messages import Vote
 from .wal import CorruptLog, encode_frame, frame_at
 
 NAME = "hard-state"
 ASIDE = "hard-state.new"
 
 
-def load_hard_state(disk: Disk) -> tuple[int, str | None]:
+def load_hard_state(disk: Disk) -> tuple[int, Vote]:
     """(generation, vote) as last saved; (0, None) on a new disk. What is returned is durable: a process that was killed
     between rename and sync leaves a state that is read again, and that a power cut could still take back.
 
@@ -31,7 +32,7 @@ def load_hard_state(disk: Disk) -> tuple[int, str | None]:
     return generation, vote
 
 
-def save_hard_state(disk: Disk, generation: int, vote: str | None) -> None:
+def save_hard_state(disk: Disk, generation: int, vote: Vote) -> None:
     """Durable when it returns; OSError leaves the old state."""
     disk.write(ASIDE, encode_frame(json.dumps([generation, vote]).encode()))
     disk.sync(ASIDE)

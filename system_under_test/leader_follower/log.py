@@ -13,8 +13,10 @@ from collections.abc import Iterable
 
 from .messages import NOTHING, Entry, Version
 
+NUMBER_BYTES = 26
+"""Of a number, a truth value or null as JSON, with a comma, at most."""
 ENTRY_OVERHEAD = 64
-"""Bytes of an entry on the wire besides its strings, generously."""
+"""Bytes of an entry on the wire besides its command, generously."""
 
 
 class Log:
@@ -78,4 +80,11 @@ class Log:
 
 def size_of(entry: Entry) -> int:
     """An upper bound on the entry's bytes as JSON; a character takes at most six as ASCII (twelve beyond 16 bits)."""
-    return ENTRY_OVERHEAD + sum(12 * len(part) for part in entry.command or () if isinstance(part, str))
+    return ENTRY_OVERHEAD + _size_of(entry.command)
+
+
+def _size_of(part: object) -> int:
+    """Of a part of a command."""
+    if isinstance(part, list):
+        return 2 + sum(map(_size_of, part))
+    return 12 * len(part) + 3 if isinstance(part, str) else NUMBER_BYTES

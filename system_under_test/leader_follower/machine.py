@@ -59,5 +59,8 @@ class Machine(Protocol):
     def monotonic_ns(self) -> int:
         """A clock that never jumps."""
 
+    def wall_ns(self) -> int:
+        """The wall clock."""
+
     def log(self, message: str) -> None:
         """One line to the node's log."""

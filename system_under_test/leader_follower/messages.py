@@ -13,12 +13,15 @@ from typing import Any, NamedTuple
 
 Version = tuple[int, int]
 """(generation, log index), compared lexicographically; (0, 0) is before everything."""
-Reference = tuple[int, int]
-"""(connection, request id): whom a reply is for. The machine never looks inside."""
+Reference = tuple[int | str, int]
+"""Whom a reply is for: (connection, request id), or (node, number) of a command that a follower passed on."""
 Command = list[Any] | None
-"""["write", key, value], ["cas", key, old, new], or None: the entry by which a new leader begins."""
+"""["write", key, value], ["cas", key, old, new], ... (`commands.py`); None: the entry by which a new leader begins."""
 
 NOTHING: Version = (0, 0)
+Vote = str | list[Any] | None
+"""What is kept of elections in the present generation: under `raft` who got the vote, under `paxos` what was promised
+and accepted: [number, proposer, number, proposer, leader]."""
 
 
 class Entry(NamedTuple):
@@ -43,6 +46,8 @@ class VoteRequest(NamedTuple):
     last_generation: int
     last_index: int
     trial: bool
+    released: int = 0
+    """The generation whose leader let its lease go for this candidate; 0: none did."""
 
 
 class VoteAnswer(NamedTuple):
@@ -53,11 +58,68 @@ class VoteAnswer(NamedTuple):
     trial: bool
 
 
+class PrepareRequest(NamedTuple):
+    """Paxos, phase 1: "who leads this generation?", asked in the ballot (`number`, sender)."""
+
+    generation: int
+    number: int
+    members_generation: int
+    members_index: int
+    """The entry by which the proposer knows who the members are."""
+    released: int = 0
+    """As in a VoteRequest."""
+
+
+class PrepareAnswer(NamedTuple):
+    """Granted: no smaller ballot will be answered, this is what was accepted so far (0 and empty: nothing), and the
+    acceptor's log ends there. Refused: `promised_number` was promised already, or the generation is over."""
+
+    generation: int
+    number: int
+    granted: bool
+    promised_number: int
+    accepted_number: int
+    accepted_by: str
+    leader: str
+    last_generation: int
+    last_index: int
+
+
+class AcceptRequest(NamedTuple):
+    """Paxos, phase 2: "accept this leader for the generation", in the ballot (`number`, sender)."""
+
+    generation: int
+    number: int
+    leader: str
+
+
+class AcceptAnswer(NamedTuple):
+    """Whether it was accepted."""
+
+    generation: int
+    number: int
+    granted: bool
+
+
+class Decided(NamedTuple):
+    """A majority accepted: this is the generation's leader, and can be no other."""
+
+    generation: int
+    leader: str
+
+
+class StandNow(NamedTuple):
+    """The leader of this generation hands over: stand for election at once; its lease is let go."""
+
+    generation: int
+
+
 class AppendRequest(NamedTuple):
     """Entries that follow (`previous_generation`, `previous_index`); without entries, a heartbeat.
 
     `commit_index` is how far the leader's log is committed. `round` numbers the leader's latest question "do you still
-    follow me?", by which reads are confirmed.
+    follow me?", by which reads are confirmed. `vouched_round` is the latest answer of this follower after which a
+    majority was still seen to follow, so that `commit_index` covers all that was acknowledged before that answer.
     """
 
     generation: int
@@ -66,6 +128,7 @@ class AppendRequest(NamedTuple):
     entries: list[Entry]
     commit_index: int
     round: int
+    vouched_round: int = 0
 
 
 class AppendAnswer(NamedTuple):
@@ -77,7 +140,35 @@ class AppendAnswer(NamedTuple):
     round: int
 
 
-Message = VoteRequest | VoteAnswer | AppendRequest | AppendAnswer
+class Forward(NamedTuple):
+    """A follower passes a client's command on to the leader of this generation (`forwarding.py`)."""
+
+    generation: int
+    number: int
+    command: list[Any]
+
+
+class ForwardAnswer(NamedTuple):
+    """What the client is to be told about that number."""
+
+    number: int
+    answer: dict[str, Any]
+
+
+Message = (
+    VoteRequest
+    | VoteAnswer
+    | PrepareRequest
+    | PrepareAnswer
+    | AcceptRequest
+    | AcceptAnswer
+    | Decided
+    | StandNow
+    | AppendRequest
+    | AppendAnswer
+    | Forward
+    | ForwardAnswer
+)
 
 # ── events ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -115,7 +206,10 @@ class DiskFull(NamedTuple):
 
 
 class Request(NamedTuple):
-    """A client asks. `value` is the argument: the value to write, or [old, new]. `mode` and `token` are for reads."""
+    """A client asks. `value` is the argument: the value to write, or [old, new], ... (`commands.py`).
+
+    `mode` and `token` are for reads, `session` is for the rest: which session asks, and the number of its request.
+    """
 
     reference: Reference
     f: str
@@ -123,6 +217,7 @@ class Request(NamedTuple):
     value: Any = None
     mode: str = "leader"
     token: Version = NOTHING
+    session: tuple[int, int] | None = None
 
 
 Event = Start | Tick | Flush | Received | Persisted | DiskFull | Request
@@ -134,7 +229,7 @@ class SaveHardState(NamedTuple):
     """Make this durable before any later effect is carried out."""
 
     generation: int
-    vote: str | None
+    vote: Vote
 
 
 class Append(NamedTuple):
@@ -151,9 +246,9 @@ class Send(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """Answer a client."""
+    """Answer a client: (connection, request id)."""
 
-    reference: Reference
+    reference: tuple[int, int]
     answer: dict[str, Any]
 
 

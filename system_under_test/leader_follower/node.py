@@ -15,26 +15,35 @@ it; `Persisted` after appended entries are durable; `Tick` once `next_deadline_n
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
-from . import answers, election, reads, replication, writes
-from .configuration import MILLISECOND_NS, Configuration
+from . import answers, changes, election, forwarding, membership, paxos, reads, replication, transfer, writes
+from . import status as statuses
+from .configuration import Configuration
 from .log import Log
 from .machine import Chance
 from .messages import (
+    AcceptAnswer,
+    AcceptRequest,
     AppendAnswer,
     AppendRequest,
+    Decided,
     DiskFull,
     Effect,
     Entry,
     Event,
     Flush,
+    Forward,
+    ForwardAnswer,
     Message,
     Persisted,
+    PrepareAnswer,
+    PrepareRequest,
     Received,
     Request,
+    StandNow,
     Start,
     Tick,
+    Vote,
     VoteAnswer,
     VoteRequest,
 )
@@ -49,18 +58,19 @@ class Node:
         configuration: Configuration,
         random: Chance,
         generation: int = 0,
-        vote: str | None = None,
+        vote: Vote = None,
         entries: Iterable[Entry] = (),
     ) -> None:
         log = Log(entries)
         self.state = State(configuration, random, log, generation, vote, durable_index=log.last_index)
+        membership.begin(self.state)
         # A node may have persisted entries of a generation whose number it never had to save by itself.
-        assert generation >= log.last_version()[0] or not configuration.fencing, "the log is ahead of the generation"
+        assert generation >= log.last_version()[0] or not configuration.fences, "the log is ahead of the generation"
 
-    def handle(self, event: Event, now_ns: int) -> list[Effect]:
+    def handle(self, event: Event, now_ns: int, wall_ns: int = 0) -> list[Effect]:
         """What is to be done, in order, because of this event."""
         state = self.state
-        state.now_ns = now_ns
+        state.now_ns, state.wall_ns = now_ns, wall_ns
         match event:
             case Received(source, message):
                 self._receive(source, message)
@@ -74,6 +84,7 @@ class Node:
                 self._persisted(generation, index)
             case Tick():
                 writes.expire(state)
+                forwarding.expire(state)
                 reads.expire(state)
                 election.tick(state)
             case Start():
@@ -90,13 +101,16 @@ class Node:
             own = min(state.heartbeat_deadline_ns, state.quorum_deadline_ns)
         else:
             own = state.election_deadline_ns
-        return min([own, *reads.next_deadline_ns(state), *writes.next_deadline_ns(state)])
+        own = min(own, transfer.next_deadline_ns(state), changes.next_deadline_ns(state))
+        return min(
+            [own, *reads.next_deadline_ns(state), *writes.next_deadline_ns(state), *forwarding.next_deadline_ns(state)]
+        )
 
     def wants_flush(self) -> bool:
         """Whether something is held back until the batch is over."""
         state = self.state
         return state.replication_due or (
-            bool(state.reads_next) and not state.reads_in_round and state.leads_and_knows()
+            bool(state.reads_next) and not state.reads_in_round and reads.may_start_round(state)
         )
 
     def _receive(self, source: str, message: Message) -> None:
@@ -107,19 +121,52 @@ class Node:
                 replication.on_append(self.state, source, message)
             case AppendAnswer():
                 replication.on_answer(self.state, source, message)
-            case VoteRequest() if self.state.configuration.election == "raft":
+                transfer.on_progress(self.state)
+                changes.on_progress(self.state)
+            case Forward():
+                forwarding.on_forward(self.state, source, message)
+            case ForwardAnswer():
+                forwarding.on_answer(self.state, message)
+            case _ if self.state.configuration.election != "none":
+                self._elect(source, message)
+
+    def _elect(self, source: str, message: Message) -> None:
+        """Votes of Raft's are trials only under `paxos`, and its ballots mean nothing under `raft`."""
+        by_paxos = self.state.configuration.election == "paxos"
+        match message:
+            case VoteRequest() if message.trial or not by_paxos:
                 election.on_vote_request(self.state, source, message)
-            case VoteAnswer() if self.state.configuration.election == "raft":
+            case VoteAnswer() if message.trial or not by_paxos:
                 election.on_vote_answer(self.state, source, message)
+            case StandNow():
+                election.on_stand_now(self.state, source, message)
+            case PrepareRequest() if by_paxos:
+                paxos.on_prepare(self.state, source, message)
+            case PrepareAnswer() if by_paxos:
+                paxos.on_prepare_answer(self.state, source, message)
+            case AcceptRequest() if by_paxos:
+                paxos.on_accept(self.state, source, message)
+            case AcceptAnswer() if by_paxos:
+                paxos.on_accept_answer(self.state, source, message)
+            case Decided() if by_paxos:
+                paxos.on_decided(self.state, message)
 
     def _ask(self, request: Request) -> None:
         match request.f:
             case "read":
                 reads.on_read(self.state, request)
             case "status":
-                answers.served(self.state, request.reference, "ok", status(self.state), self.state.log.last_version())
+                answers.served(
+                    self.state, request.reference, "ok", statuses.of(self.state), self.state.log.last_version()
+                )
+            case "transfer":
+                transfer.on_transfer(self.state, request)
+            case "add-node" | "remove-node":
+                changes.on_change(self.state, request)
+            case _ if self.state.configuration.forward and self.state.role != "leader":
+                forwarding.pass_on(self.state, request)
             case _:
-                writes.on_write(self.state, request)
+                writes.take(self.state, request.reference, writes.command_in(request))
 
     def _persisted(self, generation: int, index: int) -> None:
         """Entries up to here are durable, unless they were replaced since."""
@@ -132,28 +179,3 @@ class Node:
         elif state.answer_due:
             state.answer_due = state.durable_index < state.verified_index
             replication.acknowledge(state)
-
-
-def status(state: State) -> dict[str, Any]:
-    """What people and programs want to know of a node. Lag is in entries, `heard_ms` is how long ago."""
-    followers = {
-        name: {
-            "match_index": progress.match_index,
-            "lag": state.log.last_index - progress.match_index,
-            "heard_ms": (state.now_ns - progress.heard_ns) // MILLISECOND_NS,
-        }
-        for name, progress in state.followers.items()
-    }
-    return {
-        "role": state.role,
-        "generation": state.generation,
-        "leader": state.leader,
-        "ready": state.leads_and_knows(),
-        "applied": state.applied(),
-        "commit_index": state.commit_index,
-        "durable_index": state.durable_index,
-        "last_index": state.log.last_index,
-        "disk_full": state.disk_full,
-        "rolled_back": state.rolled_back,
-        "followers": followers,
-    }

@@ -18,7 +18,7 @@ The rules are Raft's (Ongaro and Ousterhout 2014, section 5.3), with these of ou
 
 from __future__ import annotations
 
-from . import answers, reads
+from . import answers, lease, membership, reads, rounds
 from .messages import Append, AppendAnswer, AppendRequest, Entry
 from .roles import become_follower, follow, restart_election_timer
 from .state import Progress, State
@@ -37,12 +37,15 @@ def append_as_leader(state: State, command: list[object] | None) -> Entry:
     entry = Entry(state.generation, state.log.last_index + 1, command)
     state.log.extend([entry])
     state.effects.append(Append([entry]))
+    membership.on_appended(state, [entry])
     state.replication_due = True
     return entry
 
 
 def broadcast(state: State) -> None:
-    """Send every follower what it lacks, or a heartbeat."""
+    """Send every follower what it lacks, or a heartbeat; in any case a new round's question."""
+    rounds.begin(state)
+    lease.renew(state)
     for name, progress in state.followers.items():
         _send_append(state, name, progress)
     state.replication_due = False
@@ -59,15 +62,18 @@ def flush(state: State) -> None:
 
 def on_answer(state: State, source: str, message: AppendAnswer) -> None:
     """A follower tells how far its log equals this leader's."""
-    fencing = state.configuration.fencing
+    fencing = state.configuration.fences
     if fencing and message.generation > state.generation:
         become_follower(state, message.generation, None)
         return
     if state.role != "leader" or (fencing and message.generation != state.generation):
         return
-    progress = state.followers[source]
+    progress = state.followers.get(source)
+    if progress is None:  # removed, and not told yet
+        return
     progress.heard_ns = state.now_ns
-    progress.round = max(progress.round, message.round)
+    rounds.on_answer(state, progress, message.round)
+    lease.renew(state)
     if message.matched:
         _on_matched(state, source, progress, min(message.index, state.log.last_index))
     else:
@@ -79,8 +85,8 @@ def advance_commit(state: State) -> None:
     """Commit, as leader, what enough nodes hold."""
     index = state.durable_index
     if state.configuration.replication != "async":
-        held = sorted([index, *(progress.match_index for progress in state.followers.values())])
-        index = held[-state.configuration.acknowledgements]
+        held = sorted(rounds.of_members(state, index, lambda progress: progress.match_index))
+        index = held[-state.configuration.acknowledgements(len(state.members))]
     if index > state.commit_index and state.log.generation_at(index) == state.generation:
         state.commit_index = index
         apply_committed(state)
@@ -115,7 +121,13 @@ def _send_append(state: State, to: str, progress: Progress) -> None:
     state.send(
         to,
         AppendRequest(
-            state.generation, state.log.generation_at(previous), previous, entries, state.commit_index, state.round
+            state.generation,
+            state.log.generation_at(previous),
+            previous,
+            entries,
+            state.commit_index,
+            state.round,
+            progress.vouched_round,
         ),
     )
     if not progress.probing:
@@ -129,16 +141,20 @@ def on_append(state: State, source: str, message: AppendRequest) -> None:
     """A leader sends entries or a heartbeat."""
     if not _accept_leader(state, source, message.generation):
         return
+    rounds.on_question(state, message.round)
     if not state.log.matches(message.previous_generation, message.previous_index):
         state.send(source, AppendAnswer(state.generation, False, _retry_after(state, message), message.round))
         return
     state.round_seen = max(state.round_seen, message.round)
     taken = _take_entries(state, message)
     commit_index = min(message.commit_index, state.verified_index)
+    if state.has_bug("apply-before-commit"):
+        commit_index = state.verified_index
     if commit_index > state.commit_index:
         state.commit_index = commit_index
         apply_committed(state)
-    if not taken:
+    rounds.on_vouched(state, message)
+    if not taken or state.has_bug("ack-on-receive"):
         acknowledge(state)
 
 
@@ -147,16 +163,20 @@ def acknowledge(state: State) -> None:
     if state.leader is None or state.role != "follower":
         return
     index = min(state.verified_index, state.durable_index)
+    if state.has_bug("ack-on-receive"):
+        index = state.verified_index
     state.send(state.leader, AppendAnswer(state.generation, True, index, state.round_seen))
 
 
 def _accept_leader(state: State, source: str, generation: int) -> bool:
     """Fencing: whether this generation's leader is to be obeyed."""
-    if state.configuration.fencing:
+    if state.configuration.fences:
         if generation < state.generation:
             state.send(source, AppendAnswer(state.generation, False, 0, 0))
             return False
-        assert generation > state.generation or state.role != "leader", f"two leaders in generation {generation}"
+        if generation == state.generation and state.role == "leader":
+            assert state.configuration.bug, f"two leaders in generation {generation}"
+            return False
     elif state.role == "leader":
         return False
     if generation > state.generation or state.role != "follower":
@@ -164,6 +184,7 @@ def _accept_leader(state: State, source: str, generation: int) -> bool:
     elif source != state.leader:
         follow(state, source)
     state.leader_heard_ns = state.now_ns
+    lease.promise(state)
     restart_election_timer(state)
     return True
 
@@ -179,7 +200,7 @@ def _take_entries(state: State, message: AppendRequest) -> bool:
     """Add what is new, if anything; where an entry disagrees, the leader is right and replaces all from there on."""
     known = message.previous_index
     for entry in message.entries:
-        if state.log.generation_at(entry.index) != entry.generation:
+        if state.log.generation_at(entry.index) != entry.generation and not _keeps_own(state, entry):
             break
         known = entry.index
     new = message.entries[known - message.previous_index :]
@@ -190,15 +211,22 @@ def _take_entries(state: State, message: AppendRequest) -> bool:
         _truncate_after(state, known)
     state.log.extend(new)
     state.effects.append(Append(new))
+    membership.on_appended(state, new)
     state.verified_index = state.log.last_index
     state.answer_due = True
     return True
+
+
+def _keeps_own(state: State, entry: Entry) -> bool:
+    """Whether a planted bug lets an entry stand that disagrees with the leader's."""
+    return state.has_bug("divergent-tail-kept") and entry.index <= state.log.last_index
 
 
 def _truncate_after(state: State, index: int) -> None:
     """Drop the divergent tail; take back what was applied of it (see the module docstring)."""
     lost = state.log.last_index - index
     state.log.truncate_after(index)
+    membership.on_truncated(state, index)
     state.durable_index = min(state.durable_index, index)
     state.verified_index = min(state.verified_index, index)
     state.commit_index = min(state.commit_index, index)
@@ -216,15 +244,17 @@ def _truncate_after(state: State, index: int) -> None:
 
 def apply_committed(state: State) -> None:
     """Apply up to the commit point, in order, and answer whoever waited for it."""
+    first = state.applied()[1] + 1
     while state.applied()[1] < state.commit_index:
         entry = state.log.entry(state.applied()[1] + 1)
+        if state.has_bug("reordered-apply") and state.role != "leader":
+            entry = entry._replace(command=state.log.entry(state.commit_index - (entry.index - first)).command)
         outcome = state.store.apply(entry)
         waiting = state.writes.pop(entry.index, None)
         if waiting is None:
             continue
         assert waiting.generation == entry.generation, f"a client waits for another entry at {entry.index}"
-        if outcome.done:
-            answers.served(state, waiting.reference, "ok", outcome.value, outcome.version)
-        else:
-            answers.served(state, waiting.reference, "mismatch", outcome.value, outcome.version)
+        answers.decided(state, waiting.reference, outcome)
+    rounds.on_applied(state)
     reads.on_applied(state)
+    membership.on_applied(state)

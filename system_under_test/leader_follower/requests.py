@@ -2,27 +2,22 @@
 
     {"id": 7, "f": "read", "key": "x", "mode": "session", "token": [2, 14]}
     {"id": 8, "f": "write", "key": "x", "value": 5}
-    {"id": 9, "f": "cas", "key": "x", "value": [5, 6]}
+    {"id": 9, "f": "increment", "key": "x", "value": 3, "session": [12, 1]}
     {"id": 10, "f": "status"}
 
-Keys are strings, whole numbers or null; values are JSON scalars. Answers: see `answers.py`; they carry the same id.
+Everything but reads and `status` goes through the log: see `commands.py` for what there is, and for keys and values;
+`session` is for requests that may be repeated (`sessions.py`). Answers: see `answers.py`; they carry the same id.
 """
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
+from .commands import ARGUMENTS, CHANGES, NUMBER_MAX, BadRequest, command_of, is_count, is_key
 from .messages import NOTHING, Request, Version
 from .reads import MODES
 
-STRING_CHARACTERS_MAX = 8192
-NUMBER_MAX = 1 << 63
-OPERATIONS = ("read", "write", "cas", "status")
-
-
-class BadRequest(Exception):  # noqa: N818 - it names what was asked, and is read as such
-    """A request that is refused, by one sentence."""
+OPERATIONS = ("read", "status", "transfer", *CHANGES, *ARGUMENTS)
 
 
 def request_id(frame: dict[str, Any]) -> int | None:
@@ -37,18 +32,17 @@ def parse_request(connection: int, frame: dict[str, Any]) -> Request:
     if number is None:
         raise BadRequest("id must be a whole number")
     f, key, value = frame.get("f"), frame.get("key"), frame.get("value")
-    if f not in OPERATIONS:
+    if not isinstance(f, str) or f not in OPERATIONS:
         raise BadRequest(f"f must be one of {', '.join(OPERATIONS)}")
-    if not (key is None or type(key) in (int, str)) or not _is_scalar(key):
+    if f in ARGUMENTS:
+        command_of(f, key, value)
+    elif not is_key(key):
         raise BadRequest("key must be a string, a whole number or null, and not huge")
-    if f == "write" and not _is_scalar(value):
-        raise BadRequest("value must be a JSON scalar, and not huge")
-    if f == "cas" and not (isinstance(value, list) and len(value) == 2 and all(map(_is_scalar, value))):
-        raise BadRequest("value must be [old, new], two JSON scalars, and not huge")
     mode = frame.get("mode", "leader")
     if mode not in MODES:
         raise BadRequest(f"mode must be one of {', '.join(MODES)}")
-    return Request((connection, number), str(f), key, value, str(mode), _token(frame.get("token")))
+    token, session = _token(frame.get("token")), _session(frame.get("session"))
+    return Request((connection, number), f, key, value, str(mode), token, session)
 
 
 def _token(value: Any) -> Version:
@@ -59,11 +53,9 @@ def _token(value: Any) -> Version:
     return (value[0], value[1])
 
 
-def _is_scalar(value: Any) -> bool:
-    if isinstance(value, str):
-        return len(value) <= STRING_CHARACTERS_MAX
-    if type(value) is int:
-        return abs(value) < NUMBER_MAX
-    if isinstance(value, float):
-        return math.isfinite(value)  # 1e999 is good JSON and reads as infinity, which is not
-    return value is None or isinstance(value, bool)
+def _session(value: Any) -> tuple[int, int] | None:
+    if value is None:
+        return None
+    if not isinstance(value, list) or len(value) != 2 or not all(map(is_count, value)):
+        raise BadRequest("session must be [session, number]")
+    return (value[0], value[1])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import answers
+from . import answers, transfer
 from .messages import SaveHardState
 from .state import NEVER_NS, State
 
@@ -10,7 +10,7 @@ from .state import NEVER_NS, State
 def become_follower(state: State, generation: int, leader: str | None) -> None:
     """Follow in `generation`, not below the present one; of a newer one, first forget the vote, durably."""
     assert generation >= state.generation, f"generation {generation} after {state.generation}"
-    if generation > state.generation:
+    if generation > state.generation or state.has_bug("vote-forgotten-on-step-down"):
         state.generation, state.vote = generation, None
         save_hard_state(state)
     if state.role == "leader":
@@ -26,6 +26,11 @@ def follow(state: State, leader: str | None) -> None:
         state.note(f"following {leader} in generation {state.generation}")
     state.leader = leader
     state.verified_index, state.answer_due, state.round_seen = 0, False, 0
+    state.rounds_heard.clear()
+    if leader is not None:
+        state.known_generation = state.generation
+        state.proposal = None
+        transfer.on_leader(state)
 
 
 def save_hard_state(state: State) -> None:
@@ -47,10 +52,16 @@ def _resign(state: State, leader: str | None) -> None:
     state.note(f"no longer leader of generation {state.generation}; {len(state.writes)} writes left open")
     state.leader = leader
     for write in state.writes.values():
-        answers.indeterminate(state, write.reference, "leader-changed")
+        answers.doubtful(state, write.reference, "leader-changed")
     for waiting in state.reads_next + state.reads_in_round:
         answers.refused(state, waiting.request.reference, "not-leader")
     state.writes, state.reads_next, state.reads_in_round = {}, [], []
     state.followers = {}
+    state.round_sent.clear()
+    state.log_ends.clear()
+    state.lease_until_ns, state.lease_released = -NEVER_NS, False
+    if state.joining is not None:
+        answers.refused(state, state.joining.reference, "leader-changed")
+        state.joining = None
     state.heartbeat_deadline_ns = state.quorum_deadline_ns = NEVER_NS
     state.replication_due = False

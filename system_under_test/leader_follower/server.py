@@ -17,6 +17,7 @@ import asyncio
 import errno
 from collections.abc import Mapping
 
+from .commands import BadRequest
 from .configuration import Configuration
 from .hard_state import load_hard_state, save_hard_state
 from .machine import Machine
@@ -38,7 +39,7 @@ from .messages import (
 )
 from .node import Node
 from .peers import PeerLink, patience_ns
-from .requests import BadRequest, parse_request, request_id
+from .requests import parse_request, request_id
 from .state import NEVER_NS
 from .wal import WriteAheadLog
 from .wire import READ_BYTES, BadFrame, Decoder, decode_message, encode, encode_message
@@ -68,10 +69,14 @@ class Server:
         self._machine = machine
         self._configuration = configuration
         self._address = addresses[configuration.name]
-        self._wal, entries = WriteAheadLog.open(machine.disk)
+        self._wal, entries = WriteAheadLog.open(machine.disk, keep_torn=configuration.has_bug("torn-tail-accepted"))
         if configuration.fsync != "never":
             self._wal.sync()
         generation, vote = load_hard_state(machine.disk)
+        if configuration.has_bug("vote-not-persisted"):
+            vote = None
+        if configuration.has_bug("generation-not-persisted"):
+            generation, vote = entries[-1].generation if entries else 0, None
         self._node = Node(configuration, machine.random, generation, vote, entries)
         patience = patience_ns(configuration.election_timeout_ms)
         self._links = {peer: PeerLink(addresses[peer], patience) for peer in configuration.peers}
@@ -119,7 +124,7 @@ class Server:
         if self._failed.done():
             return
         try:
-            for effect in self._node.handle(event, self._machine.monotonic_ns()):
+            for effect in self._node.handle(event, self._machine.monotonic_ns(), self._machine.wall_ns()):
                 self._carry_out(effect)
         except Exception as error:
             self._fail(error)
@@ -184,7 +189,8 @@ class Server:
         except OSError as error:
             self._disk_refused(error)
             return None
-        if last is not None and self._configuration.fsync == "always":
+        lazy = self._configuration.has_bug("ack-before-fsync")
+        if last is not None and self._configuration.fsync == "always" and not lazy:
             self._wal.sync()
         if self._disk_is_full:
             self._disk_is_full = False

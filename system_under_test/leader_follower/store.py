@@ -1,63 +1,135 @@
-"""Keys and values: what the log, applied in order, amounts to.
+"""The replicated state machine: what the log, applied in order, amounts to.
 
 >>> store = Store()
 >>> store.apply(Entry(1, 1, ["write", "x", 5]))
-Outcome(done=True, value=5, version=(1, 1))
+Outcome(error=None, value=5, version=(1, 1))
 >>> store.apply(Entry(1, 2, ["cas", "x", 4, 6]))
-Outcome(done=False, value=5, version=(1, 1))
+Outcome(error='mismatch', value=5, version=(1, 1))
 >>> store.read("x"), store.applied
 ((5, (1, 1)), (1, 2))
 
-A key that was never written reads as None, of version (0, 0). A compare-and-set is decided here, when its entry is
-applied, so that every node decides alike and a mismatch tells a value that was current at that point of the log.
+Keys hold objects (`objects.py`). A key that was never written reads as None, of version (0, 0). Every operation is
+decided here, when its entry is applied, so that every node decides alike, and what a refused one tells was current at
+that point of the log.
+
+A transaction is one entry: nothing can come between its parts, and where one part is refused none is done.
+
+`dump` and `load` carry the whole state, with the clients' sessions, as JSON-able data:
+
+>>> other = Store()
+>>> other.load(store.dump())
+>>> other.read("x"), other.applied
+((5, (1, 1)), (1, 2))
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+import json
+from typing import Any
 
-from .messages import NOTHING, Entry, Version
+from .commands import CHANGES
+from .messages import NOTHING, Command, Entry, Version
+from .objects import Object, Refused, change, kind_of, named
+from .sessions import Outcome, Sessions
 
+ANSWER_BYTES_MAX = 768 * 1024
+"""The most that a transaction may have read, as JSON, so that its answer fits into a frame."""
+MICRO_WRITES = {"w": "write", "append": "append"}
 
-class Outcome(NamedTuple):
-    """Of an applied entry: whether it wrote, and the key's value and version as they now are."""
-
-    done: bool
-    value: Any
-    version: Version
+Objects = dict[tuple[str, Any], Object]
 
 
 class Store:
-    """The replicated state machine."""
+    """Objects by key, and sessions."""
 
     def __init__(self) -> None:
-        self._cells: dict[tuple[str, Any], tuple[Any, Version]] = {}
+        self._objects: Objects = {}
+        self.sessions = Sessions()
         self.applied: Version = NOTHING
         """Name of the last applied entry."""
 
     def read(self, key: Any) -> tuple[Any, Version]:
-        """The key's value, and the entry that wrote it."""
-        return self._cells.get(_cell(key), (None, NOTHING))
+        """The key's value, and the entry that changed it last."""
+        found = self._objects.get(named(key))
+        return (None, NOTHING) if found is None else (found.render(), found.version)
 
     def apply(self, entry: Entry) -> Outcome:
         """Apply the next entry of the log."""
         assert entry.index == self.applied[1] + 1, f"entry {entry.index} applied after {self.applied}"
         self.applied = entry.version()
-        if entry.command is None:
-            return Outcome(True, None, NOTHING)
-        f, key, *arguments = entry.command
-        if f == "cas":
-            current, version = self.read(key)
-            if not same(current, arguments[0]):
-                return Outcome(False, current, version)
-        self._cells[_cell(key)] = (arguments[-1], self.applied)
-        return Outcome(True, arguments[-1], self.applied)
+        if entry.command is None or entry.command[0] != "once":
+            return self._decide(entry.command)
+        _, session, number, command = entry.command
+        outcome = self.sessions.recall(session, number)
+        if outcome is None:
+            outcome = self._decide(command)
+            self.sessions.remember(session, number, outcome)
+        return outcome
+
+    def dump(self) -> dict[str, Any]:
+        """The whole state as JSON-able data; equal states give equal data."""
+        return {
+            "applied": list(self.applied),
+            "objects": [[name[1], *self._objects[name].dump()] for name in sorted(self._objects)],
+            "sessions": self.sessions.dump(),
+        }
+
+    def load(self, data: dict[str, Any]) -> None:
+        """Become the state that `dump` gave."""
+        generation, index = data["applied"]
+        self.applied = (generation, index)
+        self._objects = {named(key): Object.load(parts) for key, *parts in data["objects"]}
+        self.sessions.load(data["sessions"])
+
+    def _decide(self, command: Command) -> Outcome:
+        """Carry out a command as the entry that was applied last."""
+        if command is None or command[0] in CHANGES:
+            return Outcome(None, None, NOTHING)
+        f, key, *arguments = command
+        if f == "txn":
+            return self._transact(arguments[0])
+        if f == "open":
+            self.sessions.open(self.applied[1])
+            return Outcome(None, self.applied[1], self.applied)
+        if f == "delete":
+            self._objects[named(key)] = Object(version=self.applied)
+            return Outcome(None, None, self.applied)
+        try:
+            return Outcome(None, _carry_out(self._objects, f, key, arguments, self.applied), self.applied)
+        except Refused as refusal:
+            found = self._objects.get(named(key))
+            return Outcome(refusal.error, refusal.value, NOTHING if found is None else found.version)
+
+    def _transact(self, parts: list[list[Any]]) -> Outcome:
+        """Do all parts on copies, and keep these when none was refused."""
+        written = {named(key) for f, key, _ in parts if f != "r"}
+        staged = {name: self._objects[name].copy() for name in written if name in self._objects}
+        filled = []
+        try:
+            for f, key, value in parts:
+                if f == "r":
+                    found = (staged if named(key) in written else self._objects).get(named(key))
+                    filled.append([f, key, None if found is None else found.render()])
+                else:
+                    _carry_out(staged, MICRO_WRITES[f], key, [value], self.applied)
+                    filled.append([f, key, value])
+            if len(json.dumps(filled, separators=(",", ":"))) > ANSWER_BYTES_MAX:
+                raise Refused("too-large")
+        except Refused as refusal:
+            return Outcome(refusal.error, None, self.applied)
+        self._objects.update(staged)
+        return Outcome(None, filled, self.applied)
 
 
-def same(one: Any, other: Any) -> bool:
-    """Equality as JSON has it: true is not 1, and 1 is not 1.0."""
-    return type(one) is type(other) and bool(one == other)
-
-
-def _cell(key: Any) -> tuple[str, Any]:
-    return (type(key).__name__, key)
+def _carry_out(objects: Objects, f: str, key: Any, arguments: list[Any], version: Version) -> Any:
+    """One operation on one key of `objects`; Refused leaves them as they were."""
+    name, kind = named(key), kind_of(f)
+    target = objects.get(name)
+    if target is None or (target.kind != kind and target.is_null()):
+        target = Object(kind)
+    if target.kind != kind:
+        raise Refused("wrong-type")
+    value = change(target, f, arguments, version[1])
+    target.version = version
+    objects[name] = target
+    return value

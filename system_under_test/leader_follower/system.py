@@ -12,9 +12,10 @@ from harness.errors import SetupError
 from harness.protocols import Client, Cluster, Machine, Option
 
 from .client import StoreClient
+from .commands import ARGUMENTS
 from .configuration import CHOICES, Configuration
 from .connection import ask_once
-from .reads import MODES
+from .promises import PROMISES
 from .server import serve
 
 STATUS_TIMEOUT_S = 0.25
@@ -23,29 +24,44 @@ DATA_FOLDER = "/var/lib/splitbrain"
 CODE_FOLDER = "/opt/splitbrain"
 HARNESS_FILES = ("__init__.py", "clock.py", "disk.py", "streams.py")
 """What the server's `__main__` takes from the harness; these import nothing but the standard library."""
-CLIENT_FILES = ("client.py", "connection.py", "system.py")
+CLIENT_FILES = ("client.py", "connection.py", "system.py", "promises.py", "statements.py")
 
 OPTIONS = (
     Option("replication", "quorum", "whose disks hold a write before it is acknowledged", CHOICES["replication"]),
     Option("election", "raft", "how leaders are chosen; none: the first node leads for ever", CHOICES["election"]),
-    Option("read", "leader", "how reads are served", MODES),
+    Option(
+        "lease", "off", "whether followers promise the leader not to elect another, on which clock", CHOICES["lease"]
+    ),
+    Option("read", "leader", "how reads are served", CHOICES["read"]),
     Option("fsync", "always", "when the log is synced to disk", CHOICES["fsync"]),
     Option("fencing", True, "refuse replication messages of older generations"),
     Option("heartbeat_ms", 50, "longest silence of a leader"),
     Option("election_timeout_ms", 300, "shortest silence after which a follower stands for election"),
     Option("fsync_interval_ms", 100, "time between syncs with --fsync interval"),
     Option("wait_ms", 1000, "how long a request may wait inside a node"),
+    Option("lease_ms", 250, "how long a follower elects nobody after it heard the leader"),
+    Option(
+        "drift_ppm", 1000, "how wrong the rate of a clock may be, in millionths; the leader's lease is shorter by it"
+    ),
+    Option("max_lag_ms", 500, "how far behind a node may be that serves --read bounded"),
+    Option("snapshot_entries", 0, "applied entries between two snapshots; 0: none"),
+    Option("segment_bytes", 16 << 20, "size at which the log begins a new segment"),
+    Option("members", "", "the nodes to begin with, with commas; the others wait to be added; empty: all"),
+    Option("forward", False, "followers pass requests on to the leader instead of refusing them with its name"),
+    Option("exactly_once", False, "a repeated request is recognised by its id and not applied twice"),
+    Option("bug", "", "planted bugs, names with commas: see `splitbrain bugs --list`"),
 )
 
 
 class LeaderFollower:
-    """Implements `System`, `Simulated` and `Packaged` of `harness.protocols`."""
+    """Implements `System`, `Simulated` and `Packaged` of `harness.protocols`, `Promising` of `harness.matrix`."""
 
     name = "leader-follower"
-    operations = frozenset({"read", "write", "cas"})
+    operations = frozenset({"read", *ARGUMENTS}) - {"open"}
     options = OPTIONS
     port = 7000
     image = "splitbrain-leader-follower"
+    promises = PROMISES
 
     def client(self, cluster: Cluster, home: str, options: Mapping[str, Any], seed: int) -> Client:
         """One session at `home`; it has no use for randomness."""
@@ -99,7 +115,7 @@ class LeaderFollower:
         command = ["env", f"PYTHONPATH={CODE_FOLDER}", "python3", "-m", "system_under_test.leader_follower"]
         command += ["--node", node, "--peers", peers, "--data", DATA_FOLDER]
         for option in OPTIONS:
-            if option.name != "read" and option.name in options:
+            if option.name in options:
                 value = options[option.name]
                 text = str(value).lower() if isinstance(value, bool) else str(value)
                 command += [f"--{option.name.replace('_', '-')}", text]

@@ -80,8 +80,13 @@ class WriteAheadLog:
         operating system's memory, and a power cut could still take it: so the server syncs once when it starts."""
 
     @classmethod
-    def open(cls, disk: Disk, segment_bytes: int = SEGMENT_BYTES) -> tuple[WriteAheadLog, list[Entry]]:
-        """Read all segments, cut a torn tail, and be ready to append; CorruptLog where that would lose more."""
+    def open(
+        cls, disk: Disk, segment_bytes: int = SEGMENT_BYTES, *, keep_torn: bool = False
+    ) -> tuple[WriteAheadLog, list[Entry]]:
+        """Read all segments, cut a torn tail, and be ready to append; CorruptLog where that would lose more.
+
+        With `keep_torn` (a planted bug) the tail stays where it is.
+        """
         names = [name for name in disk.list() if name.startswith(PREFIX)]
         entries: list[Entry] = []
         size = 0
@@ -90,7 +95,7 @@ class WriteAheadLog:
                 raise CorruptLog(f"segment {_segment(position + 1)} of the log is missing")
             data = disk.read(name)
             size = _read_segment(name, data, entries)
-            if size < len(data):
+            if size < len(data) and not keep_torn:
                 _refuse_unless_torn(name, data, size, last=position == len(names) - 1)
                 disk.truncate(name, size)
                 disk.sync(name)

@@ -11,9 +11,25 @@ from __future__ import annotations
 
 import json
 import struct
-from typing import Any
+from typing import Any, get_origin, get_type_hints
 
-from .messages import AppendAnswer, AppendRequest, Entry, Message, VoteAnswer, VoteRequest
+from .commands import is_command
+from .messages import (
+    AcceptAnswer,
+    AcceptRequest,
+    AppendAnswer,
+    AppendRequest,
+    Decided,
+    Entry,
+    Forward,
+    ForwardAnswer,
+    Message,
+    PrepareAnswer,
+    PrepareRequest,
+    StandNow,
+    VoteAnswer,
+    VoteRequest,
+)
 
 LENGTH = struct.Struct(">I")
 FRAME_BYTES_MAX = 1 << 20
@@ -22,14 +38,19 @@ READ_BYTES = 1 << 16
 _KINDS: dict[str, type[Any]] = {
     "vote?": VoteRequest,
     "vote!": VoteAnswer,
+    "prepare?": PrepareRequest,
+    "prepare!": PrepareAnswer,
+    "accept?": AcceptRequest,
+    "accept!": AcceptAnswer,
+    "decided": Decided,
+    "stand": StandNow,
     "append?": AppendRequest,
     "append!": AppendAnswer,
+    "forward?": Forward,
+    "forward!": ForwardAnswer,
 }
 _FIELDS: dict[str, tuple[type, ...]] = {
-    "vote?": (int, int, int, bool),
-    "vote!": (int, bool, bool),
-    "append?": (int, int, int, list, int, int),
-    "append!": (int, bool, int, int),
+    name: tuple(get_origin(hint) or hint for hint in get_type_hints(kind).values()) for name, kind in _KINDS.items()
 }
 _NAMES = {kind: name for name, kind in _KINDS.items()}
 
@@ -39,9 +60,10 @@ class BadFrame(Exception):  # noqa: N818 - it names what was read, and is read a
 
 
 def encode(value: Any) -> bytes:
-    """One frame."""
-    payload = json.dumps(value, separators=(",", ":")).encode()
-    assert len(payload) <= FRAME_BYTES_MAX, f"a frame of {len(payload)} bytes"
+    """One frame; ValueError if there is none for this."""
+    payload = json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
+    if len(payload) > FRAME_BYTES_MAX:
+        raise ValueError(f"a frame of {len(payload)} bytes; the most is {FRAME_BYTES_MAX}")
     return LENGTH.pack(len(payload)) + payload
 
 
@@ -87,6 +109,8 @@ def decode_message(value: list[Any]) -> tuple[str, Message]:
     message: Message = _KINDS[kind](*fields)
     if isinstance(message, AppendRequest):
         message = message._replace(entries=_entries(message.entries, message.previous_index))
+    elif isinstance(message, Forward) and not is_command(message.command):
+        raise BadFrame("a command passed on that is none")
     return source, message
 
 
@@ -95,16 +119,10 @@ def _entries(values: list[Any], previous_index: int) -> list[Entry]:
     for index, value in enumerate(values, previous_index + 1):
         if not isinstance(value, list) or len(value) != 3 or type(value[0]) is not int or value[1] != index:
             raise BadFrame(f"no entry {index}")
-        if not _is_command(value[2]):
+        if not is_command(value[2]):
             raise BadFrame(f"entry {index} has no command")
         entries.append(Entry(value[0], index, value[2]))
     return entries
-
-
-def _is_command(value: Any) -> bool:
-    if value is None:
-        return True
-    return isinstance(value, list) and bool(value) and {"write": 3, "cas": 4}.get(str(value[0])) == len(value)
 
 
 def _parse(payload: bytes) -> Any:

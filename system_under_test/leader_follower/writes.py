@@ -1,34 +1,45 @@
-"""Writes and compare-and-sets: into the leader's log, and answered when their entry is applied."""
+"""Commands of clients: into the leader's log, and answered when their entry is applied."""
 
 from __future__ import annotations
 
-from . import answers, replication
-from .messages import Request
+from typing import Any
+
+from . import answers, replication, shortcuts
+from .commands import command_of, once
+from .messages import Reference, Request
 from .state import State, WaitingWrite
 
 WAITING_WRITES = 4096
 
 
-def on_write(state: State, request: Request) -> None:
+def command_in(request: Request) -> list[Any]:
+    """The command that a client's request asks for."""
+    return once(request.session, command_of(request.f, request.key, request.value))
+
+
+def take(state: State, reference: Reference, command: list[Any]) -> None:
     """Append to the log and let the client wait, or refuse before anything is done."""
     if state.role != "leader":
-        answers.refused(state, request.reference, "not-leader")
+        answers.refused(state, reference, "not-leader")
+    elif state.transfer is not None:
+        answers.refused(state, reference, "transferring")
     elif state.disk_full:
-        answers.refused(state, request.reference, "disk-full")
+        answers.refused(state, reference, "disk-full")
     elif len(state.writes) >= WAITING_WRITES:
-        answers.refused(state, request.reference, "busy")
+        answers.refused(state, reference, "busy")
     else:
-        arguments = [request.value] if request.f == "write" else list(request.value)
-        entry = replication.append_as_leader(state, [request.f, request.key, *arguments])
+        command = shortcuts.taken(state, command)
+        entry = replication.append_as_leader(state, command)
         deadline_ns = state.now_ns + state.configuration.wait_ns
-        state.writes[entry.index] = WaitingWrite(deadline_ns, entry.generation, request.reference)
+        if not shortcuts.answered(state, reference, entry):
+            state.writes[entry.index] = WaitingWrite(deadline_ns, entry.generation, reference)
 
 
 def expire(state: State) -> None:
     """Tell clients that waited too long that their write is in the log, but not known to be committed."""
     while state.writes and (deadline_ns := next_deadline_ns(state)) and deadline_ns[0] <= state.now_ns:
         waiting = state.writes.pop(next(iter(state.writes)))
-        answers.indeterminate(state, waiting.reference, "not-replicated")
+        answers.doubtful(state, waiting.reference, "not-replicated")
 
 
 def next_deadline_ns(state: State) -> list[int]:

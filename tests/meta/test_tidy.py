@@ -46,6 +46,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "harness.clock",
         "harness.errors",
         "harness.history",
+        "harness.matrix",
         "harness.op",
         "harness.plan",
         "harness.result",

@@ -12,6 +12,7 @@ from __future__ import annotations
 import heapq
 from random import Random
 
+from system_under_test.leader_follower import lease
 from system_under_test.leader_follower.configuration import Configuration
 from system_under_test.leader_follower.messages import (
     Append,
@@ -45,13 +46,34 @@ class Host:
         self.flush_due = self.sync_due = False
         self.tick_due_ns = None
         self.paused_until = 0
+        self.rate, self.wall_offset_ns = 1.0, 0
+
+    def clocks(self, now: int) -> tuple[int, int]:
+        """Monotonic and wall clock of this computer at a true time."""
+        return int(now * self.rate), int(now * self.rate) + self.wall_offset_ns
 
 
 class Pump:
-    """`Pump(seed).run()` raises AssertionError where a promise is broken."""
+    """`Pump(seed).run()` raises AssertionError where a promise is broken.
 
-    def __init__(self, seed: int, nodes: int = 3, safe: bool = True, crashes: bool = True, **options) -> None:
+    `drift` is how wrong clocks run at most, `jumps` how far wall clocks jump, `changes` whether clients change the
+    membership and have leaders replaced, `modes` what they do else.
+    """
+
+    def __init__(
+        self,
+        seed: int,
+        nodes: int = 3,
+        safe: bool = True,
+        crashes: bool = True,
+        drift: float = 0.0,
+        jumps_ms: int = 0,
+        changes: bool = False,
+        modes: tuple[str, ...] = ("write", "write", "cas", "leader", "session"),
+        **options,
+    ) -> None:
         self.random = Random(seed)
+        self.jumps_ms, self.changes, self.modes = jumps_ms, changes, modes
         self.names = tuple(f"n{i + 1}" for i in range(nodes))
         self.safe, self.crashes = safe, crashes
         self.hosts = {
@@ -72,6 +94,10 @@ class Pump:
         self.seen_floor: dict[str, tuple[int, int]] = {}
         self.refused_values: set[int] = set()
         self.next_reference = 0
+        self.floors: list[tuple[int, str, tuple[int, int]]] = []
+        self.held = self.changed = 0
+        for host in self.hosts.values() if drift else ():
+            host.rate = 1 + self.random.choice([-drift, drift])
         for name in self.names:
             self.start(name)
 
@@ -128,12 +154,17 @@ class Pump:
             leading = [n for n, host in self.hosts.items() if host.node and host.node.state.role == "leader"]
             name = self.random.choice(leading or self.names)
             self.hosts[name].paused_until = self.now + self.random.randrange(100, 700) * MS
+        if self.jumps_ms:
+            host = self.hosts[self.random.choice(self.names)]
+            host.wall_offset_ns = self.random.randrange(-self.jumps_ms, self.jumps_ms) * MS
         self.after(self.random.randrange(100, 900) * MS, self.new_blow)
 
     def client(self, end: int) -> None:
         if self.now >= end:
             return
-        self.ask(self.random.choice(self.names), self.random.choice(["write", "write", "cas", "leader", "session"]))
+        self.ask(self.random.choice(self.names), self.random.choice(self.modes))
+        if self.changes and self.random.random() < 0.1:
+            self.ask_change()
         self.after(self.random.randrange(1, 30) * MS, self.client, end)
 
     # ── hosts ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -164,7 +195,7 @@ class Pump:
             self.after(host.paused_until - self.now, self.handle_if, name, host.life, event)
             return
         before = host.node.state.applied()[1]
-        effects = host.node.handle(event, self.now)
+        effects = host.node.handle(event, *host.clocks(self.now))
         self.watch(name, before)
         for effect in effects:
             if not isinstance(effect, Note) and self.random.random() < self.crash:
@@ -200,7 +231,7 @@ class Pump:
         due = host.node.next_deadline_ns()
         if host.tick_due_ns is None or due < host.tick_due_ns:
             host.tick_due_ns = due
-            self.after(max(0, due - self.now), self.tick, name, host.life, due)
+            self.after(max(0, int(due / host.rate) + (host.rate != 1) - self.now), self.tick, name, host.life, due)
 
     def deliver(self, source: str, to: str, message) -> None:
         if (source, to) not in self.cuts:
@@ -241,10 +272,19 @@ class Pump:
         value = reference if f == "write" else [old, reference]
         token = max(self.applied.values(), default=(0, 0)) if what == "session" and self.safe else (0, 0)
         asked = {"f": f, "key": key, "value": value, "token": token, "floor": self.seen_floor.get(key, (0, 0))}
-        self.asked[reference] = asked | {"mode": what}
+        self.asked[reference] = asked | {"mode": what, "home": name}
         mode = what if f == "read" else "leader"
         self.handle(name, Request((0, reference), f, key, value, mode, token))
         return reference
+
+    def ask_change(self) -> None:
+        """Have a node added, removed, or made the leader, by whoever leads."""
+        leading = [n for n, host in self.hosts.items() if host.node and host.node.state.role == "leader"]
+        f = self.random.choice(["add-node", "remove-node", "transfer"])
+        self.next_reference += 1
+        self.asked[self.next_reference] = {"f": f, "key": "", "mode": f, "floor": (0, 0)}
+        request = Request((0, self.next_reference), f, self.random.choice(self.names))
+        self.handle(self.random.choice(leading or self.names), request)
 
     def hear(self, reference: int, answer: dict) -> None:
         asked = self.asked[reference]
@@ -255,11 +295,27 @@ class Pump:
             self.refused_values.add(reference)
         if not self.safe or answer["status"] not in ("ok", "mismatch"):
             return
+        if asked["f"] not in ("read", "write", "cas"):
+            self.changed += 1
+            return
         if asked["f"] == "read" and asked["mode"] == "session":
             assert answer["applied"] >= asked["token"], "a token was not honoured"
             return
+        if asked["mode"] == "bounded":
+            self.check_bound(asked["key"], answer)
+            return
+        if asked["mode"] in ("follower", "leader-local"):
+            return
         assert answer["version"] >= asked["floor"], f"stale: {answer} to {asked}"
         self.seen_floor[asked["key"]] = max(self.seen_floor.get(asked["key"], (0, 0)), answer["version"])
+        self.floors.append((self.now, asked["key"], answer["version"]))
+
+    def check_bound(self, key: str, answer: dict) -> None:
+        """What was told more than the bound ago has to be there; clocks that run fast shorten the bound."""
+        configuration = self.hosts[self.names[0]].configuration
+        since = self.now - configuration.max_lag_ms * MS * max(1 / host.rate for host in self.hosts.values())
+        owed = [version for at, about, version in self.floors if about == key and at < since]
+        assert answer["version"] >= max(owed, default=(0, 0)), f"beyond the bound: {answer}"
 
     # ── watching ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -278,6 +334,7 @@ class Pump:
                 assert self.committed_in[index] > state.generation or log.generation_at(index) == version[0], (
                     f"leader completeness: {version} is missing"
                 )
+        self.watch_leases()
         if not self.safe:
             return
         assert state.rolled_back == 0, "state machine safety: something applied was taken back"
@@ -286,11 +343,24 @@ class Pump:
             assert self.applied.setdefault(index, version) == version, f"state machine safety at {index}"
             self.committed_in.setdefault(index, state.generation)
 
+    def watch_leases(self) -> None:
+        """At no moment, by the time that no node knows, do two hold a lease."""
+        holders = []
+        for name, host in self.hosts.items():
+            if host.node is not None:
+                state = host.node.state
+                state.now_ns, state.wall_ns = host.clocks(self.now)
+                if lease.holds(state):
+                    holders.append(name)
+        self.held += len(holders)
+        assert len(holders) <= 1, f"{holders} both hold a lease"
+
     def check_end(self) -> None:
         """After the calm: one leader, equal logs, every acknowledged write there, no refused one."""
         states = [host.node.state for host in self.hosts.values()]
         leaders = [state.configuration.name for state in states if state.role == "leader"]
         assert len(leaders) == 1, f"{leaders} lead"
+        states = [self.hosts[name].node.state for name in self.hosts[leaders[0]].node.state.members]
         assert len({(s.log.last_version(), s.applied()) for s in states}) == 1, "logs differ after the calm"
         present = {self.value(entry) for entry in self.entries_of(states[0])}
         assert not present & self.refused_values, "a refused write is in the log"
@@ -301,8 +371,9 @@ class Pump:
 
     def lost(self) -> list[dict]:
         """Acknowledged writes that the first node's log does not have."""
-        log = self.hosts[self.names[0]].node.state.log
-        written = [told for told in self.told if told["f"] != "read" and told["status"] == "ok"]
+        logs = [host.node.state.log for host in self.hosts.values()]
+        log = logs[0] if not self.changes else max(logs, key=lambda log: log.last_version())
+        written = [told for told in self.told if told["f"] in ("write", "cas") and told["status"] == "ok"]
         return [told for told in written if not log.matches(*told["version"])]
 
     @staticmethod

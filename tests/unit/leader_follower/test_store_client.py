@@ -1,64 +1,14 @@
 """What the client concludes, and that it never sends twice what may have been done."""
 
 import asyncio
-import contextlib
 import json
 
 import pytest
-from loopback import do, free_addresses
+from loopback import do
+from scripted_nodes import HANG_UP, NONSENSE, OK, SILENCE, Script
 
 from system_under_test.leader_follower.client import StoreClient
-from system_under_test.leader_follower.wire import Decoder, encode
-
-HANG_UP, SILENCE, NONSENSE = "hang up", "silence", "nonsense"
-OK = {"status": "ok", "value": 5, "version": [2, 7], "applied": [2, 9]}
-
-
-class Script:
-    """Nodes that answer as told; `heard` lists (node, request) in order of arrival."""
-
-    def __init__(self, answers, up=("n1", "n2", "n3")):
-        self.nodes = ("n1", "n2", "n3")
-        self.addresses = free_addresses(self.nodes)
-        self.answers, self.up = answers, up
-        self.heard = []
-
-    def address(self, node):
-        return self.addresses[node]
-
-    async def __aenter__(self):
-        self.writers = []
-        self.servers = [await asyncio.start_server(self.node(name), *self.addresses[name]) for name in self.up]
-        return self
-
-    async def __aexit__(self, *error):
-        for server in self.servers:
-            server.close()
-        for writer in self.writers:
-            writer.transport.abort()
-        await asyncio.sleep(0.01)
-
-    def node(self, name):
-        async def serve(reader, writer):
-            self.writers.append(writer)
-            decoder = Decoder()
-            with contextlib.suppress(OSError):
-                while data := await reader.read(65536):
-                    for request in decoder.feed(data):
-                        self.heard.append((name, request))
-                        self.answer(name, request, writer)
-            writer.close()
-
-        return serve
-
-    def answer(self, name, request, writer):
-        answer = self.answers[name] if isinstance(self.answers, dict) and name in self.answers else self.answers
-        if answer == HANG_UP:
-            writer.close()
-        elif answer == NONSENSE:
-            writer.write(b"\xff\xff\xff\xff")
-        elif answer != SILENCE:
-            writer.write(encode({"id": request["id"], "node": name, **answer}))
+from system_under_test.leader_follower.wire import encode
 
 
 def told(answers, f="write", value=1, up=("n1", "n2", "n3"), options=None, node=None, ops=1):
@@ -194,11 +144,57 @@ def test_cancelled_in_the_middle_it_closes_at_once():
 
 
 def test_what_the_store_does_not_know_is_refused_before_anything_is_sent():
-    (op,), heard = told(OK, "append")
-    assert (op.type, op.error) == ("fail", "bad-request: this store has no operation 'append'")
+    (op,), heard = told(OK, "format")
+    assert (op.type, op.error) == ("fail", "bad-request: this store has no operation 'format'")
     assert heard == []
 
 
 def test_requests_are_what_the_module_says():
     _, heard = told(OK, "cas", [1, 2])
     assert json.loads(json.dumps(heard[0][1])) == {"id": 1, "f": "cas", "key": "x", "value": [1, 2]}
+
+
+@pytest.mark.parametrize(
+    ("f", "value", "told_value"),
+    [
+        ("increment", 1, 5),
+        ("dequeue", None, 5),
+        ("acquire", "me", 5),
+        ("txn", [["r", "x", None]], 5),
+        ("append", 1, 1),
+        ("add", 1, 1),
+        ("enqueue", 1, 1),
+        ("release", 7, 7),
+        ("delete", None, None),
+    ],
+)
+def test_what_the_store_found_is_the_value_and_what_it_was_given_stays(f, value, told_value):
+    (op,), _ = told(OK, f, value)
+    assert (op.type, op.value, op.version) == ("ok", told_value, (2, 7))
+
+
+@pytest.mark.parametrize(("f", "error"), [("dequeue", "empty"), ("acquire", "held"), ("release", "not-holder")])
+def test_what_the_log_decided_against_failed_for_good(f, error):
+    answer = {"status": "failed", "error": error, "value": None, "version": [2, 7], "applied": [2, 9]}
+    (op,), heard = told(answer, f, "me" if f == "acquire" else 7 if f == "release" else None)
+    assert (op.type, op.error, op.version, len(heard)) == ("fail", error, (2, 7), 1)
+
+
+@pytest.mark.parametrize("broken", [{"version": None}, {"version": [1]}, {"applied": "x"}])
+def test_an_answer_that_makes_no_sense_leaves_a_write_open(broken):
+    assert [op.error for op in told(OK | broken)[0]] == ["bad-answer"]
+    assert told(OK | broken)[0][0].type == "info"
+    assert told(OK | broken, "read", None)[0][0].type == "fail"
+
+
+@pytest.mark.parametrize("value", ["x" * (1 << 20), float("nan")])
+def test_what_fits_into_no_frame_is_refused_before_anything_is_sent(value):
+    (op,), heard = told(OK, value=value)
+    assert (op.type, heard) == ("fail", [])
+    assert op.error.startswith("bad-request: ")
+
+
+def test_with_forwarding_writes_stay_at_home_though_the_leader_is_known():
+    ops, heard = told(OK | {"node": "n3"}, ops=2, options={"forward": True})
+    assert [op.type for op in ops] == ["ok", "ok"]
+    assert [node for node, _ in heard] == ["n1", "n1"]

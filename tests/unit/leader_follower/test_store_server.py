@@ -15,6 +15,8 @@ from memory_disk import MemoryDisk
 from harness.clock import monotonic_ns
 from harness.disk import RealDisk
 from harness.errors import SetupError
+from system_under_test.leader_follower.connection import Connection, Lost
+from system_under_test.leader_follower.objects import OBJECT_BYTES_MAX
 from system_under_test.leader_follower.system import SYSTEM
 from system_under_test.leader_follower.wal import CorruptLog
 
@@ -135,6 +137,73 @@ def test_nonsense_on_the_port_is_cut_off_and_hurts_nobody():
             client = cluster.client()
             assert (await do(client, "write", value=1)).type == "ok"
             await client.close()
+
+    asyncio.run(run())
+
+
+WRONG = (
+    {"f": "increment", "key": "x", "value": "1"},
+    {"f": "txn", "value": [["w", "x"]]},
+    {"f": "txn", "key": "x", "value": [["w", "x", 1]]},
+    {"f": "acquire", "key": "x", "value": 5},
+    {"f": "release", "key": "x", "value": "alice"},
+    {"f": "dequeue", "key": "x", "value": 1},
+    {"f": "append", "key": "x", "value": [1]},
+    {"f": "write", "key": "x", "value": 1, "session": [1]},
+    {"f": "once", "key": "x", "value": 1},
+    {"f": None},
+    {},
+)
+
+
+def test_what_has_a_wrong_shape_is_refused_one_by_one_and_the_connection_goes_on():
+    async def run():
+        async with LoopCluster(count=1) as cluster:
+            connection = await Connection.open(cluster.address("n1"), 2)
+            for request in WRONG:
+                answer = await connection.ask(request)
+                assert (answer["status"], answer["error"].split(":")[0]) == ("refused", "bad-request"), request
+            assert (await connection.ask({"f": "increment", "key": "x", "value": 1}))["value"] == 1
+            connection.close()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("nonsense", [b"\xff\xff\xff\xff", b"\x00\x00\x00\x02[]", b"\x00\x00\x00\x05[NaN]"])
+def test_a_malformed_frame_closes_the_connection_that_it_came_on_and_no_other(nonsense):
+    async def run():
+        async with LoopCluster(count=1) as cluster:
+            good, bad = [await Connection.open(cluster.address("n1"), 2) for _ in range(2)]
+            for connection in (good, bad):
+                assert (await connection.ask({"f": "enqueue", "key": "x", "value": 1}))["status"] == "ok"
+            bad._writer.write(nonsense)
+            with pytest.raises(Lost):
+                await bad.ask({"f": "dequeue", "key": "x"})
+            assert [(await good.ask({"f": "dequeue", "key": "x"}))["status"] for _ in range(3)] == [
+                "ok",
+                "ok",
+                "failed",
+            ]
+            good.close()
+
+    asyncio.run(run())
+
+
+def test_the_largest_object_and_the_largest_transaction_fit_into_an_answer():
+    async def run():
+        async with LoopCluster(count=1) as cluster:
+            connection = await Connection.open(cluster.address("n1"), 2)
+            request = {"f": "append", "key": "x", "value": "\N{GRINNING FACE}" * 2000}
+            while (answer := await connection.ask(request))["status"] == "ok":
+                pass
+            assert answer["error"] == "too-large"
+            held = (await connection.ask({"f": "read", "key": "x"}))["value"]
+            assert OBJECT_BYTES_MAX - 24_010 < len(json.dumps(held)) <= OBJECT_BYTES_MAX + len(held)
+            transaction = {"f": "txn", "value": [["r", "x", None]]}
+            answer = await connection.ask(transaction | {"value": [["r", "x", None]] * 2})
+            assert (answer["status"], answer["error"]) == ("failed", "too-large")
+            assert (await connection.ask(transaction))["value"] == [["r", "x", held]]
+            connection.close()
 
     asyncio.run(run())
 

@@ -23,7 +23,6 @@ def test_it_has_the_abilities_it_claims():
 def test_the_switches_default_to_what_the_server_defaults_to():
     server = {f.name: f.default for f in dataclasses.fields(Configuration) if f.default is not dataclasses.MISSING}
     switches = {option.name: option.default for option in OPTIONS}
-    assert switches.pop("read") == "leader"
     assert switches == server
 
 
@@ -33,7 +32,6 @@ def test_the_command_carries_every_switch_that_concerns_the_server():
     assert command[command.index("--peers") + 1] == "n1=10.0.0.1:7000,n2=10.0.0.2:7000"
     assert command[command.index("--fencing") + 1] == "false"
     assert command[command.index("--fsync") + 1] == "never"
-    assert "--read" not in command
     assert "--keys" not in command
 
 

@@ -2,8 +2,17 @@
 
 import pytest
 
-from system_under_test.leader_follower.messages import AppendAnswer, AppendRequest, Entry, VoteAnswer, VoteRequest
-from system_under_test.leader_follower.requests import BadRequest, parse_request
+from system_under_test.leader_follower.commands import BadRequest, command_of
+from system_under_test.leader_follower.messages import (
+    AppendAnswer,
+    AppendRequest,
+    Entry,
+    Forward,
+    ForwardAnswer,
+    VoteAnswer,
+    VoteRequest,
+)
+from system_under_test.leader_follower.requests import parse_request
 from system_under_test.leader_follower.wire import BadFrame, Decoder, decode_message, encode, encode_message
 
 MESSAGES = [
@@ -56,6 +65,12 @@ def test_what_is_no_frame_is_refused(data):
         ["n1", "append?", 1, 0, 0, [[1, 1, ["write", "k"]]], 0, 0],
         ["n1", "append?", 1, 0, 0, [[1, 1, []]], 0, 0],
         ["n1", "append?", 1, 0, 0, [5], 0, 0],
+        ["n1", "append?", 1, 0, 0, [[1, 1, ["once", 1, 1, ["open"]]]], 0, 0],
+        ["n1", "forward?", 1, 5, None],
+        ["n1", "forward?", 1, 5, []],
+        ["n1", "forward?", 1, 5, ["write", "k"]],
+        ["n1", "forward?", 1, -5, ["write", "k", 1]],
+        ["n1", "forward!", 5, []],
     ],
 )
 def test_what_is_no_message_is_refused(value):
@@ -80,6 +95,14 @@ def test_what_is_no_message_is_refused(value):
         ({"id": 1, "f": "cas", "value": 5}, "value"),
         ({"id": 1, "f": "cas", "value": [1, float("-inf")]}, "value"),
         ({"id": 1, "f": "cas", "value": [1, 2, 3]}, "value"),
+        ({"id": 1, "f": "increment", "value": "1"}, "value must be a whole number"),
+        ({"id": 1, "f": "txn", "value": [["r", "x"]]}, "value must be one to"),
+        ({"id": 1, "f": "txn", "key": "x", "value": [["r", "x", None]]}, "key must be null"),
+        ({"id": 1, "f": "dequeue", "value": 5}, "value must be null"),
+        ({"id": 1, "f": "once", "value": 5}, "f must be"),
+        ({"id": 1, "f": "write", "session": 5}, "session"),
+        ({"id": 1, "f": "write", "session": [1, -5]}, "session"),
+        ({"id": 1, "f": "write", "session": [1, True]}, "session"),
         ({"id": 1, "f": "read", "mode": "psychic"}, "mode"),
         ({"id": 1, "f": "read", "mode": ["leader"]}, "mode"),
         ({"id": 1, "f": "read", "token": 5}, "token"),
@@ -97,6 +120,17 @@ def test_a_good_request():
     assert (request.reference, request.mode, request.token) == ((4, 7), "session", (2, 14))
 
 
+def test_a_good_request_that_may_be_repeated():
+    request = parse_request(4, {"id": 7, "f": "increment", "key": "x", "value": 3, "session": [12, 1]})
+    assert (request.f, request.key, request.value, request.session) == ("increment", "x", 3, (12, 1))
+
+
+@pytest.mark.parametrize("message", [Forward(3, 77, ["write", "x", 5]), ForwardAnswer(77, {"status": "ok"})])
+def test_what_is_passed_on_comes_out_as_it_went_in(message):
+    (value,) = Decoder().feed(encode_message("n1", message))
+    assert decode_message(value) == ("n1", message)
+
+
 def test_the_largest_entries_fit_a_frame_in_the_largest_batch():
     from system_under_test.leader_follower.log import Log
     from system_under_test.leader_follower.replication import BATCH_BYTES, BATCH_ENTRIES
@@ -105,6 +139,10 @@ def test_the_largest_entries_fit_a_frame_in_the_largest_batch():
     log = Log([Entry(1, i, ["cas", worst, worst, worst]) for i in range(1, 5)])
     batch = log.batch(1, BATCH_ENTRIES, BATCH_BYTES)
     assert len(batch) >= 1
+    encode_message("n1", AppendRequest(1, 0, 0, batch, 0, 0))
+    part = ["append", "\N{GRINNING FACE}" * 1000, "\N{GRINNING FACE}" * 1000]
+    transaction = command_of("txn", None, [part] * 10)
+    batch = Log([Entry(1, i, transaction) for i in range(1, 5)]).batch(1, BATCH_ENTRIES, BATCH_BYTES)
     encode_message("n1", AppendRequest(1, 0, 0, batch, 0, 0))
     small = Log([Entry(1, i, ["write", "k", "x" * 500]) for i in range(1, 1000)])
     assert 20 < len(small.batch(1, BATCH_ENTRIES, BATCH_BYTES)) <= BATCH_ENTRIES

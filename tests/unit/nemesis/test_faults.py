@@ -58,12 +58,23 @@ class Disks:
         return 17
 
 
+class Clocks:
+    def __init__(self, works=True, drift_ns=0):
+        self.offsets, self.works, self.drift_ns = {}, works, drift_ns
+
+    async def offset_ns(self, node):
+        return self.offsets.get(node, 0) + self.drift_ns
+
+    async def set_offset_ns(self, node, offset_ns):
+        if self.works:
+            self.offsets[node] = offset_ns
+
+
 class Cluster:
     nodes = ("n1", "n2", "n3")
-    clocks = None
 
-    def __init__(self, net=None, processes=None):
-        self.net, self.processes = net or Net(), processes or Processes()
+    def __init__(self, net=None, processes=None, clocks=None):
+        self.net, self.processes, self.clocks = net or Net(), processes or Processes(), clocks or Clocks()
         self.disks = Disks(self.processes)
 
 
@@ -125,6 +136,45 @@ def test_power_loss_tells_how_much_was_lost():
     assert "bytes lost: 17" in start.value["evidence"]
 
 
+def test_a_clock_jumps_is_read_back_and_set_right():
+    cluster = Cluster()
+    _, (start, again, stop) = run(cluster, "start-clock", "start-clock", "stop-clock", target="n1,n3")
+    assert start.value["nodes"] == ["n1", "n3"]
+    assert start.value["proven"] and stop.value["proven"]
+    assert start.value["fault"] == stop.value["fault"] == "clock-1"
+    assert start.value["evidence"] == f"read back: {start.value['detail']}"
+    assert stop.value["evidence"] == "read back: n1 +0 ms, n3 +0 ms"
+    assert again.error == "in-force: clock-1 is not lifted yet"
+    assert cluster.clocks.offsets == {"n1": 0, "n3": 0}
+
+
+def test_clocks_jump_both_ways_and_by_all_orders_of_magnitude():
+    cluster, jumps = Cluster(), []
+    nemesis, _ = run(cluster, "start-clock", "stop-clock", target="n1")
+    for _ in range(200):
+        asyncio.run(nemesis.invoke(Op(process=NEMESIS, f="start-clock")))
+        jumps.append(cluster.clocks.offsets["n1"] / 1e6)
+        asyncio.run(nemesis.invoke(Op(process=NEMESIS, f="stop-clock")))
+    assert all(20 <= abs(jump) <= 5000 for jump in jumps)
+    assert 60 < sum(jump > 0 for jump in jumps) < 140
+    assert sum(abs(jump) < 100 for jump in jumps) > 30 < sum(abs(jump) > 1000 for jump in jumps)
+
+
+@pytest.mark.parametrize("clocks", [Clocks(works=False), Clocks(drift_ns=11_000_000)])
+def test_a_clock_that_is_not_where_it_was_set_proves_nothing(clocks):
+    _, (start,) = run(Cluster(clocks=clocks), "start-clock", target="all")
+    assert start.value["proven"] is False
+
+
+def test_clocks_are_healed_in_a_hurry():
+    cluster = Cluster()
+    nemesis, _ = run(cluster, "start-clock", target="all")
+    assert [op.f for op in nemesis.lifting_ops()] == ["stop-clock"]
+    asyncio.run(nemesis.heal())
+    assert set(cluster.clocks.offsets.values()) == {0}
+    assert nemesis.lifting_ops() == []
+
+
 def test_nobody_to_hit_is_told_and_nothing_is_done():
     cluster = Cluster()
     _, (start,) = run(cluster, "start-kill", leader=None, target="leader")
@@ -143,6 +193,7 @@ def test_lifting_what_is_not_in_force_is_told():
     [
         (Plan(nemesis=("partitoin",)), "Did you mean 'partition'"),
         (Plan(nemesis=("power",), on="docker"), "needs the surface 'disks', which the ground 'docker' lacks"),
+        (Plan(nemesis=("clock",), on="docker"), "needs the surface 'clocks', which the ground 'docker' lacks"),
         (Plan(nemesis=("kill",), target="n9"), "n9"),
         (Plan(nemesis=("partition",), partition="rign"), "shape"),
     ],

@@ -1,0 +1,13 @@
+"""Checkers of objects richer than a register: counters, queues, locks, lists, sets, and transactions over several keys.
+
+Each one uses what its object tells (the number that an increment returns, a fencing token, the elements of a list) to
+know the order of most operations without a search. What remains is compared with real time: see `ranks`.
+"""
+
+from checkers.objects.counter import Counter
+from checkers.objects.grown import AppendOnly, SetFull
+from checkers.objects.lock import FencedLock
+from checkers.objects.queue import TotalQueue
+from checkers.objects.transactions import Transactions
+
+__all__ = ["AppendOnly", "Counter", "FencedLock", "SetFull", "TotalQueue", "Transactions"]

@@ -1,0 +1,199 @@
+"""Counters: every increment counts once, and what they return and reads show is the number at one moment in between.
+
+An increment by one that returns 7 is the seventh, so numbers give every acknowledged increment its place. A number that
+nobody was given belongs to an increment in doubt. Four rules, each shown by few operations:
+
+    counter-same     two increments made the same number: one of them is lost
+    counter-order    a higher number was there before an operation that shows a lower one began
+    counter-many     more was counted than increments can have happened
+    counter-bounds   a number is outside of what all increments, at least and at most, amount to
+
+With increments by one the answer is exact: "valid" carries an order of the operations of every key. Other amounts are
+held to the bounds alone, so without a violation they are "unknown".
+
+    increment → 1, increment → 1                 the second one lost the first
+    increment → 3, then read → 2                 a stale read, or a lost increment
+
+Limits: a number that was never given to anybody is given to the increments in doubt in order of invocation, which is
+best: they may all end at any time.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from checkers.objects.calls import Call, by_key, named, shown
+from checkers.objects.ranks import Placed, inversions, order
+from checkers.protocol import Budget
+from harness.history import History
+from harness.verdict import Anomaly, Verdict
+
+GUARANTEE: Final = "linearizability"
+
+
+@dataclass(frozen=True)
+class Counter:
+    """Increments are counted once each, in an order that agrees with real time."""
+
+    name: str = "counter"
+
+    def check(self, history: History, budget: Budget) -> Verdict:
+        """Judge every counter."""
+        keys = by_key(history, frozenset({"increment", "read"}))
+        initial = history.header.initial or 0
+        anomalies: list[Anomaly] = []
+        certificate, undecided, decided = [], "", 0
+        for calls in keys.values():
+            if budget.spent():
+                undecided = "the time was over"
+                break
+            judged = _Counter(calls[0].key, calls, initial)
+            found, why_not = judged.judge()
+            anomalies += found
+            undecided = undecided or why_not
+            decided += bool(found) or not why_not
+            certificate.append({"key": judged.key, "order": judged.order})
+        increments = sum(call.ok and call.f == "increment" for calls in keys.values() for call in calls)
+        counts = {"anomalies": len(anomalies), "keys": len(keys), "increments": increments}
+        if anomalies:
+            summary = f"{len(anomalies):,} operations show numbers that cannot be."
+            return Verdict(self.name, "invalid", summary, shown(anomalies), counts)
+        if undecided:
+            reason = f"{undecided}; counters decided: {decided} of {len(keys)}."
+            return Verdict(self.name, "unknown", "Not every counter could be decided.", counts=counts, reason=reason)
+        summary = f"All of {increments:,} acknowledged increments were counted once."
+        return Verdict(self.name, "valid", summary, counts=counts, certificate={"keys": certificate})
+
+
+@dataclass
+class _Counter:
+    """One counter; `order` is there once it was judged and nothing was found."""
+
+    key: Any
+    calls: Sequence[Call]
+    initial: int
+    order: list[int] = field(default_factory=list)
+
+    def judge(self) -> tuple[list[Anomaly], str]:
+        """What is wrong; and why it cannot be decided, if nothing is."""
+        increments = [call for call in self.calls if call.f == "increment" and (call.ok or call.doubtful)]
+        seen = [call for call in self.calls if call.ok]
+        if any(type(call.argument) is not int for call in increments):
+            return [], f"an increment of counter{named(self.key)} is not by a whole number"
+        if any(type(self.number(call)) is not int for call in seen):
+            return [], f"a result of counter{named(self.key)} is not a whole number"
+        if all(call.argument == 1 for call in increments):
+            return self._by_ones(increments, seen), ""
+        return list(self._bounds(increments, seen)), f"counter{named(self.key)} has increments by more or less than one"
+
+    def number(self, call: Call) -> Any:
+        """What a call shows the counter to be; a counter that is not there yet is at its start."""
+        return self.initial if call.result is None and call.f == "read" else call.result
+
+    # ── by ones: exact ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _by_ones(self, increments: Sequence[Call], seen: Sequence[Call]) -> list[Anomaly]:
+        makers: dict[int, Call] = {}
+        anomalies = []
+        for call in sorted((call for call in increments if call.ok), key=lambda call: call.response):
+            first = makers.setdefault(call.result, call)
+            if first is not call:
+                anomalies.append(self._same(first, call))
+        placed = [Placed(2 * self.number(call) + (call.f == "read"), call) for call in seen]
+        anomalies += [self._order(higher.call, lower.call) for higher, lower in inversions(placed)]
+        low = [call for call in seen if self.number(call) < self.initial + (call.f == "increment")]
+        anomalies += [self._out_of_bounds(call, increments) for call in low]
+        doubtful = [call for call in increments if call.doubtful]
+        filled, too_many = self._fill(placed, makers, doubtful)
+        if too_many is not None:
+            anomalies.append(too_many)
+        if not anomalies:
+            self.order = order([*placed, *filled])
+        return anomalies
+
+    def _fill(
+        self, placed: Sequence[Placed], makers: dict[int, Call], doubtful: Sequence[Call]
+    ) -> tuple[list[Placed], Anomaly | None]:
+        """Give the numbers that nobody returned to increments in doubt; an anomaly where there are not enough."""
+        ranked = sorted(placed, key=lambda place: place.rank)
+        earliest = _earliest_ends(ranked)
+        ranks = [place.rank for place in ranked]
+        filled: list[Placed] = []
+        value = self.initial + 1
+        while ranked and 2 * value <= ranks[-1]:
+            if value not in makers:
+                first = earliest[bisect_left(ranks, 2 * value)]
+                if len(filled) == len(doubtful) or doubtful[len(filled)].invoke > first.response:
+                    return filled, self._too_many(first, value)
+                filled.append(Placed(2 * value, doubtful[len(filled)]))
+            value += 1
+        return filled, None
+
+    # ── other amounts: bounds ────────────────────────────────────────────────────────────────────────────────────────
+
+    def _bounds(self, increments: Sequence[Call], seen: Sequence[Call]) -> Iterator[Anomaly]:
+        for call in seen:
+            least, most = self._between(call, increments)
+            if not least <= self.number(call) <= most:
+                yield self._out_of_bounds(call, increments)
+
+    def _between(self, call: Call, increments: Sequence[Call]) -> tuple[int, int]:
+        """The least and the most that a call may show."""
+        least = most = self.initial
+        for other in increments:
+            if other is call or other.response < call.invoke:
+                least, most = least + other.argument, most + other.argument
+            elif other.invoke < call.response:
+                least, most = least + min(other.argument, 0), most + max(other.argument, 0)
+        return least, most
+
+    # ── in words ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _anomaly(self, name: str, rule: str, ops: Sequence[Call], sentence: str, **more: int) -> Anomaly:
+        indices = tuple(sorted(call.invoke for call in ops))
+        certificate = {"ops": [call.invoke for call in ops], **more}
+        return Anomaly(name, GUARANTEE, sentence, self.key, indices, ops[-1].invoke, "", rule, certificate)
+
+    def _same(self, first: Call, other: Call) -> Anomaly:
+        sentence = (
+            f"Processes {first.process} and {other.process} were both told that their increment made "
+            f"counter{named(self.key)} {other.result}, so one of the two is lost."
+        )
+        return self._anomaly("lost-increment", "counter-same", (first, other), sentence)
+
+    def _order(self, higher: Call, lower: Call) -> Anomaly:
+        read = lower.f == "read"
+        sentence = (
+            f"Process {lower.process} {'read' if read else 'was told'} {self.number(lower)} of "
+            f"counter{named(self.key)} after process {higher.process} had been told "
+            f"{self.number(higher)}: the counter went back."
+        )
+        name = "stale-read" if read else "lost-increment"
+        return self._anomaly(name, "counter-order", (higher, lower), sentence)
+
+    def _too_many(self, call: Call, value: int) -> Anomaly:
+        sentence = (
+            f"Process {call.process} was told {self.number(call)} of counter{named(self.key)}, but so far fewer than "
+            f"{value - self.initial:,} increments can have taken the counter to {value}: something was counted twice."
+        )
+        return self._anomaly("counted-twice", "counter-many", (call,), sentence, value=value)
+
+    def _out_of_bounds(self, call: Call, increments: Sequence[Call]) -> Anomaly:
+        least, most = self._between(call, increments)
+        sentence = (
+            f"Process {call.process} was told {self.number(call)} of counter{named(self.key)}, which by then was at "
+            f"least {least:,} and at most {most:,}."
+        )
+        name = "lost-increment" if self.number(call) < least else "counted-twice"
+        return self._anomaly(name, "counter-bounds", (call,), sentence)
+
+
+def _earliest_ends(ranked: Sequence[Placed]) -> list[Call]:
+    """For every place, the call from there on that ended first."""
+    found: list[Call] = []
+    for place in reversed(ranked):
+        found.append(min(place.call, found[-1], key=lambda call: call.response) if found else place.call)
+    return found[::-1]

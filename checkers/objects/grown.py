@@ -1,0 +1,289 @@
+"""Lists and sets that only grow, read as a whole: appends of new elements to lists, adds of new elements to sets.
+
+What a read shows tells which elements were there; of a list, also in which order. Rules, each shown by few operations:
+
+    grown-garbage    a read shows an element that nobody can have put in
+    grown-twice      a read shows an element twice
+    grown-missing    an element was acknowledged, or shown, and a read that began later lacks it: lost, or read stale
+    grown-early      a read shows an element before anybody began to put it in
+    grown-reads      two reads disagree: neither is a part (of a list: the beginning) of the other
+    grown-order      an element was acknowledged before another one began, and a read shows the other without it before
+
+    append 7 → ok, then read → [3]            7 is lost, or the read is stale
+    read → [3, 7], read → [7]                 the lists disagree
+
+Exact for linearizability, on elements that are put in once each: "valid" carries an order of each key's operations.
+An element counts as lost if the last read that had to show it does not, and as stale otherwise.
+
+Limits: elements put in twice, and objects that do not start empty, make the answer "unknown".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any, Final
+
+from checkers.objects.calls import Call, by_key, named, shown, text, token_of
+from checkers.objects.ranks import Placed, inversions, order
+from checkers.protocol import Budget
+from harness.history import History
+from harness.verdict import Anomaly, Verdict
+
+GUARANTEE: Final = "linearizability"
+
+
+@dataclass(frozen=True)
+class AppendOnly:
+    """Lists: what was appended stays, once, in an order that agrees with real time and that all reads agree on."""
+
+    name: str = "append-only"
+
+    def check(self, history: History, budget: Budget) -> Verdict:
+        """Judge every list."""
+        return _check(self.name, "append", history, budget)
+
+
+@dataclass(frozen=True)
+class SetFull:
+    """Sets: what was added stays, and every read shows all that was there."""
+
+    name: str = "set-full"
+
+    def check(self, history: History, budget: Budget) -> Verdict:
+        """Judge every set."""
+        return _check(self.name, "add", history, budget)
+
+
+def _check(name: str, f: str, history: History, budget: Budget) -> Verdict:
+    keys = by_key(history, frozenset({f, "read"}))
+    anomalies: list[Anomaly] = []
+    certificate, undecided, decided = [], "", 0
+    counts = {"anomalies": 0, "keys": len(keys), "acknowledged_elements": 0, "lost": 0, "stale": 0, "never_read": 0}
+    for calls in keys.values():
+        if budget.spent():
+            undecided = "the time was over"
+            break
+        grown = _Grown.of(calls, f, history.header.initial)
+        found = grown.judge() if not grown.why_not else []
+        anomalies += found
+        decided += bool(found) or not grown.why_not
+        undecided = undecided or grown.why_not
+        certificate.append({"key": grown.key, "order": grown.order})
+        for what, number in grown.totals(found).items():
+            counts[what] += number
+    if anomalies:
+        summary = f"{len(anomalies):,} times, what was read and what was put in do not fit together."
+        return Verdict(name, "invalid", summary, shown(anomalies), counts)
+    if undecided:
+        reason = f"{undecided}; objects decided: {decided} of {len(keys)}."
+        return Verdict(name, "unknown", "Not every object could be decided.", counts=counts, reason=reason)
+    summary = f"All of {counts['acknowledged_elements']:,} acknowledged elements stayed, each once."
+    return Verdict(name, "valid", summary, counts=counts, certificate={"keys": certificate})
+
+
+@dataclass
+class _Read:
+    """A read and the tokens of what it shows, with their first places."""
+
+    call: Call
+    elements: list[Any]
+    places: dict[Hashable, int]
+
+
+@dataclass
+class _Grown:
+    """One list or set.
+
+    Attributes:
+        reads: in order of invocation; makers: what put each element in, or may have; failed: what certainly did not.
+        order, why_not: an order of the operations, or why there is no answer.
+    """
+
+    key: Any
+    ordered: bool
+    reads: list[_Read] = field(default_factory=list)
+    makers: dict[Hashable, Call] = field(default_factory=dict)
+    failed: dict[Hashable, Call] = field(default_factory=dict)
+    order: list[int] = field(default_factory=list)
+    why_not: str = ""
+
+    @classmethod
+    def of(cls, calls: Sequence[Call], f: str, initial: Any) -> _Grown:
+        """Sort the calls by what they say."""
+        grown = cls(calls[0].key, f == "append")
+        if initial:
+            grown.why_not = "objects that do not start empty cannot be judged"
+        for call in calls:
+            if call.f == "read" and call.ok:
+                grown._add_read(call)
+            elif call.f == f and (call.ok or call.doubtful):
+                if grown.makers.setdefault(token_of(call.argument), call) is not call:
+                    grown.why_not = f"{text(call.argument)} was put into {named(grown.key).strip()} more than once"
+            elif call.f == f:
+                grown.failed[token_of(call.argument)] = call
+        return grown
+
+    def _add_read(self, call: Call) -> None:
+        if not isinstance(call.result, list | tuple | None):
+            self.why_not = f"a read of {named(self.key).strip()} shows no list"
+            return
+        elements = list(call.result or ())
+        places: dict[Hashable, int] = {}
+        for place, element in enumerate(elements):
+            places.setdefault(token_of(element), place)
+        self.reads.append(_Read(call, elements, places))
+
+    def judge(self) -> list[Anomaly]:
+        """Everything that is wrong; where nothing is, `order` is set."""
+        found = [*self._strangers(), *self._missing(), *self._disagreements()]
+        if not found:
+            placed = self._placed()
+            found = [self._order(higher.call, lower.call) for higher, lower in inversions(placed)]
+            self.order = [] if found else order(placed)
+        return found
+
+    def totals(self, found: Sequence[Anomaly]) -> dict[str, int]:
+        """What to count."""
+        last = self.reads[-1].call.invoke if self.reads else -1
+        acknowledged = [call for call in self.makers.values() if call.ok]
+        return {
+            "anomalies": len(found),
+            "acknowledged_elements": len(acknowledged),
+            "lost": sum(anomaly.name == "lost-element" for anomaly in found),
+            "stale": sum(anomaly.name == "stale-read" for anomaly in found),
+            "never_read": sum(call.response > last for call in acknowledged),
+        }
+
+    # ── element by element ───────────────────────────────────────────────────────────────────────────────────────────
+
+    def _strangers(self) -> Iterator[Anomaly]:
+        """Elements that a read should not show, or not yet, or not twice; each is told once."""
+        told: set[Hashable] = set()
+        for read in self.reads:
+            for token, place in read.places.items():
+                maker, element = self.makers.get(token), read.elements[place]
+                if token not in told and (maker is None or maker.invoke > read.call.response):
+                    told.add(token)
+                    yield self._stranger(read.call, element, maker, self.failed.get(token))
+            if len(read.places) < len(read.elements):
+                for place, element in enumerate(read.elements):
+                    if read.places[token_of(element)] < place and (token_of(element), 2) not in told:
+                        told.add((token_of(element), 2))
+                        yield self._twice(read.call, element)
+
+    def _missing(self) -> Iterator[Anomaly]:
+        """Every element that a read lacks which had to show it: at the first such read."""
+        known = self._known()
+        for token, witness in known.items():
+            late = [read for read in self.reads if read.call.invoke > witness.response]
+            first = next((read for read in late if token not in read.places), None)
+            if first is not None:
+                yield self._lack(token, witness, first.call, lost=token not in late[-1].places)
+
+    def _known(self) -> dict[Hashable, Call]:
+        """For every element what showed first, by its end, that it is there."""
+        known = {token: call for token, call in self.makers.items() if call.ok}
+        for read in self.reads:
+            for token in read.places:
+                if token not in known or read.call.response < known[token].response:
+                    known[token] = read.call
+        return known
+
+    # ── reads among themselves, and everything together ──────────────────────────────────────────────────────────────
+
+    def _disagreements(self) -> Iterator[Anomaly]:
+        by_size = sorted(self.reads, key=lambda read: len(read.elements) if self.ordered else len(read.places))
+        for small, large in pairwise(by_size):
+            if not self._within(small, large):
+                sentence = (
+                    f"Process {small.call.process} read {_some(small.elements)} of {self._name()} and process "
+                    f"{large.call.process} read {_some(large.elements)}: neither was the state before the other."
+                )
+                yield self._anomaly("incomparable-reads", "grown-reads", (small.call, large.call), sentence)
+
+    def _within(self, small: _Read, large: _Read) -> bool:
+        if not self.ordered:
+            return small.places.keys() <= large.places.keys()
+        return all(token_of(a) == token_of(b) for a, b in zip(small.elements, large.elements, strict=False))
+
+    def _placed(self) -> list[Placed]:
+        """Everything at its place: an element just before the first read that shows it, of a list at its own place."""
+        first: dict[Hashable, int] = {}
+        for read in sorted(self.reads, key=lambda read: len(read.elements)):
+            for token, place in read.places.items():
+                first.setdefault(token, place + 1 if self.ordered else len(read.elements))
+        last = max((len(read.elements) for read in self.reads), default=0) + 1
+        placed = [Placed(2 * len(read.elements), read.call) for read in self.reads]
+        for token, call in self.makers.items():
+            if call.ok or token in first:
+                placed.append(Placed(2 * first.get(token, last) - 1, call))
+        return placed
+
+    # ── in words ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _name(self) -> str:
+        return f"{'list' if self.ordered else 'set'}{named(self.key)}"
+
+    def _anomaly(self, name: str, rule: str, ops: Sequence[Call], sentence: str, **more: Any) -> Anomaly:
+        certificate = {"ops": [call.invoke for call in ops], "ordered": self.ordered, **more}
+        indices = tuple(sorted({call.invoke for call in ops}))
+        culprit = max(ops, key=lambda call: (call.f == "read", call.invoke)).invoke
+        return Anomaly(name, GUARANTEE, sentence, self.key, indices, culprit, "", rule, certificate)
+
+    def _stranger(self, read: Call, element: Any, maker: Call | None, failed: Call | None) -> Anomaly:
+        said = f"Process {read.process} read {text(element)} in {self._name()}"
+        if maker is not None:
+            sentence = f"{said} before process {maker.process} began to put it in."
+            return self._anomaly("read-from-the-future", "grown-early", (maker, read), sentence, element=element)
+        if failed is not None:
+            sentence = f"{said}, though process {failed.process} was told that putting it in had failed."
+            return self._anomaly("aborted-read", "grown-garbage", (failed, read), sentence, element=element)
+        sentence = f"{said}, which nobody put in."
+        return self._anomaly("garbage-read", "grown-garbage", (read,), sentence, element=element)
+
+    def _twice(self, read: Call, element: Any) -> Anomaly:
+        maker = self.makers.get(token_of(element))
+        sentence = f"Process {read.process} read {text(element)} twice in {self._name()}, where it was put in once."
+        ops = (read,) if maker is None else (maker, read)
+        return self._anomaly("duplicate-element", "grown-twice", ops, sentence, element=element)
+
+    def _lack(self, token: Hashable, witness: Call, read: Call, lost: bool) -> Anomaly:
+        element = self._element(token, witness)
+        how = "read" if witness.f == "read" else "was told that it had put in"
+        end = "and the last read does not show it either" if lost else "though a later read shows it again"
+        sentence = (
+            f"Process {witness.process} {how} {text(element)} in {self._name()}, but process {read.process}, which "
+            f"read after that, did not find it, {end}."
+        )
+        name = "lost-element" if lost else "stale-read"
+        return self._anomaly(name, "grown-missing", (witness, read), sentence, element=element)
+
+    def _element(self, token: Hashable, witness: Call) -> Any:
+        if witness.f != "read":
+            return witness.argument
+        return next(element for element in witness.result if token_of(element) == token)
+
+    def _order(self, higher: Call, lower: Call) -> Anomaly:
+        """`higher` was over before `lower` began, yet some read shows `lower` without `higher` before it."""
+        one, other = token_of(higher.argument), token_of(lower.argument)
+        showing = (read for read in self.reads if other in read.places)
+        read = next(
+            read.call
+            for read in showing
+            if one not in read.places or (self.ordered and read.places[one] > read.places[other])
+        )
+        sentence = (
+            f"Process {higher.process} put {text(higher.argument)} into {self._name()} before process {lower.process} "
+            f"began to put in {text(lower.argument)}, yet process {read.process} read the second without the first "
+            f"{'before it' if self.ordered else 'in it'}."
+        )
+        return self._anomaly("reordered", "grown-order", (higher, lower, read), sentence)
+
+
+def _some(elements: Sequence[Any]) -> str:
+    """A list in a sentence, of which the last few tell most."""
+    if len(elements) <= 8:
+        return text(elements)
+    return f"[… {len(elements) - 6} more, {text(elements[-6:])[1:-1]}]"

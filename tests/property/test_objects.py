@@ -1,0 +1,287 @@
+"""Checkers of counters, queues and locks against every order, on small random histories; every certificate re-checked.
+
+Small histories travel in bundles: each has a key and processes of its own, so that one history judges a bundle of them.
+An object that works is told to make a mistake now and then, so that both answers are frequent.
+"""
+
+from collections import Counter as Count
+from random import Random
+
+import pytest
+from oracle import objects as oracle
+
+from checkers.objects import AppendOnly, Counter, FencedLock, SetFull, TotalQueue, Transactions
+from checkers.protocol import Budget
+from checkers.verify import verify
+from harness.history import Header, History
+from harness.op import Op
+
+BUNDLE = 40
+BUNDLES = 500
+SEEDS = pytest.mark.parametrize(
+    "seeds",
+    [range(BUNDLES), pytest.param(range(BUNDLES, 20 * BUNDLES), marks=pytest.mark.torture)],
+    ids=["some", "many"],
+)
+
+
+class Maker:
+    """Makes interleaved operations of one key at a time, answered by an object that errs."""
+
+    def __init__(self, seed):
+        self.random, self.events, self.key, self.free_process = Random(seed), [], 0, 0
+        self.drains = seed % 8 != 0
+
+    def below(self, number):
+        return int(self.random.random() * number)
+
+    def one_of(self, *choices):
+        return choices[self.below(len(choices))]
+
+    def emit(self, process, type_, f, value, error=None):
+        self.events.append(Op(len(self.events), None, process, type_, f, self.key, value, error=error))
+
+    def part(self, thing, operations):
+        """Up to three processes; an operation takes effect when it begins or when it ends."""
+        processes = [self.free_process + number for number in range(self.one_of(1, 2, 2, 3))]
+        self.free_process += 10
+        running, start = {}, len(self.events)
+        while (operations and processes) or running:
+            process = self.one_of(*(processes if operations else running))
+            if process not in running:
+                operations -= 1
+                f, argument = thing.ask(self)
+                self.emit(process, "invoke", f, argument)
+                early = thing.answer(self, f, argument) if self.random.random() < 0.5 else None
+                running[process] = f, argument, early
+            else:
+                f, argument, early = running.pop(process)
+                if not self._complete(thing, process, f, argument, early):
+                    processes.remove(process)
+        thing.finish(self)
+        return self.events[start:]
+
+    def _complete(self, thing, process, f, argument, early):
+        if self.random.random() < 0.15:
+            if early is None and self.random.random() < 0.5:
+                thing.answer(self, f, argument)
+            self.emit(process, "info", f, argument, "timeout")
+            return False
+        if early is None and self.random.random() < 0.06:
+            self.emit(process, "fail", f, argument, "no-leader")
+            return True
+        self.emit(process, *(early or thing.answer(self, f, argument)))
+        return True
+
+
+class AsCounter:
+    def __init__(self):
+        self.number = 0
+
+    def finish(self, maker):
+        """Nothing."""
+
+    def ask(self, maker):
+        return maker.one_of(("increment", 1), ("increment", 1), ("read", None))
+
+    def answer(self, maker, f, argument):
+        self.number += f == "increment"
+        slip = maker.one_of(-1, 1) if maker.random.random() < 0.08 else 0
+        return "ok", f, max(self.number + slip, 0)
+
+
+class AsQueue:
+    def __init__(self):
+        self.elements, self.next = [], 0
+
+    def finish(self, maker):
+        """One more process takes what is left, at most two of it, and finds nothing more."""
+        last = ("fail", "dequeue", None, "empty")
+        for answer in (*(("ok", "dequeue", element) for element in self.elements[:2]), last)[
+            : 3 if maker.drains else 0
+        ]:
+            maker.emit(maker.free_process - 1, "invoke", "dequeue", None)
+            maker.emit(maker.free_process - 1, *answer)
+
+    def ask(self, maker):
+        self.next += 1
+        return maker.one_of(("enqueue", self.next), ("dequeue", None))
+
+    def answer(self, maker, f, argument):
+        slip = maker.random.random()
+        if f == "enqueue":
+            if slip > 0.1:
+                self.elements.append(argument)
+            return "ok", f, argument
+        if not self.elements or slip < 0.1:
+            return "fail", f, None, "empty"
+        return "ok", f, self.elements[0] if slip > 0.9 else self.elements.pop(0)
+
+
+class AsLock:
+    def __init__(self):
+        self.held, self.given = None, 0
+
+    def finish(self, maker):
+        """Nothing."""
+
+    def ask(self, maker):
+        told = [op.value for op in maker.events[-20:] if op.key == maker.key and (op.type, op.f) == ("ok", "acquire")]
+        if not told or maker.random.random() < 0.5:
+            return "acquire", "somebody"
+        return "release", told[-1] if maker.below(4) else maker.one_of(*told)
+
+    def answer(self, maker, f, argument):
+        slip = maker.random.random() < 0.06
+        if f == "acquire":
+            if (self.held is not None) != slip:
+                return "fail", f, argument, "held"
+            self.given += maker.one_of(1, 1, 0) if slip else 1
+            self.held = self.given
+            return "ok", f, self.held
+        if (self.held != argument) != slip:
+            return "fail", f, argument, "not-holder"
+        self.held = None
+        return "ok", f, argument
+
+
+class AsList:
+    f = "append"
+
+    def __init__(self):
+        self.elements, self.next = [], 0
+
+    def finish(self, maker):
+        """Nothing."""
+
+    def ask(self, maker):
+        self.next += 1
+        return maker.one_of((self.f, self.next), ("read", None))
+
+    def answer(self, maker, f, argument):
+        slip = maker.random.random()
+        if f != "read":
+            if slip > 0.05:
+                self.elements.insert(max(0, len(self.elements) - maker.one_of(0, 0, 0, 1)), argument)
+            return "ok", f, argument
+        shown = list(self.elements)
+        if slip < 0.05:
+            shown = shown[: maker.below(len(shown) + 1)]
+        elif slip < 0.08:
+            shown.insert(maker.below(len(shown) + 1), maker.below(self.next + 2))
+        return "ok", f, sorted(shown) if self.f == "add" else shown
+
+
+class AsSet(AsList):
+    f = "add"
+
+
+CASES = {
+    "list": (AppendOnly(), AsList, oracle.grown_holds, 8, 0.0001),
+    "set": (SetFull(), AsSet, oracle.grown_holds, 8, 0.0001),
+    "counter": (Counter(), AsCounter, oracle.counter_holds, 7, 0.0001),
+    "queue": (TotalQueue(), AsQueue, oracle.queue_holds, 8, 0.2),
+    "lock": (FencedLock(), AsLock, oracle.lock_holds, 8, 0.03),
+}
+
+
+class AsStore:
+    """Lists under two keys of a part, and transactions of one to three steps on them."""
+
+    def __init__(self):
+        self.lists, self.next = {}, 0
+
+    def finish(self, maker):
+        """Nothing."""
+
+    def ask(self, maker):
+        steps = []
+        for _ in range(maker.one_of(1, 2, 2, 3)):
+            self.next += 1
+            key = f"{maker.key}{maker.one_of('x', 'y')}"
+            steps.append(maker.one_of(["r", key, None], ["append", key, self.next]))
+        return "txn", steps
+
+    def answer(self, maker, f, argument):
+        slip, told = maker.random.random(), []
+        half = maker.below(len(argument)) if slip < 0.04 else None
+        for number, (kind, key, value) in enumerate(argument):
+            held = self.lists.setdefault(key, [])
+            if kind == "append" and number != half:
+                held.append(value)
+            shown = list(held)
+            if 0.04 <= slip < 0.1:
+                shown = shown[: maker.below(len(shown) + 1)]
+            elif 0.1 <= slip < 0.12:
+                shown.insert(maker.below(len(shown) + 1), maker.below(self.next + 2))
+            told.append([kind, key, shown if kind == "r" else value])
+        return "ok", f, told
+
+
+def bundle(seed, make, length):
+    maker = Maker(seed)
+    parts = []
+    for maker.key in range(BUNDLE):
+        parts.append(maker.part(make(), 2 + maker.below(length - 1)))
+    return maker.events, parts
+
+
+def judge(checker, header, events):
+    history = History(header, events)
+    verdict = checker.check(history, Budget(60))
+    assert verify(history, verdict) == [], verdict
+    return verdict
+
+
+def renumbered(events):
+    return [
+        Op(number, None, op.process, op.type, op.f, op.key, op.value, error=op.error)
+        for number, op in enumerate(events)
+    ]
+
+
+@SEEDS
+@pytest.mark.parametrize("case", CASES)
+def test_objects_are_judged_as_by_trying_every_order(case, seeds):
+    checker, make, holds, length, may_be_undecided = CASES[case]
+    header, answers = Header(1, case), Count()
+    for seed in seeds:
+        events, parts = bundle(seed, make, length)
+        verdict = judge(checker, header, events)
+        broken = {anomaly.key for anomaly in verdict.anomalies}
+        wanted = {key for key, part in enumerate(parts) if not holds(part)}
+        sound = [op for op in events if op.key not in broken]
+        undecided = set()
+        if judge(checker, header, renumbered(sound)).answer == "unknown":
+            undecided = {key for key in set(range(BUNDLE)) - broken if alone(checker, header, parts[key]) == "unknown"}
+        assert broken == wanted - undecided, (seed, wanted ^ broken)
+        answers.update(broken=len(broken), undecided=len(undecided))
+    assert answers["broken"] > 4 * len(seeds)
+    assert answers["undecided"] < BUNDLE * len(seeds) * may_be_undecided
+
+
+def alone(checker, header, part):
+    """What one small history is by itself."""
+    return judge(checker, header, renumbered(part)).answer
+
+
+def txns(seed, count=1):
+    """Histories of a few transactions, each alone: they share no keys, but what is judged is their one order."""
+    maker = Maker(seed)
+    maker.key = None
+    for _ in range(count):
+        maker.events = []
+        yield maker.part(AsStore(), 2 + maker.below(5)), maker.events
+
+
+@SEEDS
+def test_transactions_are_judged_as_by_trying_every_order(seeds):
+    answers = Count()
+    for seed in seeds:
+        for part, events in txns(seed, BUNDLE):
+            verdict = judge(Transactions(), Header(1, "transactions"), events)
+            assert verdict.answer == ("valid" if oracle.transactions_hold(part) else "invalid"), (seed, verdict)
+            answers[verdict.answer] += 1
+            answers.update(anomaly.name for anomaly in verdict.anomalies)
+    print(answers)
+    assert answers["invalid"] > 4 * len(seeds)
