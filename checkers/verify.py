@@ -25,7 +25,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 from checkers.verify_events import Fact, Facts, facts_by_key, token
+from checkers.verify_objects import verify_objects
 from checkers.verify_search import no_order
+from checkers.verify_transactions import verify_transactions
 from harness.history import History
 from harness.verdict import Anomaly, Verdict
 
@@ -37,13 +39,10 @@ def verify(history: History, verdict: Verdict) -> list[str]:
     if verdict.checker == "linearizability" or rules & {*_RULES, "search"}:
         return problems + [f"{verdict.checker}: {problem}" for problem in _linearizability(history, verdict)]
     if verdict.certificate or rules - {""}:
-        from checkers.verify_objects import verify_objects
         from checkers.verify_sessions import verify_sessions
-        from checkers.verify_transactions import verify_transactions
 
-        problems += verify_sessions(history, verdict) + verify_objects(history, verdict)
-        problems += verify_transactions(history, verdict)
-    return problems
+        problems += verify_sessions(history, verdict)
+    return problems + verify_objects(history, verdict) + verify_transactions(history, verdict)
 
 
 def _linearizability(history: History, verdict: Verdict) -> Iterator[str]:

@@ -24,7 +24,7 @@ from rich.text import Text
 from harness.matrix.table import STATE_WORDS, Observation, Row, State, Table
 from reports.console import screen
 from reports.terminal import shown_path
-from reports.text import inert
+from reports.text import counted, inert
 
 STYLES: Final[dict[State, str]] = {
     "held": "green",
@@ -33,9 +33,7 @@ STYLES: Final[dict[State, str]] = {
     "not-seen": "dim",
     "untested": "magenta",
 }
-LEGEND: Final = (
-    "✓ promised and held   ✗ promised and BROKEN   3/4 may break, seen in 3 of 4 runs   ? undecided   · not judged"
-)
+LEGEND: Final = "✓ promised, held   ✗ promised, BROKEN   3/4 may break, did in 3 of 4   ? undecided   · not judged"
 WIDEST: Final = 120
 
 
@@ -164,8 +162,8 @@ def _summary(table: Table, folder: Path | None) -> Iterator[Text]:
         line.append("   ")
     line.rstrip()
     yield line
-    rate = f"{table.runs} runs of {len(table.rows)} rows in {table.seconds:.0f} s with {_processes(table.jobs)}"
-    yield Text(rate, "dim")
+    work = f"{counted(table.runs, 'run')} of {counted(len(table.rows), 'row')}"
+    yield Text(f"{work} in {table.seconds:.0f} s with {_processes(table.jobs)}", "dim")
     if folder is not None:
         yield _command("report  ", shown_path(folder / "matrix.html"))
     yield _command("repeat  ", table.command)

@@ -188,7 +188,8 @@ class Dependencies:
     def cycles(self) -> Iterator[Cycle]:
         """One short cycle of every part that has one."""
         by_invoke = {txn.invoke: txn for txn in self.txns}
-        for part in nx.strongly_connected_components(nx.DiGraph(self.graph)):
+        edges = ((node, other) for node, successors in self.graph.items() for other in successors)
+        for part in nx.strongly_connected_components(nx.DiGraph(edges)):
             inside = sorted(node for node in part if node >= 0)
             if len(inside) > 1:
                 yield self._named(self._cycle_of_two(inside, by_invoke) or self._shortest(part, inside, by_invoke))

@@ -142,9 +142,11 @@ class _Judged:
         return _anomaly("aborted-read", ATOMIC, "txn-garbage", (failed, txn), sentence, more)
 
     def _apart(self, key: Any, one: Transaction, other: Transaction) -> Anomaly:
+        lists = (one.bases[token_of(key)][1], other.bases[token_of(key)][1])
+        place = next(i for i, (a, b) in enumerate(zip(*lists, strict=False)) if token_of(a) != token_of(b))
         sentence = (
-            f"Transactions of processes {one.process} and {other.process} read lists in key{named(key)} of which "
-            "neither is the beginning of the other."
+            f"Transactions of processes {one.process} and {other.process} read different lists in key{named(key)}: at "
+            f"place {place + 1} one has {text(lists[0][place])}, the other {text(lists[1][place])}."
         )
         return _anomaly("incomparable-reads", STRICT, "txn-reads", (one, other), sentence, {"key": key})
 

@@ -1,6 +1,6 @@
 """The command `splitbrain`. Each subcommand is a module of its own, imported only when it is asked for.
 
-    splitbrain run | check | matrix | report | list | doctor | cleanup
+    splitbrain run | check | matrix | bugs | report | list | doctor | cleanup
 
 Exit codes: 0 valid, 1 violation, 2 inconclusive or vacuous, 254 bad arguments, 255 infrastructure or harness.
 Standard output carries results, standard error progress.
@@ -20,6 +20,7 @@ COMMANDS: Final = {
     "run": "run a test: provision, drive, break, record, judge, report",
     "check": "judge a history file or a stored run",
     "matrix": "run a system's table of promises, and print predicted against observed",
+    "bugs": "search for every planted bug of the store, and for none without one",
     "report": "write a stored run's reports again, or print one",
     "list": "list systems, workloads, nemeses, checkers, models, or stored runs",
     "doctor": "say what this machine can do, ground by ground and fault by fault",

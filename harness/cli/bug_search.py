@@ -27,7 +27,7 @@ from harness.plan import Plan, Setting
 
 CHECK_BUDGET_S = 20.0
 RUN_BUDGET_S = 30.0
-"""Real time for one run, which takes about half a second: with its safeguard off, a store may talk to itself for ever."""
+"""Real time for one run, which takes half a second: with a safeguard off, a store may talk to itself for ever."""
 
 
 class Trial(msgspec.Struct, frozen=True):

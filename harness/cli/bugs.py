@@ -97,7 +97,9 @@ def _search(given: Any, names: Sequence[str]) -> BugsReport:
     with ProcessPoolExecutor(given.jobs, mp_context=get_context("spawn")) as pool:
         try:
             seeds = [given.seed + SEEDS_APART * number for number in range(given.searches)]
-            asked = {name: [pool.submit(bug_search.search, name, seed, given.limit) for seed in seeds] for name in names}
+            asked = {
+                name: [pool.submit(bug_search.search, name, seed, given.limit) for seed in seeds] for name in names
+            }
             sweeps = _submit_correct(pool, names, given.correct, given.seed)
             for name in names:
                 rows.append(_bug_row(name, [future.result() for future in asked[name]], given.limit))

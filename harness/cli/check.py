@@ -15,7 +15,16 @@ from harness.history import History
 from harness.result import Result
 from harness.store import Run
 
-MODELS: Final = ("register", "cas-register", "mutex", "session")
+OBJECTS: Final = {
+    "counter": "counter",
+    "queue": "total-queue",
+    "lock": "fenced-lock",
+    "list": "append-only",
+    "set": "set-full",
+    "transactions": "transactions",
+}
+"""Models that one checker judges by itself, and its name."""
+MODELS: Final = ("register", "cas-register", "mutex", "session", *OBJECTS)
 
 
 def build_parser() -> Parser:
@@ -78,6 +87,10 @@ def _checkers(model: str) -> list[Any]:
         from checkers.sessions import MonotonicReads, ReadYourWrites
 
         return [ReadYourWrites(), MonotonicReads()]
+    if model in OBJECTS:
+        from harness import registry
+
+        return [registry.load("checkers", OBJECTS[model])()]
     from checkers.linearizability import Linearizability
 
     return [Linearizability(model)]

@@ -61,7 +61,8 @@ def measure(history: History, result: Result) -> Figures:
         measures |= verdict.measures if verdict.checker == "statistics" else {}
         lost += verdict.counts.get("anomalies", 0) if verdict.checker == "durability" else 0
     deposed = _deposed(history.events)
-    inside, outside = _rates(writes, windows, result.duration_ns)
+    asked = (op.time or 0 for op in history.events if op.type == "invoke" and op.is_client() and op.f in _WRITES)
+    inside, outside = _rates(writes, windows, max(asked, default=0))
     return Figures(
         runs=1,
         acked=len(writes),
@@ -115,14 +116,25 @@ def _acknowledged(events: Sequence[Op]) -> list[tuple[int, int]]:
 
 
 def _rates(writes: Sequence[tuple[int, int]], windows: Sequence[FaultWindow], end_ns: int) -> tuple[float, float]:
-    """Acknowledged writes per second: asked and answered within one fault, and clear of all faults."""
-    spans = [(window.start_ns, window.stop_ns or end_ns) for window in windows]
+    """Acknowledged writes per second: asked and answered within one fault, and clear of all faults.
+
+    Clients stop writing at `end_ns`; what comes after it would only dilute the rates.
+    """
+    spans = [(one.start_ns, min(one.stop_ns or end_ns, end_ns)) for one in windows if one.start_ns < end_ns]
     inside = sum(any(start <= asked and told <= stop for start, stop in spans) for asked, told in writes)
     clear = sum(all(told < start or asked > stop for start, stop in spans) for asked, told in writes)
-    under_s = sum(stop - start for start, stop in spans) / 1e9
-    # Clients stop writing when the main phase ends; what comes after it would only dilute the rate.
-    over_s = max((told for _, told in writes), default=0) / 1e9 - under_s
+    under_s = _covered_ns(spans) / 1e9
+    over_s = end_ns / 1e9 - under_s
     return (inside / under_s if under_s > 0 else 0.0, clear / over_s if over_s > 0 else 0.0)
+
+
+def _covered_ns(spans: Sequence[tuple[int, int]]) -> int:
+    """The length of all spans together, where they overlap counted once."""
+    total, reach = 0, 0
+    for start, stop in sorted(spans):
+        total += max(0, stop - max(start, reach))
+        reach = max(reach, stop)
+    return total
 
 
 def _clear(asked_ns: int, windows: Sequence[FaultWindow]) -> bool:

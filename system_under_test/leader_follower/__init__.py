@@ -8,8 +8,9 @@ options, so that the store can be run with its promises kept, and with each of t
 How it is built, and in which order to read it:
 
     messages.py  what nodes say, what happens to a node (events) and what it wants done (effects)
-    log.py, store.py, state.py     entries; keys and values; everything that one node knows
-    roles.py, replication.py, election.py, writes.py, reads.py     one file per concern, functions over the state
+    commands.py, objects.py, sessions.py, store.py     what may be asked; what keys hold; requests that come again; both
+    log.py, state.py               entries; everything that one node knows
+    roles.py, replication.py, election.py, writes.py, reads.py, forwarding.py     one file per concern
     node.py      the pure machine: `handle(event, now_ns) -> effects`; no input or output, no clock, no asyncio
     wal.py, hard_state.py          what survives a crash
     wire.py, requests.py, peers.py, server.py, __main__.py         the machine on sockets and a disk

@@ -55,6 +55,8 @@ class Setting:
 
 _QUICK = (("heartbeat_ms", 20), ("election_timeout_ms", 100), ("wait_ms", 300))
 """Fail-over in a fraction of a second, so that a short run sees several."""
+_LEASE = (("read", "lease"), ("lease", "monotonic"), ("lease_ms", 400))
+"""Leases that are longer than an election takes."""
 _CONTESTED = (("heartbeat_ms", 15), ("election_timeout_ms", 60), ("wait_ms", 300))
 """Nodes that start together and stand within a few milliseconds of each other."""
 
@@ -81,6 +83,12 @@ SETTINGS: dict[str, Setting] = {
     "sessions, halves of five": _often(
         "session", ("partition",), nodes=5, partition="halves", options=(("read", "session"),)
     ),
+    "leader deaf or mute": _often("register", ("partition",), partition="one-way"),
+    "leader cut off and killed": _often("register", ("partition", "kill"), combine=True, concurrency=10),
+    "transactions": _often("txn", ("kill",), time_limit_s=2.0),
+    "leases": _often("register", ("partition",), options=_LEASE),
+    "leases, clocks": _often("register", ("partition", "clock"), "random", combine=True, options=_LEASE, rate=300.0),
+    "leases, kills": _often("register", ("partition", "kill"), "random", combine=True, options=_LEASE, rate=300.0),
     "counters": _often("counter", ("kill",), rate=500.0, time_limit_s=2.0),
     "counters retried": _often("counter", ("kill",), options=(("exactly_once", True),), time_limit_s=4.0),
     "queues": _often("queue", ("kill",), rate=500.0, time_limit_s=2.0),
@@ -108,7 +116,7 @@ class Bug:
 _ALL = (
     Bug(
         "no-fencing",
-        "Followers take what any leader sends, and a leader does not resign when it meets a newer generation.",
+        "Followers take what any leader sends, and a leader resigns neither for a newer one nor without a majority.",
         "Redis Sentinel: a demoted master kept taking writes beside the new one (Jepsen, Redis, 2013)",
         "leader cut off",
     ),
@@ -152,24 +160,12 @@ _ALL = (
         "longest-log-wins",
         "A voter compares lengths of logs only, not the generations of their last entries.",
         "MongoDB: protocol version 0 elected by newest timestamp, without terms (Jepsen, MongoDB 3.4.0-rc3, 2017)",
-        "leader cut off",
+        "leader cut off and killed",
     ),
     Bug(
-        "vote-not-persisted",
-        "After a restart a node does not know for whom it voted.",
-        "akka-raft: nodes forget who they voted for (Scott et al., Minimizing Faulty Executions, NSDI 2016)",
-        "contested elections",
-    ),
-    Bug(
-        "generation-not-persisted",
-        "After a restart a node takes the generation of its last entry for the present one.",
-        "akka-raft: nodes forget term and vote on restart (Scott, Fuzzing Raft for Fun and Publication, 2015)",
-        "contested elections",
-    ),
-    Bug(
-        "vote-forgotten-on-step-down",
-        "A node that becomes a follower in its own generation forgets its vote, and may give another.",
-        "Redpanda: votes erased on step-down, prone to split brain (redpanda pull request 19, 2020)",
+        "vote-forgotten",
+        "A node forgets its vote when it hears of a leader, and may give another in the same generation.",
+        "Redpanda: votes erased by what followers receive, prone to split brain (redpanda pull request 19, 2020)",
         "contested elections",
     ),
     Bug(
@@ -218,7 +214,7 @@ _ALL = (
         "doubt-told-as-refusal",
         "A write that is in the log of a leader that steps down, or waits too long, is answered as never done.",
         "Redis-Raft: writes told as failed were seen later (Jepsen, Redis-Raft 1b3fbf6, 2020)",
-        "leader killed, busy",
+        "leader deaf or mute",
     ),
     Bug(
         "ack-before-fsync",
@@ -255,6 +251,36 @@ _ALL = (
         "A lock is released by whoever asks, whatever token is shown.",
         "Redis: locks deleted by clients that no longer held them (Redis documentation, distributed locks)",
         "locks",
+    ),
+    Bug(
+        "partial-transaction",
+        "The last key that a transaction wrote changes only after the next entry.",
+        "MongoDB: transactions seen in part (Jepsen, MongoDB 4.2.6, 2020)",
+        "transactions",
+    ),
+    Bug(
+        "lease-too-long",
+        "A leader trusts its lease four times as long as its followers promised.",
+        "YugabyteDB: stale reads by a leader whose lease was over (yugabyte-db issue 16, 2018)",
+        "leases",
+    ),
+    Bug(
+        "lease-on-wall-clock",
+        "Leases are measured on wall clocks, which jump.",
+        "TiKV: leader leases were not measured on a monotonic clock (tikv issue 964, 2016)",
+        "leases, clocks",
+    ),
+    Bug(
+        "lease-not-honoured",
+        "Followers help to elect another leader although they promised the old one a lease.",
+        "Consul: a deposed leader served reads in its lease (consul issue 54, 2014)",
+        "leases",
+    ),
+    Bug(
+        "lease-forgotten-on-restart",
+        "A node that restarts does not hold back for the lease that it may have promised.",
+        "etcd: a lease is no lock (Jepsen, etcd 3.4.3, 2020)",
+        "leases, kills",
     ),
 )
 

@@ -19,8 +19,9 @@ What each switch promises:
   operating system likes. Generation and vote are synced whatever this says: without that no election is safe.
 - `wait_ms`: how long a client's request may wait inside the node before it is told that it waited in vain.
 - `snapshot_entries`: how many applied entries make a snapshot due; 0: never. `segment_bytes`: size of a log segment.
-- `forward`: whether followers pass requests on to the leader instead of refusing them with its name.
-- `exactly_once`: whether a repeated request is recognised by its id and not applied twice.
+- `forward`: whether followers pass writes on to the leader instead of refusing them with its name (`forwarding.py`).
+- `exactly_once`: whether the clients of the harness repeat a write that is in doubt. Nodes know a session's request by
+  its number whatever this says (`sessions.py`).
 - `bug`: names of planted bugs with commas between them (see `bugs.py`): each switches off one safeguard.
 """
 
@@ -183,9 +184,10 @@ class Configuration:
         With clocks that gain or lose at most d, the follower's time lasts at least lease / (1 + d) and the leader's at
         most trusted / (1 - d): the second is never longer than the first.
         """
-        return self.lease_ns * (MILLION - self.drift_ppm) // (MILLION + self.drift_ppm)
+        longer = 4 if self.has_bug("lease-too-long") else 1
+        return longer * self.lease_ns * (MILLION - self.drift_ppm) // (MILLION + self.drift_ppm)
 
     @property
     def quorum_timeout_ns(self) -> int:
         """How long a leader goes on without hearing from a majority: while nobody else can be elected, it may."""
-        return max(self.election_timeout_ns, self.lease_ns if self.lease != "off" else 0)
+        return max(self.election_timeout_ns, *((self.lease_ns, self.trusted_lease_ns) if self.lease != "off" else (0,)))

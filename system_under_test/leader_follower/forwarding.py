@@ -1,10 +1,10 @@
 """Followers that pass a client's command on to the leader, and its answer back (`--forward true`).
 
 At most once, like everything here. A follower passes a command on once, to the leader of its present generation, and
-waits `wait_ms`, or until it follows another; then the outcome is open, for the command may still arrive. The leader
-takes it only in that same generation: a refusal can then be trusted, and what was late for one reign is not done in
-another. A message that the network doubled is known by its number, which each life of a follower begins to count at a
-place drawn by chance.
+waits `wait_ms`, or until it follows another; then the outcome is open, for the command may still arrive. With fencing
+the leader takes it only in that same generation: a refusal can then be trusted, and what was late for one reign is not
+done in another. A message that the network doubled is known by its number, which each life of a follower begins to
+count at a place drawn by chance.
 
 Limits: reads are not passed on. A leader that was started anew knows no numbers of its former life; that life's
 messages it gets on no connection, and in a generation that is over.
@@ -45,7 +45,7 @@ def on_forward(state: State, source: str, message: Forward) -> None:
     state.taken[name] = None
     if len(state.taken) > TAKEN_MAX:
         del state.taken[next(iter(state.taken))]
-    if message.generation == state.generation:
+    if message.generation == state.generation or not state.configuration.fences:
         writes.take(state, name, message.command)
     else:
         answers.refused(state, name, "not-leader")

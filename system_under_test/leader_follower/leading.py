@@ -37,7 +37,7 @@ def check_quorum(state: State) -> bool:
     # The majority's weakest member decides how long leadership is still vouched for.
     heard = sorted(of_members(state, state.now_ns, lambda progress: progress.heard_ns))[-state.majority]
     state.quorum_deadline_ns = heard + state.configuration.quorum_timeout_ns
-    if state.has_bug("read-without-confirmation"):
+    if state.has_bug("read-without-confirmation") or state.has_bug("no-fencing"):
         state.quorum_deadline_ns = max(state.quorum_deadline_ns, state.now_ns + state.configuration.heartbeat_ns)
     if state.quorum_deadline_ns > state.now_ns:
         return True

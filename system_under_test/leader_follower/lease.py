@@ -32,7 +32,7 @@ from .state import NEVER_NS, State
 
 def start(state: State) -> None:
     """After a restart: hold back as if everything had been promised just before the crash."""
-    if state.generation > 0:
+    if state.generation > 0 and not state.has_bug("lease-forgotten-on-restart"):
         promise(state)
 
 
@@ -46,6 +46,8 @@ def promise(state: State) -> None:
 def is_promised(state: State, released: int = 0) -> bool:
     """Whether this node must not help to elect anybody, unless its promise was to the leader that let go."""
     if state.configuration.lease == "off" or (released and released == state.promised_generation):
+        return False
+    if state.has_bug("lease-not-honoured"):
         return False
     # No promise is longer than a lease: what seems to be one was made before a wall clock was set back.
     return 0 < state.promised_until_ns - state.lease_clock_ns() <= state.configuration.lease_ns

@@ -87,6 +87,12 @@ def _reads_by(mode: str) -> Callable[[Switches, Faults, str], bool]:
 
 
 RULES: Final = (
+    Rule(_reads_by("follower"), "a follower answers at once from what it has applied, and it lags behind"),
+    Rule(_reads_by("bounded"), "a node answers as long as its lag is within the bound, and any lag shows"),
+    Rule(
+        lambda switches, _, guarantee: switches["read"] == "session" and guarantee == "linearizability",
+        "the token makes a node catch up with this session only, not with what others wrote",
+    ),
     Rule(
         lambda switches, faults, _: switches["fsync"] != "always" and "power" in faults,
         "what was acknowledged was not yet synced, and is gone with the power of the nodes that held it",
@@ -102,12 +108,6 @@ RULES: Final = (
     Rule(
         lambda switches, faults, _: not switches["fencing"] and {"pause", "power"} <= faults,
         "without fencing a paused node obeys, when it goes on, what the leader sent before its own restart",
-    ),
-    Rule(_reads_by("follower"), "a follower answers at once from what it has applied, and it lags behind"),
-    Rule(_reads_by("bounded"), "a node answers as long as its lag is within the bound, and any lag shows"),
-    Rule(
-        lambda switches, _, guarantee: switches["read"] == "session" and guarantee == "linearizability",
-        "the token makes a node catch up with this session only, not with what others wrote",
     ),
     Rule(
         lambda switches, faults, guarantee: (
@@ -129,10 +129,10 @@ RULES: Final = (
             and "clock" in faults
             and _ousted(switches, faults)
         ),
-        "a leader whose wall clock is set back trusts its lease after another leader was elected",
+        "when wall clocks jump, followers elect another leader while the old one still trusts its lease",
     ),
 )
-"""In the order in which they are looked at."""
+"""In the order in which they are looked at: first what shows without any fault."""
 
 
 class StorePromises:

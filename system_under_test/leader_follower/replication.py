@@ -249,6 +249,7 @@ def apply_committed(state: State) -> None:
         entry = state.log.entry(state.applied()[1] + 1)
         if state.has_bug("reordered-apply") and state.role != "leader":
             entry = entry._replace(command=state.log.entry(state.commit_index - (entry.index - first)).command)
+        state.store.tears = state.has_bug("partial-transaction")
         outcome = state.store.apply(entry)
         waiting = state.writes.pop(entry.index, None)
         if waiting is None:

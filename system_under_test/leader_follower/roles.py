@@ -10,7 +10,7 @@ from .state import NEVER_NS, State
 def become_follower(state: State, generation: int, leader: str | None) -> None:
     """Follow in `generation`, not below the present one; of a newer one, first forget the vote, durably."""
     assert generation >= state.generation, f"generation {generation} after {state.generation}"
-    if generation > state.generation or state.has_bug("vote-forgotten-on-step-down"):
+    if generation > state.generation:
         state.generation, state.vote = generation, None
         save_hard_state(state)
     if state.role == "leader":
@@ -25,6 +25,8 @@ def follow(state: State, leader: str | None) -> None:
     if leader not in (None, state.leader):
         state.note(f"following {leader} in generation {state.generation}")
     state.leader = leader
+    if state.has_bug("vote-forgotten"):
+        state.vote = None
     state.verified_index, state.answer_due, state.round_seen = 0, False, 0
     state.rounds_heard.clear()
     if leader is not None:

@@ -73,10 +73,6 @@ class Server:
         if configuration.fsync != "never":
             self._wal.sync()
         generation, vote = load_hard_state(machine.disk)
-        if configuration.has_bug("vote-not-persisted"):
-            vote = None
-        if configuration.has_bug("generation-not-persisted"):
-            generation, vote = entries[-1].generation if entries else 0, None
         self._node = Node(configuration, machine.random, generation, vote, entries)
         patience = patience_ns(configuration.election_timeout_ms)
         self._links = {peer: PeerLink(addresses[peer], patience) for peer in configuration.peers}

@@ -1,8 +1,8 @@
 """What a leader does with a command before its entry is in the log, when a planted bug lets it decide too early.
 
-Everything about keys is decided when an entry is applied, by every node alike (`store.py`). The bugs here decide on what
-the leader has applied when it is asked, and put the outcome into the log instead of the question: so what else is on
-its way through the log is overlooked.
+Everything about keys is decided when an entry is applied, by every node alike (`store.py`). The bugs here decide on
+what the leader has applied when it is asked, and put the outcome into the log instead of the question: so what else is
+on its way through the log is overlooked.
 
 >>> taken(state, ["cas", "x", 5, 6])                                   # x holds 5, and cas-outside-log is in force
 ['write', 'x', 6]

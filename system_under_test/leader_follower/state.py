@@ -211,7 +211,8 @@ class State:
 
     def lease_clock_ns(self) -> int:
         """The clock by which leases are measured."""
-        return self.wall_ns if self.configuration.lease == "wall" else self.now_ns
+        walls = self.configuration.lease == "wall" or self.has_bug("lease-on-wall-clock")
+        return self.wall_ns if walls else self.now_ns
 
     def is_member(self) -> bool:
         """Whether this node is one."""

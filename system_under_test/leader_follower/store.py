@@ -47,6 +47,9 @@ class Store:
         self.sessions = Sessions()
         self.applied: Version = NOTHING
         """Name of the last applied entry."""
+        self.tears = False
+        """A planted bug: the last key that a transaction wrote changes only after the next entry."""
+        self._late: Objects = {}
 
     def read(self, key: Any) -> tuple[Any, Version]:
         """The key's value, and the entry that changed it last."""
@@ -57,6 +60,12 @@ class Store:
         """Apply the next entry of the log."""
         assert entry.index == self.applied[1] + 1, f"entry {entry.index} applied after {self.applied}"
         self.applied = entry.version()
+        late, self._late = self._late, {}
+        outcome = self._recall_or_decide(entry)
+        self._objects.update(late)
+        return outcome
+
+    def _recall_or_decide(self, entry: Entry) -> Outcome:
         if entry.command is None or entry.command[0] != "once":
             return self._decide(entry.command)
         _, session, number, command = entry.command
@@ -102,7 +111,7 @@ class Store:
 
     def _transact(self, parts: list[list[Any]]) -> Outcome:
         """Do all parts on copies, and keep these when none was refused."""
-        written = {named(key) for f, key, _ in parts if f != "r"}
+        written = dict.fromkeys(named(key) for f, key, _ in parts if f != "r")
         staged = {name: self._objects[name].copy() for name in written if name in self._objects}
         filled = []
         try:
@@ -117,6 +126,8 @@ class Store:
                 raise Refused("too-large")
         except Refused as refusal:
             return Outcome(refusal.error, None, self.applied)
+        if self.tears and len(staged) > 1:
+            self._late = dict([staged.popitem()])
         self._objects.update(staged)
         return Outcome(None, filled, self.applied)
 

@@ -47,8 +47,10 @@ OPTIONS = (
     Option("snapshot_entries", 0, "applied entries between two snapshots; 0: none"),
     Option("segment_bytes", 16 << 20, "size at which the log begins a new segment"),
     Option("members", "", "the nodes to begin with, with commas; the others wait to be added; empty: all"),
-    Option("forward", False, "followers pass requests on to the leader instead of refusing them with its name"),
-    Option("exactly_once", False, "a repeated request is recognised by its id and not applied twice"),
+    Option("forward", False, "followers pass writes on to the leader instead of refusing them with its name"),
+    Option(
+        "exactly_once", False, "clients repeat a write that is in doubt; nodes know it by its number, and do it once"
+    ),
     Option("bug", "", "planted bugs, names with commas: see `splitbrain bugs --list`"),
 )
 
@@ -68,7 +70,7 @@ class LeaderFollower:
         return StoreClient(cluster, home, options)
 
     async def wait_ready(self, cluster: Cluster, options: Mapping[str, Any], timeout_s: float) -> None:
-        """Return once one leader serves, all nodes follow it, and all hold its whole log.
+        """Return once one leader serves, all members follow it, and all hold its whole log.
 
         Raises:
             SetupError: what is still missing after `timeout_s`; or, at once, which switch no server starts with.
@@ -142,7 +144,8 @@ def _missing(statuses: Mapping[str, dict[str, Any] | None]) -> str | None:
     leaders = [node for node, status in ready.items() if status["role"] == "leader" and status["ready"]]
     if len(leaders) != 1:
         return "no leader is ready" if not leaders else f"{' and '.join(leaders)} both lead"
-    strangers = [node for node, status in ready.items() if status["leader"] != leaders[0]]
+    members = ready[leaders[0]]["members"]
+    strangers = [node for node, status in ready.items() if node in members and status["leader"] != leaders[0]]
     if strangers:
         return f"{', '.join(strangers)} not following {leaders[0]}"
     behind = [node for node, progress in ready[leaders[0]]["followers"].items() if progress["lag"]]

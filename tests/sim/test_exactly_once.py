@@ -82,3 +82,15 @@ def test_repetitions_that_nodes_do_not_know_again_are_found(counted, monkeypatch
     results = [counted(*KILLS, *ONCE, seed=seed)[:2] for seed in range(1, 5)]
     found = [result for code, result in results if code == 1 and result["outcome"] == "violation"]
     assert len(found) >= 2, [result["headline"] for _, result in results]
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("forward", ["true", "false"])
+def test_increments_are_counted_once_for_many_seeds_and_all_faults(forward, counted):
+    for seed in range(100, 130):
+        words = ("--nemesis", "partition,kill,pause,power", "--interval", "1", "--duration", "1", "--forward", forward)
+        code, result, events = counted(*words, *ONCE, seed=seed, seconds=20)
+        assert (code, result["outcome"]) == (0, "valid"), (result["repeat"], result["headline"])
+        last, done = read_last(events), acknowledged(events)
+        assert all(done[key] <= last[key] for key in done)
+        assert sum(last.values()) <= sum(done.values()) + in_doubt(events)

@@ -34,8 +34,8 @@ def kinds(effects, kind):
     return [effect for effect in effects if isinstance(effect, kind)]
 
 
-def make(name="n1", nodes=("n1", "n2", "n3"), entries=(), generation=0, **options):
-    return Node(Configuration(name, nodes, **options), Half(), generation, None, entries)
+def make(name="n1", nodes=("n1", "n2", "n3"), entries=(), generation=0, vote=None, **options):
+    return Node(Configuration(name, nodes, **options), Half(), generation, vote, entries)
 
 
 def elect(node):

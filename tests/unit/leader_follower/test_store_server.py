@@ -169,7 +169,9 @@ def test_what_has_a_wrong_shape_is_refused_one_by_one_and_the_connection_goes_on
     asyncio.run(run())
 
 
-@pytest.mark.parametrize("nonsense", [b"\xff\xff\xff\xff", b"\x00\x00\x00\x02[]", b"\x00\x00\x00\x05[NaN]"])
+@pytest.mark.parametrize(
+    "nonsense", [b"\xff\xff\xff\xff", b"\x00\x00\x00\x02[]", b"\x00\x00\x00\x05[NaN]"], ids=["length", "list", "NaN"]
+)
 def test_a_malformed_frame_closes_the_connection_that_it_came_on_and_no_other(nonsense):
     async def run():
         async with LoopCluster(count=1) as cluster:
@@ -184,7 +186,9 @@ def test_a_malformed_frame_closes_the_connection_that_it_came_on_and_no_other(no
                 "ok",
                 "failed",
             ]
-            good.close()
+            for connection in (good, bad):
+                connection.close()
+            await asyncio.sleep(0.01)
 
     asyncio.run(run())
 

@@ -40,7 +40,19 @@ def test_the_command_carries_every_switch_that_concerns_the_server():
     [
         ({"replication": "most"}, "replication is 'most'"),
         ({"heartbeat_ms": 300}, "heartbeat_ms"),
-        ({"wait_ms": 0}, "wait_ms"),
+        ({"wait_ms": 0}, "wait_ms must be positive"),
+        ({"max_lag_ms": 0}, "max_lag_ms must be positive"),
+        ({"snapshot_entries": -1}, "snapshot_entries must be positive, or 0 for no snapshots"),
+        ({"election": "bully"}, "election is 'bully'; it must be one of raft, paxos, none"),
+        ({"read": "lease"}, "read is 'lease', but lease is 'off'; choose lease monotonic or wall"),
+        ({"lease": "monotonic", "election": "none"}, "with election none there is nobody whom it would hold back"),
+        ({"lease": "wall", "lease_ms": 50}, r"lease_ms \(50\), shortened for drift_ppm \(1000\), must be above heart"),
+        ({"lease": "wall", "lease_ms": 60, "drift_ppm": 200_000}, "must be above heartbeat_ms"),
+        ({"drift_ppm": 1_000_000}, "drift_ppm .* must be at least 0 and below a million"),
+        ({"read": "bounded", "max_lag_ms": 150}, r"max_lag_ms \(150\) must be above 3 times heartbeat_ms"),
+        ({"members": "n1,n3"}, "members is 'n1,n3'; it must name some of n1, n2, each once"),
+        ({"members": "n1,n1"}, "each once"),
+        ({"members": "n2", "election": "none"}, "members must name n1, which leads for ever with election none"),
     ],
 )
 def test_a_bad_switch_is_named(options, problem):
@@ -58,13 +70,15 @@ def test_a_bad_switch_is_told_before_anybody_waits():
 
 def said(role="follower", leader="n1", generation=3, ready=True, lag=0):
     followers = {"n2": {"lag": lag}} if role == "leader" else {}
-    return {"role": role, "leader": leader, "generation": generation, "ready": ready, "followers": followers}
+    told = {"role": role, "leader": leader, "generation": generation, "ready": ready, "followers": followers}
+    return told | {"members": ["n1", "n2"]}
 
 
 @pytest.mark.parametrize(
     ("statuses", "missing"),
     [
         ({"n1": said("leader"), "n2": said()}, None),
+        ({"n1": said("leader"), "n2": said(), "n3": said(leader=None)}, None),
         ({"n1": said("leader"), "n2": None}, "no answer from n2"),
         ({"n1": said("leader", ready=False), "n2": said()}, "no leader is ready"),
         ({"n1": said("leader"), "n2": said("leader")}, "n1 and n2 both lead"),

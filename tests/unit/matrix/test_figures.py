@@ -58,6 +58,29 @@ def test_acknowledged_writes_are_counted_by_where_they_fall() -> None:
     assert figures.acked_per_s_outside == 2 / (5.0 - 2.0)
 
 
+def test_overlapping_faults_are_not_counted_twice() -> None:
+    kill = {"fault": "kill-1", "kind": "kill", "proven": True}
+    figures = measure(
+        history(
+            (1.0, NEMESIS, "invoke", "start-partition", None),
+            (1.0, NEMESIS, "ok", "start-partition", CUT),
+            (2.0, NEMESIS, "invoke", "start-kill", None),
+            (2.0, NEMESIS, "ok", "start-kill", kill),
+            (2.1, 0, "invoke", "write", None),
+            (2.2, 0, "ok", "write", (1, 1)),
+            (3.0, NEMESIS, "invoke", "stop-partition", None),
+            (3.0, NEMESIS, "ok", "stop-partition", CUT),
+            (4.0, NEMESIS, "invoke", "stop-kill", None),
+            (4.0, NEMESIS, "ok", "stop-kill", kill),
+            (5.0, 0, "invoke", "write", None),
+            (5.0, 0, "ok", "write", (1, 2)),
+        ),
+        result(),
+    )
+    assert figures.acked_per_s_in_faults == 1 / 3.0
+    assert figures.acked_per_s_outside == 1 / 2.0
+
+
 def test_writes_of_a_deposed_leader_are_told_apart_by_whether_it_could_know() -> None:
     figures = measure(RUN, result())
     assert (figures.deposed_acks, figures.deposed_acks_clear) == (3, 1)
