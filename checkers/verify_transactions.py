@@ -4,7 +4,7 @@
     invalid   what a single transaction read, two lists that do not fit, or a cycle, each edge of which is looked up
 
 An edge [A, B, kind, key] says that A must precede B: "rt" A was over before B began; "wr" B read what A wrote; "rw" A
-read the key without what B wrote; "ww" some list shows A's element before B's, or A's while B's is in no list.
+read the key without what B wrote; "ww" some list shows A's element, and B's later or not yet.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import Any, Final
 
-from checkers.verify_objects import Did, json_of, objects
+from checkers.verify_object_facts import Did, json_of, objects
 from harness.history import History
 from harness.verdict import Anomaly, Verdict
 
@@ -205,10 +205,11 @@ class Facts:
         return isinstance(value, list | tuple) and bool((written & appends) - self._found(start, key))
 
     def _stands_before(self, one: tuple[bytes, bytes], other: tuple[bytes, bytes]) -> bool:
+        """Whether a list shows the one, and the other later or not yet."""
         for shown in self.lists.get(one[0], ()):
-            if one[1] in shown and other[1] in shown:
-                return shown.index(one[1]) < shown.index(other[1])
-        return one in self.shown and other not in self.shown
+            if one[1] in shown:
+                return other[1] not in shown or shown.index(one[1]) < shown.index(other[1])
+        return False
 
 
 def _inconsistent(steps: list[tuple[str, Any]]) -> bool:

@@ -4,7 +4,7 @@ A worker that holds a lock mostly releases it next. Now and then somebody tries 
 as a client does that slept through the loss of its lock; that must be refused.
 
 A lock whose holder is in doubt, after an acquire or a release that got no answer, may stay held for good, as locks do
-not time out: it is replaced by a fresh one.
+not time out: it is replaced by a fresh one. So is a lock whose holder is a process that is used no more.
 """
 
 from __future__ import annotations
@@ -75,16 +75,27 @@ class LockOps:
 
     def update(self, ctx: Context, event: Op) -> Generator:
         """Remember who holds which lock; let go of one that is used up or whose holder is in doubt."""
-        lock = next((lock for lock in self.locks if lock.key == event.key), None)
-        if lock is None or event.process == NEMESIS or event.type == "invoke":
+        if event.process == NEMESIS or event.type == "invoke":
             return self
-        if event.type == "info" or lock.left <= 0:
-            return replace(self._with(lock.key, Held(f"k{self.made}", self.limit)), made=self.made + 1)
+        if event.type == "info":
+            return self._without(
+                [lock for lock in self.locks if event.key == lock.key or event.process == lock.process]
+            )
+        lock = next((lock for lock in self.locks if lock.key == event.key), None)
+        if lock is None or lock.left <= 0:
+            return self._without([lock] if lock else [])
         if event.type == "ok" and event.f == "acquire":
             return self._with(lock.key, replace(lock, process=event.process, token=event.value))
         if event.type == "ok" and event.value == lock.token:
             return self._with(lock.key, replace(lock, process=None, past=lock.token))
         return self
+
+    def _without(self, gone: Sequence[Held]) -> LockOps:
+        """With fresh locks in place of these."""
+        after = self
+        for lock in gone:
+            after = replace(after._with(lock.key, Held(f"k{after.made}", self.limit)), made=after.made + 1)
+        return after
 
     def _with(self, key: str, changed: Held) -> LockOps:
         return replace(self, locks=tuple(changed if lock.key == key else lock for lock in self.locks))

@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from checkers.sessions.accesses import token_of
 from harness.history import History
 from harness.history.operations import FAIL, INFO, OK
 from harness.verdict import Anomaly
@@ -83,12 +84,6 @@ def by_key(history: History, fs: frozenset[str]) -> dict[Hashable, list[Call]]:
         if call.f in fs:
             found.setdefault(token_of(call.key), []).append(call)
     return found
-
-
-def token_of(value: Any) -> Hashable:
-    """Equal for equal JSON values: 1, 1.0 and true are three."""
-    kind = value.__class__
-    return value if kind is str or kind is int or value is None else (kind.__name__, msgspec.json.encode(value))
 
 
 def shown(anomalies: list[Anomaly]) -> tuple[Anomaly, ...]:

@@ -24,8 +24,9 @@ from typing import Any, Final, NamedTuple
 
 import networkx as nx
 
-from checkers.objects.calls import named, token_of
+from checkers.objects.calls import named
 from checkers.objects.transaction import Transaction
+from checkers.sessions.accesses import token_of
 from harness.history.operations import NEVER
 
 STARTS_MAX: Final = 50

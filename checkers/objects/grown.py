@@ -25,9 +25,10 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Final
 
-from checkers.objects.calls import Call, by_key, named, shown, text, token_of
+from checkers.objects.calls import Call, by_key, named, shown, text
 from checkers.objects.ranks import Placed, inversions, order
 from checkers.protocol import Budget
+from checkers.sessions.accesses import token_of
 from harness.history import History
 from harness.verdict import Anomaly, Verdict
 

@@ -185,18 +185,20 @@ class _Lock:
         """Give every refusal the first place where it can stand; anomalies for those that can stand nowhere."""
         windows = _Windows.of(chain)
         found, placed = [], list(chain)
+        ended, reached = [-1], [0]  # by when which place had been reached, as refusals before show
         for call in sorted(self.refused, key=lambda call: call.response):
             least, most = windows.of_call(call)
             place = self._first_place(call, least, most)
             if place is None:
                 found.append(self._refusal(call, least, chain))
                 continue
-            earlier = [other.rank // 2 for other in placed[len(chain) :] if other.call.response < call.invoke]
-            place = self._first_place(call, max([least, *earlier]), most)
+            place = self._first_place(call, max(least, reached[bisect_left(ended, call.invoke) - 1]), most)
             if place is None:
                 self.why_not = f"refusals of lock{named(self.key)} have no place together"
                 continue
             placed.append(Placed(2 * place + 1, call))
+            ended.append(call.response)
+            reached.append(max(place, reached[-1]))
         if not found and not self.why_not:
             self.order = order(placed)
         return found

@@ -25,8 +25,9 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from checkers.objects.calls import Call, by_key, named, shown, text, token_of
+from checkers.objects.calls import Call, by_key, named, shown, text
 from checkers.protocol import Budget
+from checkers.sessions.accesses import token_of
 from harness.history import History
 from harness.history.operations import NEVER
 from harness.verdict import Anomaly, Verdict

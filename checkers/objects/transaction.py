@@ -11,7 +11,8 @@ from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from checkers.objects.calls import Call, calls_of, token_of
+from checkers.objects.calls import Call, calls_of
+from checkers.sessions.accesses import token_of
 from harness.history import History
 from harness.op import Version
 
@@ -111,7 +112,7 @@ class Transaction:
         return True
 
 
-def _shown(value: Any) -> Hashable:
+def _shown(value: Any) -> Any:
     """A value to compare; a list with nothing in it is as good as null."""
     return token_of(None if isinstance(value, list | tuple) and not value else value)
 

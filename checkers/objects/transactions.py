@@ -26,10 +26,11 @@ from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from checkers.objects.calls import named, shown, text, token_of
+from checkers.objects.calls import named, shown, text
 from checkers.objects.dependencies import Cycle, Dependencies
 from checkers.objects.transaction import Transaction, transactions_of
 from checkers.protocol import Budget
+from checkers.sessions.accesses import token_of
 from harness.history import History
 from harness.verdict import Anomaly, Verdict
 
@@ -81,10 +82,10 @@ class _Judged:
         makers: dict[tuple[Hashable, Hashable], Transaction] = {}
         kinds: dict[Hashable, str] = {}
         for txn in self.all:
-            for f, key, value in txn.changes:
+            for f, key, value in () if txn.failed else txn.changes:
                 if kinds.setdefault(token_of(key), f) != f:
                     return f"key{named(key)} is both written and appended to"
-                if makers.setdefault((token_of(key), token_of(value)), txn) is not txn and not txn.failed:
+                if makers.setdefault((token_of(key), token_of(value)), txn) is not txn:
                     return f"{text(value)} was written to key{named(key)} more than once"
         return ""
 
@@ -167,7 +168,7 @@ def _anomaly(
     name: str, guarantee: str, rule: str, txns: Sequence[Transaction], sentence: str, more: dict[str, Any]
 ) -> Anomaly:
     indices = tuple(sorted({txn.invoke for txn in txns}))
-    culprit = max((txn for txn in txns if txn.ok), key=lambda txn: txn.response).invoke
+    culprit = max(txns, key=lambda txn: (txn.ok, txn.response, txn.invoke)).invoke  # rather not one in doubt
     certificate = {"ops": [txn.invoke for txn in txns], **more}
     return Anomaly(name, guarantee, sentence, more.get("key"), indices, culprit, "", rule, certificate)
 

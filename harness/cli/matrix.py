@@ -8,6 +8,7 @@ faults are aimed elsewhere in each.
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -185,8 +186,6 @@ def _table(given: Any, promises: Promises, rows: tuple[Row, ...]) -> Table:
 
 def plan_of(cell: Cell, given: Any, number: int) -> Plan:
     """The plan of a row's run; the first is number 0."""
-    from harness import registry
-
     system, workload = registry.load("systems", given.system), registry.load("workloads", cell.workload)
     options: dict[str, Setting] = {option.name: option.default for option in (*system.options, *workload.options)}
     targets = POWER_TARGETS if "power" in cell.faults else TARGETS
@@ -227,8 +226,6 @@ def _command(given: Any) -> str:
     for name in ("on", "rows", "only", "runs", "seed", "time_limit"):
         if (value := getattr(given, name)) != getattr(default, name):
             words += [f"--{name.replace('_', '-')}", f"{value:g}" if isinstance(value, float) else str(value)]
-    import shlex
-
     return shlex.join(words)
 
 

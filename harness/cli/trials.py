@@ -94,11 +94,14 @@ def _drive(run: Run, parts: Parts) -> tuple[Outcome, str] | None:
     plan = parts.plan
     try:
         ground = planning.preflight(parts, None)
-        Controller(run, plan, ground, parts.system, parts.workload, Nobody(), dict(plan.options)).execute()
+        controller = Controller(run, plan, ground, parts.system, parts.workload, Nobody(), dict(plan.options))
+        controller.execute()
     except SplitbrainError as error:
         return "infrastructure", str(error)
     except Exception as error:  # One run's failure is a cell of the table, not the end of the others.
         return "harness", f"{type(error).__name__}: {error}"
+    if controller.interrupted:
+        raise KeyboardInterrupt  # A run ends early for Ctrl-C and is judged; a table without its rows is no table.
     return None
 
 

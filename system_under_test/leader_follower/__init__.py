@@ -10,14 +10,19 @@ How it is built, and in which order to read it:
     messages.py  what nodes say, what happens to a node (events) and what it wants done (effects)
     commands.py, objects.py, sessions.py, store.py     what may be asked; what keys hold; requests that come again; both
     log.py, state.py               entries; everything that one node knows
-    roles.py, replication.py, election.py, writes.py, reads.py, forwarding.py     one file per concern
+    roles.py, replication.py, writes.py, reads.py, forwarding.py   one file per concern
+    election.py, paxos.py, leading.py, transfer.py                 who leads, and how that comes and goes
+    rounds.py, lease.py            what the answers of a majority prove, and for how long
+    membership.py, changes.py      who belongs to the cluster
+    status.py                      what a node says of itself
     node.py      the pure machine: `handle(event, now_ns) -> effects`; no input or output, no clock, no asyncio
     wal.py, hard_state.py          what survives a crash
     wire.py, requests.py, peers.py, server.py, __main__.py         the machine on sockets and a disk
-    client.py, connection.py, system.py                            the harness' side
+    client.py, connection.py, system.py, admin.py                  the harness' side, and the operator's
 
 All but the last line is the server: it imports only the standard library (and, in `__main__`, three such modules of
 the harness), so that the folder runs in a container that has Python and nothing else, and on the simulated loop.
 
-Limits of this version: no snapshots (the log is kept whole, in memory and on disk), no membership change, no leases.
+Limits of this version: no snapshots (the log is kept whole, in memory and on disk); every node that may ever become a
+member has an address from the start.
 """

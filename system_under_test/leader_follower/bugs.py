@@ -85,10 +85,10 @@ SETTINGS: dict[str, Setting] = {
     ),
     "leader deaf or mute": _often("register", ("partition",), partition="one-way"),
     "leader cut off and killed": _often("register", ("partition", "kill"), combine=True, concurrency=10),
+    "snapshots": _often("register", ("kill",), "majority", options=(("snapshot_entries", 10),), rate=300.0),
     "transactions": _often("txn", ("kill",), time_limit_s=2.0),
     "leases": _often("register", ("partition",), options=_LEASE),
     "leases, clocks": _often("register", ("partition", "clock"), "random", combine=True, options=_LEASE, rate=300.0),
-    "leases, kills": _often("register", ("partition", "kill"), "random", combine=True, options=_LEASE, rate=300.0),
     "counters": _often("counter", ("kill",), rate=500.0, time_limit_s=2.0),
     "counters retried": _often("counter", ("kill",), options=(("exactly_once", True),), time_limit_s=4.0),
     "queues": _often("queue", ("kill",), rate=500.0, time_limit_s=2.0),
@@ -161,12 +161,6 @@ _ALL = (
         "A voter compares lengths of logs only, not the generations of their last entries.",
         "MongoDB: protocol version 0 elected by newest timestamp, without terms (Jepsen, MongoDB 3.4.0-rc3, 2017)",
         "leader cut off and killed",
-    ),
-    Bug(
-        "vote-forgotten",
-        "A node forgets its vote when it hears of a leader, and may give another in the same generation.",
-        "Redpanda: votes erased by what followers receive, prone to split brain (redpanda pull request 19, 2020)",
-        "contested elections",
     ),
     Bug(
         "votes-twice",
@@ -259,6 +253,12 @@ _ALL = (
         "transactions",
     ),
     Bug(
+        "snapshot-loses-last-entry",
+        "A snapshot says that it holds one entry more than it does.",
+        "Redis-Raft: logs and snapshots that did not fit together (RedisLabs raft issue 49, 2021)",
+        "snapshots",
+    ),
+    Bug(
         "lease-too-long",
         "A leader trusts its lease four times as long as its followers promised.",
         "YugabyteDB: stale reads by a leader whose lease was over (yugabyte-db issue 16, 2018)",
@@ -275,12 +275,6 @@ _ALL = (
         "Followers help to elect another leader although they promised the old one a lease.",
         "Consul: a deposed leader served reads in its lease (consul issue 54, 2014)",
         "leases",
-    ),
-    Bug(
-        "lease-forgotten-on-restart",
-        "A node that restarts does not hold back for the lease that it may have promised.",
-        "etcd: a lease is no lock (Jepsen, etcd 3.4.3, 2020)",
-        "leases, kills",
     ),
 )
 

@@ -71,8 +71,7 @@ def _refusal(state: State, request: Request) -> str | None:
         return "transfer-in-progress"
     if not state.leads_and_knows():
         return "not-ready"
-    in_progress = state.joining is not None or state.is_changing()
-    if in_progress and not state.has_bug("two-changes-at-once"):
+    if state.joining is not None or state.is_changing():
         return "change-in-progress"
     if request.f == "add-node":
         if name not in state.configuration.nodes:

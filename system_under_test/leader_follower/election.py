@@ -130,9 +130,10 @@ def _raise_generation(state: State) -> None:
 
 
 def _is_electable(state: State, message: VoteRequest) -> bool:
-    """Whether a trial would succeed: under `paxos` the candidate need not be the one who is elected."""
+    """Whether a trial would succeed: under `paxos` the candidate need only know the members as well as this node."""
     if state.configuration.election == "paxos":
-        return message.generation >= state.generation
+        known = (message.last_generation, message.last_index) >= state.memberships[-1].version
+        return message.generation >= state.generation and known
     return message.generation > state.generation and _is_up_to_date(state, message)
 
 

@@ -32,7 +32,7 @@ from .state import NEVER_NS, State
 
 def start(state: State) -> None:
     """After a restart: hold back as if everything had been promised just before the crash."""
-    if state.generation > 0 and not state.has_bug("lease-forgotten-on-restart"):
+    if state.generation > 0:
         promise(state)
 
 
@@ -44,8 +44,11 @@ def promise(state: State) -> None:
 
 
 def is_promised(state: State, released: int = 0) -> bool:
-    """Whether this node must not help to elect anybody, unless its promise was to the leader that let go."""
-    if state.configuration.lease == "off" or (released and released == state.promised_generation):
+    """Whether this node must not help to elect anybody, unless its promise was to a leader that let go."""
+    if state.configuration.lease == "off":
+        return False
+    # Who led the released generation could be elected, so the leases of all generations before it were over.
+    if released and released >= state.promised_generation:
         return False
     if state.has_bug("lease-not-honoured"):
         return False

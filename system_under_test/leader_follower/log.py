@@ -1,10 +1,13 @@
-"""The log in memory: entries from index 1 without gaps.
+"""The log in memory: entries without gaps, after a base that a snapshot stands for.
 
 >>> log = Log([Entry(1, 1, None), Entry(1, 2, ["write", "x", 5])])
 >>> log.last_version(), log.matches(1, 2), log.matches(2, 2)
 ((1, 2), True, False)
+>>> log.release(1)
+>>> log.base, log.generation_at(1), log.last_index
+((1, 1), 1, 2)
 
-Limits: the whole log is kept; snapshots will let the front go.
+Limits: of the entries before the base nothing is known but that they are gone.
 """
 
 from __future__ import annotations
@@ -20,31 +23,32 @@ ENTRY_OVERHEAD = 64
 
 
 class Log:
-    """A list of entries, with index 0 standing for the empty beginning."""
+    """A list of entries after `base`, the name of the last entry before them; (0, 0) is the empty beginning."""
 
-    def __init__(self, entries: Iterable[Entry] = ()) -> None:
+    def __init__(self, entries: Iterable[Entry] = (), base: Version = NOTHING) -> None:
         self._entries: list[Entry] = []
+        self.base = base
         self.extend(entries)
 
     @property
     def last_index(self) -> int:
-        """Index of the last entry; 0 when empty."""
-        return len(self._entries)
+        """Index of the last entry; that of the base when there is none."""
+        return self.base[1] + len(self._entries)
 
     def last_version(self) -> Version:
-        """Name of the last entry; (0, 0) when empty."""
-        return self._entries[-1].version() if self._entries else NOTHING
+        """Name of the last entry; the base when there is none."""
+        return self._entries[-1].version() if self._entries else self.base
 
     def generation_at(self, index: int) -> int:
-        """Generation of the entry at `index`; 0 before the first entry, -1 past the last."""
-        if index == 0:
-            return 0
-        return self._entries[index - 1].generation if 0 < index <= len(self._entries) else -1
+        """Generation of the entry at `index`; -1 before the base and past the last."""
+        if index == self.base[1]:
+            return self.base[0]
+        return self._entries[index - 1 - self.base[1]].generation if self.base[1] < index <= self.last_index else -1
 
     def entry(self, index: int) -> Entry:
         """The entry at `index`, which must be there."""
-        assert 0 < index <= len(self._entries), f"no entry {index} in a log of {len(self._entries)}"
-        return self._entries[index - 1]
+        assert self.base[1] < index <= self.last_index, f"no entry {index} in a log of {self.base} to {self.last_index}"
+        return self._entries[index - 1 - self.base[1]]
 
     def matches(self, generation: int, index: int) -> bool:
         """Whether this entry is in the log; then (log matching) so is all before it."""
@@ -53,23 +57,30 @@ class Log:
     def extend(self, entries: Iterable[Entry]) -> None:
         """Add at the end."""
         for entry in entries:
-            assert entry.index == len(self._entries) + 1, f"entry {entry.index} after {len(self._entries)}"
+            assert entry.index == self.last_index + 1, f"entry {entry.index} after {self.last_index}"
             self._entries.append(entry)
 
     def truncate_after(self, index: int) -> None:
-        """Forget all entries past `index`."""
-        del self._entries[index:]
+        """Forget all entries past `index`, which is not before the base."""
+        assert index >= self.base[1], f"cut after {index}, but the log begins after {self.base[1]}"
+        del self._entries[index - self.base[1] :]
+
+    def release(self, index: int) -> None:
+        """Let the front go, up to the entry at `index`: it becomes the base."""
+        base = (self.generation_at(index), index)
+        del self._entries[: index - self.base[1]]
+        self.base = base
 
     def first_of_generation(self, index: int) -> int:
-        """The first index of the run of entries that share the generation of the one at `index`."""
+        """The first index of the run of entries, after the base, that share the generation of the one at `index`."""
         generation = self.generation_at(index)
-        while index > 1 and self.generation_at(index - 1) == generation:
+        while index > self.base[1] + 1 and self.generation_at(index - 1) == generation:
             index -= 1
         return index
 
     def batch(self, first: int, count: int, size: int) -> list[Entry]:
         """Entries from `first` on: at most `count`, and no more than one past `size` bytes."""
-        entries = self._entries[first - 1 : first - 1 + count]
+        entries = self._entries[first - 1 - self.base[1] : first - 1 - self.base[1] + count]
         total = 0
         for position, entry in enumerate(entries):
             total += size_of(entry)

@@ -27,6 +27,9 @@ class Disk(Protocol):
     def rename(self, old: str, new: str) -> None:
         """Atomically replace `new` by `old`."""
 
+    def remove(self, path: str) -> None:
+        """Delete; FileNotFoundError."""
+
     def sync(self, path: str) -> None:
         """Make the file and its name durable."""
 

@@ -24,7 +24,7 @@ from .state import Membership, State
 def begin(state: State, index: int = 0, known: Membership | None = None) -> None:
     """Take the membership as of `index` (the configured one at the very beginning), and go on with the log after it."""
     state.memberships = [known or Membership(NOTHING, state.configuration.first_members)]
-    on_appended(state, [state.log.entry(i) for i in range(index + 1, state.log.last_index + 1)])
+    on_appended(state, [state.log.entry(i) for i in range(max(index, state.log.base[1]) + 1, state.log.last_index + 1)])
 
 
 def on_appended(state: State, entries: Iterable[Entry]) -> None:

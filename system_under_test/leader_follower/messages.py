@@ -36,6 +36,17 @@ class Entry(NamedTuple):
         return (self.generation, self.index)
 
 
+class Snapshot(NamedTuple):
+    """What the log up to `version` amounts to; of version (0, 0): nothing yet."""
+
+    version: Version
+    members_version: Version
+    """The entry by which the members are what they are."""
+    members: tuple[str, ...]
+    state: str
+    """`Store.dump()` as JSON, in ASCII; empty: the state in the beginning."""
+
+
 # ── between nodes ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -140,6 +151,33 @@ class AppendAnswer(NamedTuple):
     round: int
 
 
+class SnapshotRequest(NamedTuple):
+    """A part of the leader's snapshot, for a follower whose next entry the leader's log has no more.
+
+    `data` stands at `offset` of the snapshot's state; `last` says that there is no more. `round` as above.
+    """
+
+    generation: int
+    at_generation: int
+    at_index: int
+    members_generation: int
+    members_index: int
+    members: list[str]
+    offset: int
+    data: str
+    last: bool
+    round: int
+
+
+class SnapshotAnswer(NamedTuple):
+    """The follower has so many characters of that snapshot: the next part is wanted from there on."""
+
+    generation: int
+    at_index: int
+    received: int
+    round: int
+
+
 class Forward(NamedTuple):
     """A follower passes a client's command on to the leader of this generation (`forwarding.py`)."""
 
@@ -166,6 +204,8 @@ Message = (
     | StandNow
     | AppendRequest
     | AppendAnswer
+    | SnapshotRequest
+    | SnapshotAnswer
     | Forward
     | ForwardAnswer
 )
@@ -238,6 +278,14 @@ class Append(NamedTuple):
     entries: list[Entry]
 
 
+class SaveSnapshot(NamedTuple):
+    """Keep this snapshot, and let go of the log up to it. With `replaces`, let go of the whole log, also of what was
+    appended and not yet written: the log goes on after the snapshot; report `Persisted`."""
+
+    snapshot: Snapshot
+    replaces: bool
+
+
 class Send(NamedTuple):
     """Send to a peer; may be lost, late or twice."""
 
@@ -258,4 +306,4 @@ class Note(NamedTuple):
     text: str
 
 
-Effect = SaveHardState | Append | Send | Reply | Note
+Effect = SaveHardState | Append | SaveSnapshot | Send | Reply | Note

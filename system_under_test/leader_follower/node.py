@@ -16,12 +16,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from . import answers, changes, election, forwarding, membership, paxos, reads, replication, transfer, writes
+from . import answers, changes, election, forwarding, membership, paxos, reads, replication, snapshots, transfer, writes
 from . import status as statuses
 from .configuration import Configuration
 from .log import Log
 from .machine import Chance
 from .messages import (
+    NOTHING,
     AcceptAnswer,
     AcceptRequest,
     AppendAnswer,
@@ -40,6 +41,9 @@ from .messages import (
     PrepareRequest,
     Received,
     Request,
+    Snapshot,
+    SnapshotAnswer,
+    SnapshotRequest,
     StandNow,
     Start,
     Tick,
@@ -60,10 +64,14 @@ class Node:
         generation: int = 0,
         vote: Vote = None,
         entries: Iterable[Entry] = (),
+        snapshot: Snapshot | None = None,
     ) -> None:
-        log = Log(entries)
+        log = Log(entries, NOTHING if snapshot is None else snapshot.version)
         self.state = State(configuration, random, log, generation, vote, durable_index=log.last_index)
-        membership.begin(self.state)
+        if snapshot is None:
+            membership.begin(self.state)
+        else:
+            snapshots.begin(self.state, snapshot)
         # A node may have persisted entries of a generation whose number it never had to save by itself.
         assert generation >= log.last_version()[0] or not configuration.fences, "the log is ahead of the generation"
 
@@ -123,6 +131,10 @@ class Node:
                 replication.on_answer(self.state, source, message)
                 transfer.on_progress(self.state)
                 changes.on_progress(self.state)
+            case SnapshotRequest():
+                replication.on_snapshot(self.state, source, message)
+            case SnapshotAnswer():
+                replication.on_snapshot_answer(self.state, source, message)
             case Forward():
                 forwarding.on_forward(self.state, source, message)
             case ForwardAnswer():

@@ -5,7 +5,7 @@
   round of questions serves all reads that came before it. With `async` replication the leader asks nobody, as it asks
   nobody about writes either: a deposed leader that has not noticed goes on serving what it has.
 - `lease`: linearizable as far as clocks can be trusted. The leader serves at once while its lease holds (`lease.py`);
-  while it does not, as `leader`.
+  while it does not, as `leader`, and in `async`, where nobody is asked, it is refused, "no-lease".
 - `leader-local`: whoever takes itself for the leader answers at once; a deposed leader that has not noticed, too.
 - `follower`: whoever is asked answers at once from what it has applied; arbitrarily stale.
 - `session`: as `follower`, once the node has applied at least the position that the client's token names; refused,
@@ -39,7 +39,7 @@ def on_read(state: State, request: Request) -> None:
     """Serve a read, or let it wait."""
     if request.mode in LEADERS_MODES and state.role != "leader":
         answers.refused(state, request.reference, "not-leader")
-    elif request.mode == "lease" and state.configuration.lease == "off":
+    elif request.mode == "lease" and not _has_lease_or_can_ask(state):
         answers.refused(state, request.reference, "no-lease")
     elif request.mode == "bounded" and not rounds.is_fresh(state):
         answers.refused(state, request.reference, "too-stale")
@@ -109,6 +109,13 @@ def next_deadline_ns(state: State) -> list[int]:
     """When the first of each queue expires; the queues are in order of arrival, hence of deadline."""
     queues = (state.reads_next, state.reads_in_round, state.reads_by_token)
     return [queue[0].deadline_ns for queue in queues if queue]
+
+
+def _has_lease_or_can_ask(state: State) -> bool:
+    """In `async` nobody is asked: there a lease read is served by the lease or not at all."""
+    if state.configuration.replication == "async":
+        return lease.holds(state)
+    return state.configuration.lease != "off"
 
 
 def _is_served_at_once(state: State, request: Request) -> bool:

@@ -18,11 +18,10 @@ The rules are Raft's (Ongaro and Ousterhout 2014, section 5.3), with these of ou
 
 from __future__ import annotations
 
-from . import answers, lease, membership, reads, rounds
-from .messages import Append, AppendAnswer, AppendRequest, Entry
+from . import answers, lease, membership, reads, rounds, snapshots
+from .messages import Append, AppendAnswer, AppendRequest, Entry, SnapshotAnswer, SnapshotRequest
 from .roles import become_follower, follow, restart_election_timer
 from .state import Progress, State
-from .store import Store
 
 BATCH_ENTRIES = 256
 BATCH_BYTES = 256 * 1024
@@ -81,6 +80,22 @@ def on_answer(state: State, source: str, message: AppendAnswer) -> None:
     reads.confirm(state)
 
 
+def on_snapshot_answer(state: State, source: str, message: SnapshotAnswer) -> None:
+    """A follower tells how much of the snapshot it has. A repeated answer is no reason to send again."""
+    fenced = state.configuration.fences and message.generation != state.generation
+    if fenced or state.role != "leader" or source not in state.followers:
+        return
+    progress = state.followers[source]
+    progress.heard_ns = state.now_ns
+    rounds.on_answer(state, progress, message.round)
+    lease.renew(state)
+    sending = progress.sending
+    if sending is not None and message.at_index == sending.version[1] and message.received != progress.snapshot_offset:
+        progress.snapshot_offset = message.received
+        _send_append(state, source, progress)
+    reads.confirm(state)
+
+
 def advance_commit(state: State) -> None:
     """Commit, as leader, what enough nodes hold."""
     index = state.durable_index
@@ -93,7 +108,7 @@ def advance_commit(state: State) -> None:
 
 
 def _on_matched(state: State, source: str, progress: Progress, index: int) -> None:
-    progress.probing = False
+    progress.probing, progress.sending = False, None
     progress.match_index = max(progress.match_index, index)
     progress.next_index = max(progress.next_index, progress.match_index + 1)
     advance_commit(state)
@@ -117,6 +132,10 @@ def _has_room(progress: Progress) -> bool:
 
 def _send_append(state: State, to: str, progress: Progress) -> None:
     previous = progress.next_index - 1
+    if previous < state.log.base[1]:
+        progress.probing = True
+        state.send(to, snapshots.request(state, progress))
+        return
     entries = state.log.batch(progress.next_index, BATCH_ENTRIES, BATCH_BYTES) if _has_room(progress) else []
     state.send(
         to,
@@ -142,6 +161,7 @@ def on_append(state: State, source: str, message: AppendRequest) -> None:
     if not _accept_leader(state, source, message.generation):
         return
     rounds.on_question(state, message.round)
+    message = _after_base(state, message)
     if not state.log.matches(message.previous_generation, message.previous_index):
         state.send(source, AppendAnswer(state.generation, False, _retry_after(state, message), message.round))
         return
@@ -156,6 +176,25 @@ def on_append(state: State, source: str, message: AppendRequest) -> None:
     rounds.on_vouched(state, message)
     if not taken or state.has_bug("ack-on-receive"):
         acknowledge(state)
+
+
+def on_snapshot(state: State, source: str, message: SnapshotRequest) -> None:
+    """A leader sends a part of its snapshot. Who has the entry that it ends with, has all that it stands for."""
+    if not _accept_leader(state, source, message.generation):
+        return
+    rounds.on_question(state, message.round)
+    known = state.verified_index >= message.at_index or state.log.matches(message.at_generation, message.at_index)
+    if not known and message.at_index > state.log.base[1] and state.disk_full:
+        return
+    if not known and (message.at_index > state.log.base[1] or snapshots.may_be_taken_back(state)):
+        snapshots.on_part(state, source, message)
+        return
+    state.round_seen = max(state.round_seen, message.round)
+    state.verified_index = max(state.verified_index, message.at_index)
+    if message.at_index > state.commit_index:
+        state.commit_index = message.at_index
+        apply_committed(state)
+    acknowledge(state)
 
 
 def acknowledge(state: State) -> None:
@@ -189,6 +228,21 @@ def _accept_leader(state: State, source: str, generation: int) -> bool:
     return True
 
 
+def _after_base(state: State, message: AppendRequest) -> AppendRequest:
+    """The part of the message that comes after this log's base. What the base stands for is committed, and so in every
+    leader's log; where that is not certain, and the message does not show it, this node begins anew."""
+    generation, base = state.log.base
+    skipped = base - message.previous_index
+    if skipped < 0 or state.log.matches(message.previous_generation, message.previous_index):
+        return message
+    shown = 0 < skipped <= len(message.entries) and message.entries[skipped - 1].generation == generation
+    if not shown and state.verified_index < base and snapshots.may_be_taken_back(state):
+        snapshots.begin_anew(state)
+        return message
+    state.verified_index = max(state.verified_index, base)
+    return message._replace(previous_generation=generation, previous_index=base, entries=message.entries[skipped:])
+
+
 def _retry_after(state: State, message: AppendRequest) -> int:
     """A place to look for the last common entry: the log's end, or before the whole generation that disagrees."""
     if state.log.last_index < message.previous_index:
@@ -207,6 +261,9 @@ def _take_entries(state: State, message: AppendRequest) -> bool:
     state.verified_index = max(state.verified_index, known)
     if not new or state.disk_full:
         return False
+    if known < state.snapshot.version[1]:
+        snapshots.begin_anew(state)
+        return True
     if known < state.log.last_index:
         _truncate_after(state, known)
     state.log.extend(new)
@@ -234,7 +291,7 @@ def _truncate_after(state: State, index: int) -> None:
     if applied > index:
         state.rolled_back += applied - index
         state.note(f"{applied - index} applied entries after {index} are not in the leader's log: taken back")
-        state.store = Store()
+        snapshots.restore(state)
         apply_committed(state)
     state.note(f"dropped {lost} entries after {index} that the leader does not have")
 
@@ -259,3 +316,4 @@ def apply_committed(state: State) -> None:
     rounds.on_applied(state)
     reads.on_applied(state)
     membership.on_applied(state)
+    snapshots.take_if_due(state)

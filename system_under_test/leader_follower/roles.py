@@ -25,8 +25,6 @@ def follow(state: State, leader: str | None) -> None:
     if leader not in (None, state.leader):
         state.note(f"following {leader} in generation {state.generation}")
     state.leader = leader
-    if state.has_bug("vote-forgotten"):
-        state.vote = None
     state.verified_index, state.answer_due, state.round_seen = 0, False, 0
     state.rounds_heard.clear()
     if leader is not None:

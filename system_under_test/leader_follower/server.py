@@ -22,6 +22,7 @@ from .configuration import Configuration
 from .hard_state import load_hard_state, save_hard_state
 from .machine import Machine
 from .messages import (
+    NOTHING,
     Append,
     DiskFull,
     Effect,
@@ -32,6 +33,7 @@ from .messages import (
     Received,
     Reply,
     SaveHardState,
+    SaveSnapshot,
     Send,
     Start,
     Tick,
@@ -40,6 +42,7 @@ from .messages import (
 from .node import Node
 from .peers import PeerLink, patience_ns
 from .requests import parse_request, request_id
+from .snapshot_file import load_snapshot, save_snapshot
 from .state import NEVER_NS
 from .wal import WriteAheadLog
 from .wire import READ_BYTES, BadFrame, Decoder, decode_message, encode, encode_message
@@ -69,17 +72,25 @@ class Server:
         self._machine = machine
         self._configuration = configuration
         self._address = addresses[configuration.name]
-        self._wal, entries = WriteAheadLog.open(machine.disk, keep_torn=configuration.has_bug("torn-tail-accepted"))
+        snapshot, first = load_snapshot(machine.disk)
+        self._wal, entries = WriteAheadLog.open(
+            machine.disk,
+            configuration.segment_bytes,
+            first=first,
+            base=NOTHING if snapshot is None else snapshot.version,
+            keep_torn=configuration.has_bug("torn-tail-accepted"),
+        )
         if configuration.fsync != "never":
             self._wal.sync()
         generation, vote = load_hard_state(machine.disk)
-        self._node = Node(configuration, machine.random, generation, vote, entries)
+        self._node = Node(configuration, machine.random, generation, vote, entries, snapshot)
         patience = patience_ns(configuration.election_timeout_ms)
         self._links = {peer: PeerLink(addresses[peer], patience) for peer in configuration.peers}
         self._connections: dict[int, asyncio.StreamWriter] = {}
         self._readers: dict[int, asyncio.Task[None]] = {}
         self._next_connection = 0
         self._unsaved: SaveHardState | None = None
+        self._unsaved_snapshot: SaveSnapshot | None = None
         self._disk_is_full = False
         self._retry_due = False
         self._flush_due = False
@@ -126,7 +137,7 @@ class Server:
             self._fail(error)
             return
         self._arm_timer()
-        if not self._flush_due and (self._node.wants_flush() or (self._wal.has_pending() and not self._disk_is_full)):
+        if not self._flush_due and (self._node.wants_flush() or (self._has_unwritten() and not self._disk_is_full)):
             self._flush_due = True
             self._loop.call_soon(self._flush)
 
@@ -139,6 +150,11 @@ class Server:
                     self._links[to].send(frame, self._machine.monotonic_ns())
             case Append(entries):
                 self._wal.append(entries)
+            case SaveSnapshot():
+                if effect.replaces:
+                    self._wal.forget_pending()
+                replaces = effect.replaces or (self._unsaved_snapshot is not None and self._unsaved_snapshot.replaces)
+                self._unsaved_snapshot = effect._replace(replaces=replaces)
             case Reply((connection, number), answer):
                 self._reply(connection, {"id": number, **answer})
             case SaveHardState():
@@ -172,6 +188,9 @@ class Server:
         if last is not None:
             self._handle(Persisted(*last))
 
+    def _has_unwritten(self) -> bool:
+        return self._wal.has_pending() or self._unsaved_snapshot is not None
+
     def _write_out(self) -> Version | None:
         """Bring all that is pending to the disk, and return the last entry's name; None when there is nothing to tell.
 
@@ -181,18 +200,46 @@ class Server:
         if not self._save_hard_state():
             return None
         try:
-            last = self._wal.write() if self._wal.has_pending() else None
+            last = self._replace_log()
+            last = self._wal.write() if self._wal.has_pending() else last
         except OSError as error:
             self._disk_refused(error)
             return None
         lazy = self._configuration.has_bug("ack-before-fsync")
         if last is not None and self._configuration.fsync == "always" and not lazy:
             self._wal.sync()
+        self._save_snapshot()
         if self._disk_is_full:
             self._disk_is_full = False
             self._machine.log("the disk takes data again")
             self._handle(DiskFull(False))
         return last
+
+    def _replace_log(self) -> Version | None:
+        """Save a snapshot in place of the whole log, if that is due, and return the entry that it ends with."""
+        if self._unsaved_snapshot is None or not self._unsaved_snapshot.replaces:
+            return None
+        snapshot = self._unsaved_snapshot.snapshot
+        save_snapshot(self._machine.disk, snapshot, self._wal.next_segment())
+        self._wal.begin_anew()
+        self._unsaved_snapshot = None
+        return snapshot.version
+
+    def _save_snapshot(self) -> None:
+        """Save a snapshot of what the log holds, and remove the segments before it. A full disk keeps the old one:
+        the log still has everything; the next snapshot will do."""
+        if self._unsaved_snapshot is None or self._wal.has_pending():
+            return
+        snapshot, self._unsaved_snapshot = self._unsaved_snapshot.snapshot, None
+        segment = self._wal.segment_after(snapshot.version[1])
+        try:
+            save_snapshot(self._machine.disk, snapshot, segment)
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            self._machine.log("the disk is full: no snapshot taken")
+            return
+        self._wal.remove_before(segment)
 
     def _save_hard_state(self) -> bool:
         """Save generation and vote if need be; whether they are durable now."""

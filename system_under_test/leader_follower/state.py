@@ -13,11 +13,12 @@ from typing import Literal, NamedTuple
 from .configuration import Configuration
 from .log import Log
 from .machine import Chance
-from .messages import Effect, Message, Note, Reference, Request, Send, Version, Vote
+from .messages import NOTHING, Effect, Message, Note, Reference, Request, Send, Snapshot, Version, Vote
 from .store import Store
 
 Role = Literal["follower", "pre-candidate", "candidate", "leader"]
 NEVER_NS = 1 << 62
+NO_SNAPSHOT = Snapshot(NOTHING, NOTHING, (), "")
 LOG_ENDS = 1200
 """A minute of heartbeats."""
 Ballot = tuple[int, str]
@@ -82,6 +83,15 @@ class Promise(NamedTuple):
 
 
 @dataclass(slots=True)
+class Incoming:
+    """A snapshot that comes in parts."""
+
+    version: Version
+    parts: list[str] = field(default_factory=list)
+    received: int = 0
+
+
+@dataclass(slots=True)
 class Progress:
     """What the leader knows of one follower."""
 
@@ -97,6 +107,10 @@ class Progress:
     """When it was last heard from."""
     vouched_round: int = 0
     """The latest answer of it after which a majority still followed: it may count itself fresh up to there."""
+    sending: Snapshot | None = None
+    """The snapshot that is being sent to it, to its end, though there may be a later one."""
+    snapshot_offset: int = 0
+    """How much of that it has."""
     to_vouch: tuple[int, int] | None = None
     """(its answer, the round that a majority must answer) before the former can be vouched for."""
 
@@ -117,6 +131,11 @@ class State:
     """The wall clock at that moment; nothing but the lease `wall` looks at it, which is its mistake."""
     memberships: list[Membership] = field(default_factory=list)
     """What the log says of the members, oldest first."""
+
+    snapshot: Snapshot = NO_SNAPSHOT
+    """The latest: from it, and the log after it, the state can be made again."""
+    incoming: Incoming | None = None
+    """As a follower: what has come of the leader's snapshot."""
 
     role: Role = "follower"
     leader: str | None = None
@@ -151,7 +170,7 @@ class State:
     """Everything acknowledged before this moment is applied here."""
     fresher: tuple[int, int] | None = None
     """(index to be applied, the moment up to which that makes this node fresh)."""
-    rounds_heard: deque[tuple[int, int]] = field(default_factory=deque)
+    rounds_heard: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=LOG_ENDS))
     """As a follower: (round, when it was first heard of)."""
 
     followers: dict[str, Progress] = field(default_factory=dict)

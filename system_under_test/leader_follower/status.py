@@ -31,6 +31,7 @@ def of(state: State) -> dict[str, Any]:
         "commit_index": state.commit_index,
         "durable_index": state.durable_index,
         "last_index": state.log.last_index,
+        "snapshot_index": state.snapshot.version[1],
         "disk_full": state.disk_full,
         "rolled_back": state.rolled_back,
         "members": state.members,

@@ -24,7 +24,7 @@ DATA_FOLDER = "/var/lib/splitbrain"
 CODE_FOLDER = "/opt/splitbrain"
 HARNESS_FILES = ("__init__.py", "clock.py", "disk.py", "streams.py")
 """What the server's `__main__` takes from the harness; these import nothing but the standard library."""
-CLIENT_FILES = ("client.py", "connection.py", "system.py", "promises.py", "statements.py")
+CLIENT_FILES = ("admin.py", "client.py", "connection.py", "system.py", "promises.py", "statements.py")
 
 OPTIONS = (
     Option("replication", "quorum", "whose disks hold a write before it is acknowledged", CHOICES["replication"]),

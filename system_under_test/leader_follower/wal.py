@@ -1,6 +1,6 @@
 """The write-ahead log on disk: what a node acknowledged survives its crash.
 
-Segments `log-00000001`, `log-00000002`, ... hold frames: length and checksum (4 bytes each, big-endian), then that many
+Segments `log-00000001`, `log-00000002`, ... hold frames: length and CRC-32C (4 bytes each, big-endian), then that many
 bytes of JSON, a list of entries. One frame is one batch, written by one append and made durable by one sync (group
 commit).
 
@@ -9,6 +9,8 @@ commit).
 - On opening, a broken frame at the very end is a write that was cut off, never acknowledged: it is cut away. A broken
   frame with a whole one after it is damage to what may have been acknowledged: `CorruptLog`, and the node does not
   start. (A whole frame cannot be found inside another's data: its length starts with a zero byte, and JSON has none.)
+- A snapshot names the first segment that goes with it; whole segments before that one are removed. A gap in the log is
+  accepted only where the snapshot covers it: an unsynced tail can be gone while the snapshot is there.
 - A new segment is begun only after the full one was synced, so only the last can have a torn tail.
 
 >>> wal, entries = WriteAheadLog.open(disk)
@@ -23,13 +25,13 @@ from __future__ import annotations
 
 import json
 import struct
-import zlib
 from collections.abc import Iterable
 from typing import Any
 
+from .crc32c import crc32c
 from .log import size_of
 from .machine import Disk
-from .messages import Entry, Version
+from .messages import NOTHING, Entry, Version
 
 HEADER = struct.Struct(">II")
 FRAME_BYTES_MAX = 1 << 20
@@ -43,8 +45,8 @@ class CorruptLog(Exception):  # noqa: N818 - it names a state of the disk, and i
 
 
 def checksum(data: bytes) -> int:
-    """The one checksum of frames: CRC-32 as in zlib."""
-    return zlib.crc32(data)
+    """The one checksum of frames and snapshots: CRC-32C."""
+    return crc32c(data)
 
 
 def encode_frame(payload: bytes) -> bytes:
@@ -68,38 +70,49 @@ def frame_at(data: bytes, offset: int) -> bytes | None:
 class WriteAheadLog:
     """Appends to the last segment; `open` makes one."""
 
-    def __init__(self, disk: Disk, number: int, size: int, segment_bytes: int) -> None:
+    def __init__(self, disk: Disk, number: int, size: int, segment_bytes: int, ends: dict[int, int]) -> None:
         self._disk = disk
         self._number = number
         self._size = size
         self._segment_bytes = segment_bytes
         self._pending: list[Entry] = []
         self._torn = False
+        self._ends = ends
+        """The largest index in each segment that is there."""
         self.unsynced = size > 0
         """Whether something written may not be durable yet. What a killed process wrote is read again from the
         operating system's memory, and a power cut could still take it: so the server syncs once when it starts."""
 
     @classmethod
     def open(
-        cls, disk: Disk, segment_bytes: int = SEGMENT_BYTES, *, keep_torn: bool = False
+        cls,
+        disk: Disk,
+        segment_bytes: int = SEGMENT_BYTES,
+        *,
+        first: int = 1,
+        base: Version = NOTHING,
+        keep_torn: bool = False,
     ) -> tuple[WriteAheadLog, list[Entry]]:
-        """Read all segments, cut a torn tail, and be ready to append; CorruptLog where that would lose more.
+        """Read all segments from `first` on, cut a torn tail, and be ready to append; CorruptLog where that would lose
+        more. Returned are the entries after `base`, which a snapshot stands for. Segments before `first` are removed.
 
         With `keep_torn` (a planted bug) the tail stays where it is.
         """
-        names = [name for name in disk.list() if name.startswith(PREFIX)]
+        names = _segments_from(disk, first)
         entries: list[Entry] = []
+        ends: dict[int, int] = {}
         size = 0
         for position, name in enumerate(names):
-            if name != _segment(position + 1):
-                raise CorruptLog(f"segment {_segment(position + 1)} of the log is missing")
+            if name != _segment(first + position):
+                raise CorruptLog(f"segment {_segment(first + position)} of the log is missing")
             data = disk.read(name)
-            size = _read_segment(name, data, entries)
+            size, ends[first + position] = _read_segment(name, data, entries, base[1])
             if size < len(data) and not keep_torn:
                 _refuse_unless_torn(name, data, size, last=position == len(names) - 1)
                 disk.truncate(name, size)
                 disk.sync(name)
-        return cls(disk, max(1, len(names)), size, segment_bytes), entries
+        number = first + max(0, len(names) - 1)
+        return cls(disk, number, size, segment_bytes, ends), _after(base, entries)
 
     def append(self, entries: Iterable[Entry]) -> None:
         """Take entries for the next `write`."""
@@ -123,8 +136,35 @@ class WriteAheadLog:
         self._size += len(data)
         self.unsynced = True
         last = self._pending[-1].version()
+        self._ends[self._number] = max(self._ends.get(self._number, 0), *(entry.index for entry in self._pending), 0)
         self._pending = []
         return last
+
+    def forget_pending(self) -> None:
+        """What was taken and not yet written is not wanted any more."""
+        self._pending = []
+
+    def next_segment(self) -> int:
+        """The number of the segment that `begin_anew` begins."""
+        return self._number + 1
+
+    def begin_anew(self) -> None:
+        """Go on in a new segment, after a snapshot that is durable and stands for everything before it."""
+        self._number, self._size, self._torn, self.unsynced = self._number + 1, 0, False, False
+        self.remove_before(self._number)
+
+    def segment_after(self, index: int) -> int:
+        """The first segment that is needed with a snapshot at `index`: all before hold nothing later."""
+        for number in sorted(self._ends):
+            if self._ends[number] > index or number == self._number:
+                return number
+        return self._number
+
+    def remove_before(self, segment: int) -> None:
+        """Remove the segments that a durable snapshot covers."""
+        for number in sorted(number for number in self._ends if number < segment):
+            self._disk.remove(_segment(number))
+            del self._ends[number]
 
     def sync(self) -> None:
         """Make all that was written durable. An error here is not to be survived: what it lost is unknown."""
@@ -141,6 +181,25 @@ class WriteAheadLog:
 
 def _segment(number: int) -> str:
     return f"{PREFIX}{number:08d}"
+
+
+def _segments_from(disk: Disk, first: int) -> list[str]:
+    """The segments that are needed; the others, left by a crash after a snapshot, are removed."""
+    names = [name for name in disk.list() if name.startswith(PREFIX)]
+    for name in names:
+        if name < _segment(first):
+            disk.remove(name)
+    return [name for name in names if name >= _segment(first)]
+
+
+def _after(base: Version, entries: list[Entry]) -> list[Entry]:
+    """The entries after the snapshot's last; CorruptLog where the two do not fit together."""
+    if not entries or entries[-1].index <= base[1]:
+        return []
+    position = base[1] - entries[0].index
+    if position >= 0 and entries[position].version() != base:
+        raise CorruptLog(f"the log has entry {entries[position].version()} where the snapshot ends with {base}")
+    return entries[position + 1 :]
 
 
 def _payloads(entries: list[Entry]) -> Iterable[bytes]:
@@ -160,20 +219,26 @@ def _encode(entries: list[Entry]) -> bytes:
     return json.dumps(entries, separators=(",", ":")).encode()
 
 
-def _read_segment(name: str, data: bytes, entries: list[Entry]) -> int:
-    """Add the segment's entries, and return the size of its whole part."""
-    offset = 0
+def _read_segment(name: str, data: bytes, entries: list[Entry], base: int) -> tuple[int, int]:
+    """Add the segment's entries, and return the size of its whole part and its largest index."""
+    offset = end = 0
     while (payload := frame_at(data, offset)) is not None:
         for generation, index, command in json.loads(payload):
-            _replace_from(name, entries, Entry(generation, index, command))
+            _replace_from(name, entries, Entry(generation, index, command), base)
+            end = max(end, index)
         offset += HEADER.size + len(payload)
-    return offset
+    return offset, end
 
 
-def _replace_from(name: str, entries: list[Entry], entry: Entry) -> None:
-    if not 1 <= entry.index <= len(entries) + 1:
-        raise CorruptLog(f"{name} has entry {entry.index} where {len(entries) + 1} was due")
-    del entries[entry.index - 1 :]
+def _replace_from(name: str, entries: list[Entry], entry: Entry, base: int) -> None:
+    """An entry ends what stood at its index and after. A gap is allowed only where the snapshot covers it."""
+    first = entries[0].index if entries else entry.index
+    due = max(entries[-1].index if entries else 0, base) + 1
+    if not 1 <= entry.index <= due:
+        raise CorruptLog(f"{name} has entry {entry.index} where {due} was due")
+    if entry.index < first or (entries and entry.index > entries[-1].index + 1):
+        entries.clear()
+    del entries[max(0, entry.index - first) :]
     entries.append(entry)
 
 

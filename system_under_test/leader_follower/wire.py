@@ -26,6 +26,8 @@ from .messages import (
     Message,
     PrepareAnswer,
     PrepareRequest,
+    SnapshotAnswer,
+    SnapshotRequest,
     StandNow,
     VoteAnswer,
     VoteRequest,
@@ -46,6 +48,8 @@ _KINDS: dict[str, type[Any]] = {
     "stand": StandNow,
     "append?": AppendRequest,
     "append!": AppendAnswer,
+    "snapshot?": SnapshotRequest,
+    "snapshot!": SnapshotAnswer,
     "forward?": Forward,
     "forward!": ForwardAnswer,
 }
@@ -109,6 +113,8 @@ def decode_message(value: list[Any]) -> tuple[str, Message]:
     message: Message = _KINDS[kind](*fields)
     if isinstance(message, AppendRequest):
         message = message._replace(entries=_entries(message.entries, message.previous_index))
+    elif isinstance(message, SnapshotRequest) and any(type(name) is not str for name in message.members):
+        raise BadFrame("a snapshot with members that are no names")
     elif isinstance(message, Forward) and not is_command(message.command):
         raise BadFrame("a command passed on that is none")
     return source, message

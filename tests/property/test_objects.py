@@ -283,5 +283,4 @@ def test_transactions_are_judged_as_by_trying_every_order(seeds):
             assert verdict.answer == ("valid" if oracle.transactions_hold(part) else "invalid"), (seed, verdict)
             answers[verdict.answer] += 1
             answers.update(anomaly.name for anomaly in verdict.anomalies)
-    print(answers)
     assert answers["invalid"] > 4 * len(seeds)

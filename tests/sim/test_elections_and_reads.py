@@ -58,18 +58,18 @@ def test_what_is_promised_holds_under_all_faults(name, seed, judged):
 
 def test_a_lease_on_the_wall_clock_is_broken_by_jumps(judged):
     brisk = ("--interval", "0.3", "--duration", "3")
-    results = [judged(*WALL, seed=seed, seconds=15, brisk=brisk)[1] for seed in range(1, 5)]
-    assert any(invalid(result) == {"linearizability"} for result in results), [told(result) for result in results]
+    runs = (judged(*WALL, seed=seed, seconds=15, brisk=brisk) for seed in range(1, 13))
+    assert any(code == 1 and invalid(result) == {"linearizability"} for code, result in runs)
 
 
 def test_unconfirmed_reads_of_a_leader_that_was_cut_off_are_stale(judged):
-    results = [judged(*LOCAL, seed=seed)[1] for seed in range(1, 7)]
-    assert any(invalid(result) == {"linearizability"} for result in results), [told(result) for result in results]
+    runs = (judged(*LOCAL, seed=seed) for seed in range(1, 13))
+    assert any(code == 1 and invalid(result) == {"linearizability"} for code, result in runs)
 
 
-def test_bounded_reads_break_the_session_guarantees_and_are_refused_beyond_the_bound(judged):
-    results = [judged(*BOUNDED, "--max-lag-ms", "300", seed=seed)[1] for seed in (1, 2)]
-    assert any("read-your-writes" in invalid(result) for result in results), [told(result) for result in results]
+def test_bounded_reads_break_the_session_guarantees(judged):
+    runs = (judged(*BOUNDED, "--max-lag-ms", "300", seed=seed) for seed in range(1, 7))
+    assert any(code == 1 and "read-your-writes" in invalid(result) for code, result in runs)
 
 
 @pytest.mark.parametrize("election", ["raft", "paxos"])

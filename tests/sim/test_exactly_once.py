@@ -17,6 +17,7 @@ KILLS = ("--nemesis", "kill", "--target", "leader", "--interval", "0.6", "--dura
 CUTS = ("--nemesis", "partition", "--target", "leader", "--interval", "0.6", "--duration", "1.2")
 ONCE = ("--exactly-once", "true")
 FORWARD = ("--forward", "true")
+SNAPSHOTS = ("--snapshot-entries", "40")
 
 
 @pytest.fixture
@@ -65,7 +66,11 @@ def test_increments_are_counted_exactly_though_leaders_are_killed(counted):
     assert doubts >= 5, "the same kills left nothing in doubt for clients that do not ask again"
 
 
-@pytest.mark.parametrize("words", [CUTS, (*CUTS, *FORWARD), (*KILLS, *FORWARD)], ids=["cuts", "passed on", "kills"])
+@pytest.mark.parametrize(
+    "words",
+    [CUTS, (*CUTS, *FORWARD), (*KILLS, *FORWARD), (*KILLS, *SNAPSHOTS)],
+    ids=["cuts", "cuts, passed on", "kills, passed on", "kills, snapshots"],
+)
 def test_no_increment_is_counted_twice_or_not_at_all(words, counted):
     for seed in range(1, 3):
         code, result, events = counted(*words, *ONCE, seed=seed)

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from harness.cli import main
+from harness.controller import Controller
 from harness.matrix import Promise
 from system_under_test.leader_follower.promises import StorePromises
 
@@ -62,9 +63,18 @@ def test_a_promise_that_is_not_kept_is_a_failure_and_its_run_is_kept(matrix, mon
 
 
 def test_the_table_is_the_same_over_several_processes(matrix) -> None:
-    alone = matrix("--only", "at rest", "--runs", "2")[1]
-    shared = matrix("--only", "at rest", "--runs", "2", "--jobs", "2")[1]
+    alone = matrix("--only", "quorum at rest", "--runs", "2")[1]
+    shared = matrix("--only", "quorum at rest", "--runs", "2", "--jobs", "2")[1]
     assert alone["rows"] == shared["rows"]
+
+
+def test_an_interrupted_table_is_not_told_as_a_whole_one(matrix, monkeypatch, capsys, tmp_path) -> None:
+    monkeypatch.setattr(Controller, "execute", lambda self: setattr(self, "interrupted", 1))
+    words = ["matrix", "leader-follower", *FEW, "--store", str(tmp_path / "store")]
+    assert main(words) == 130
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("", "splitbrain: Interrupted.\n")
+    assert list(tmp_path.rglob("matrix.json")) == []
 
 
 def test_a_dry_table_runs_nothing(tmp_path, capsys) -> None:

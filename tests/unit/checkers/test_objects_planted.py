@@ -327,6 +327,20 @@ PLANTED = {
         2,
         "did not find there",
     ),
+    "both in doubt, in two orders": (
+        Transactions(),
+        [
+            (0, "txn", [["append", "x", 1], ["append", "y", 3]], "info"),
+            (1, "txn", [["append", "x", 2], ["append", "y", 4]], "info"),
+            txn(2, "x=1,2"),
+            txn(3, "y=4,3"),
+        ],
+        3,
+        txn(3, "y=3,4"),
+        "G0",
+        2,
+        "comes later",
+    ),
     "garbage in a transaction": (
         Transactions(),
         [txn(0, "x=9")],

@@ -24,6 +24,7 @@ from system_under_test.leader_follower.messages import (
     Reply,
     Request,
     SaveHardState,
+    SaveSnapshot,
     Send,
     Start,
     Tick,
@@ -41,6 +42,8 @@ class Host:
         self.generation, self.vote = 0, None
         self.entries: list[Entry] = []
         self.pending: list[Entry] = []
+        self.snapshot = self.unsaved = None
+        self.replaced = False
         self.node: Node | None = None
         self.life = 0
         self.flush_due = self.sync_due = False
@@ -95,7 +98,7 @@ class Pump:
         self.refused_values: set[int] = set()
         self.next_reference = 0
         self.floors: list[tuple[int, str, tuple[int, int]]] = []
-        self.held = self.changed = 0
+        self.held = self.changed = self.snapshots = self.installed = 0
         for host in self.hosts.values() if drift else ():
             host.rate = 1 + self.random.choice([-drift, drift])
         for name in self.names:
@@ -175,12 +178,12 @@ class Pump:
         host.life += 1
         host.flush_due = host.sync_due = False
         host.tick_due_ns = None
-        host.node = Node(host.configuration, self.random, host.generation, host.vote, list(host.entries))
+        host.node = Node(host.configuration, self.random, host.generation, host.vote, list(host.entries), host.snapshot)
         self.handle(name, Start())
 
     def die(self, name: str) -> None:
         host = self.hosts[name]
-        host.node, host.pending = None, []
+        host.node, host.pending, host.unsaved, host.replaced = None, [], None, False
         self.after(self.random.randrange(1, 500) * MS, self.restart, name)
 
     def restart(self, name: str) -> None:
@@ -214,6 +217,10 @@ class Pump:
                 host.generation, host.vote = generation, vote
             case Append(entries):
                 host.pending.extend(entries)
+            case SaveSnapshot(snapshot, replaces):
+                host.unsaved = snapshot
+                if replaces:
+                    host.pending, host.replaced = [], True
             case Send(to, message):
                 for _ in range(1 + (self.random.random() < self.double)):
                     if self.random.random() >= self.drop and (name, to) not in self.cuts:
@@ -225,7 +232,7 @@ class Pump:
         if host.node.wants_flush() and not host.flush_due:
             host.flush_due = True
             self.after(self.random.randrange(MS), self.flush, name, host.life)
-        if host.pending and not host.sync_due:
+        if (host.pending or host.unsaved) and not host.sync_due:
             host.sync_due = True
             self.after(self.random.randrange(self.sync_ms * MS), self.sync, name, host.life)
         due = host.node.next_deadline_ns()
@@ -250,11 +257,31 @@ class Pump:
             self.after(host.paused_until - self.now, self.sync, name, life)
             return
         host.sync_due = False
+        versions = self.bring_to_disk(host)
+        if versions:
+            self.handle(name, Persisted(*versions[-1]))
+
+    def bring_to_disk(self, host: Host) -> list[tuple[int, int]]:
+        """Write what is pending, and save a snapshot that is due; names what became durable, in order."""
+        versions = []
+        if host.replaced:
+            host.entries, host.snapshot = [], host.unsaved
+            host.unsaved, host.replaced = None, False
+            versions.append(host.snapshot.version)
+            self.installed += 1
+        base = host.snapshot.version[1] if host.snapshot else 0
         for entry in host.pending:
-            del host.entries[entry.index - 1 :]
-            host.entries.append(entry)
-        last, host.pending = host.pending[-1], []
-        self.handle(name, Persisted(last.generation, last.index))
+            if entry.index > base:
+                del host.entries[entry.index - 1 - base :]
+                assert entry.index == base + len(host.entries) + 1, "a gap in the log on disk"
+                host.entries.append(entry)
+            versions.append(entry.version())
+        host.pending = []
+        if host.unsaved is not None:
+            host.entries = [entry for entry in host.entries if entry.index > host.unsaved.version[1]]
+            host.snapshot, host.unsaved = host.unsaved, None
+            self.snapshots += 1
+        return versions
 
     def tick(self, name: str, life: int, due: int) -> None:
         host = self.hosts[name]
@@ -322,7 +349,7 @@ class Pump:
     def watch(self, name: str, applied_before: int) -> None:
         state = self.hosts[name].node.state
         log = state.log
-        for index in range(max(1, log.last_index - 8), log.last_index + 1):
+        for index in range(max(log.base[1] + 1, log.last_index - 8), log.last_index + 1):
             entry, previous = log.entry(index), log.generation_at(index - 1)
             known = self.entries.setdefault(entry.version(), (entry.command, previous))
             assert known == (entry.command, previous) or not state.configuration.fencing, "log matching"
@@ -331,14 +358,16 @@ class Pump:
             self.leaders[state.generation] = name
             for index, version in self.applied.items() if self.safe else ():
                 # A candidate whose votes arrive late may come to lead a generation that is over already.
-                assert self.committed_in[index] > state.generation or log.generation_at(index) == version[0], (
+                covered = index < log.base[1]
+                late = self.committed_in[index] > state.generation
+                assert covered or late or log.generation_at(index) == version[0], (
                     f"leader completeness: {version} is missing"
                 )
         self.watch_leases()
         if not self.safe:
             return
         assert state.rolled_back == 0, "state machine safety: something applied was taken back"
-        for index in range(applied_before + 1, state.applied()[1] + 1):
+        for index in range(max(applied_before, log.base[1]) + 1, state.applied()[1] + 1):
             version = log.entry(index).version()
             assert self.applied.setdefault(index, version) == version, f"state machine safety at {index}"
             self.committed_in.setdefault(index, state.generation)
@@ -356,12 +385,13 @@ class Pump:
         assert len(holders) <= 1, f"{holders} both hold a lease"
 
     def check_end(self) -> None:
-        """After the calm: one leader, equal logs, every acknowledged write there, no refused one."""
+        """After the calm: one leader, equal logs and states, every acknowledged write there, no refused one."""
         states = [host.node.state for host in self.hosts.values()]
         leaders = [state.configuration.name for state in states if state.role == "leader"]
         assert len(leaders) == 1, f"{leaders} lead"
         states = [self.hosts[name].node.state for name in self.hosts[leaders[0]].node.state.members]
         assert len({(s.log.last_version(), s.applied()) for s in states}) == 1, "logs differ after the calm"
+        assert all(s.store.dump() == states[0].store.dump() for s in states), "states differ after the calm"
         present = {self.value(entry) for entry in self.entries_of(states[0])}
         assert not present & self.refused_values, "a refused write is in the log"
         assert not self.lost(), "an acknowledged write is lost"
@@ -374,11 +404,12 @@ class Pump:
         logs = [host.node.state.log for host in self.hosts.values()]
         log = logs[0] if not self.changes else max(logs, key=lambda log: log.last_version())
         written = [told for told in self.told if told["f"] in ("write", "cas") and told["status"] == "ok"]
-        return [told for told in written if not log.matches(*told["version"])]
+        behind = log.base[1]
+        return [told for told in written if told["version"][1] >= behind and not log.matches(*told["version"])]
 
     @staticmethod
     def entries_of(state) -> list[Entry]:
-        return [state.log.entry(i) for i in range(1, state.log.last_index + 1)]
+        return [state.log.entry(i) for i in range(state.log.base[1] + 1, state.log.last_index + 1)]
 
     @staticmethod
     def value(entry: Entry) -> int | None:

@@ -219,6 +219,12 @@ def test_a_lease_that_is_off_is_told():
     assert told(node, "lease", 456) == ["no-lease"]
 
 
+def test_in_async_a_leader_without_a_lease_refuses_instead_of_asking():
+    node = leader(replication="async", lease_ms=300)
+    assert told(node, "lease", 600) == ["ok"]
+    assert told(node, "lease", 900) == ["no-lease"]
+
+
 def test_a_wall_clock_that_is_set_back_makes_the_lease_longer():
     node = make(lease="wall", lease_ms=300)
     node.handle(Start(), 0, 0)

@@ -1,13 +1,19 @@
-"""Exactly once: what the client repeats, what it concludes then, and that the nodes do it once."""
+"""Exactly once: what the client repeats, what it concludes then, and that the nodes do it once.
+
+The last part lets clients that ask for everything several times loose on nodes that crash between any two effects.
+"""
 
 import asyncio
 
 import pytest
 from loopback import LoopCluster, do
 from scripted_nodes import HANG_UP, OK, SILENCE, Script
+from store_pump import MS, Pump
 
 from system_under_test.leader_follower.client import StoreClient
 from system_under_test.leader_follower.connection import ask_once
+from system_under_test.leader_follower.messages import Request
+from system_under_test.leader_follower.sessions import Sessions
 from system_under_test.leader_follower.system import SYSTEM
 
 DOUBT = {"status": "indeterminate", "error": "leader-changed", "leader": None}
@@ -123,3 +129,77 @@ async def ask_leader(cluster, request):
             if answer and answer["status"] != "refused":
                 return answer
             await asyncio.sleep(0.02)
+
+
+# ── random schedules ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class CountingPump(Pump):
+    """Clients that count up one counter, each asking any node, again and again, until it is told."""
+
+    CLIENTS = 3
+
+    def __init__(self, seed, **options):
+        super().__init__(seed, **options)
+        self.sessions = [None] * self.CLIENTS
+        self.numbers = [0] * self.CLIENTS
+        self.meant = {}
+        self.answers = {}
+        self.repeated = 0
+
+    def client(self, end):
+        for one in range(self.CLIENTS):
+            self.step(one, end)
+
+    def step(self, one, end):
+        if self.now >= end and (one, self.numbers[one]) in self.answers:
+            return
+        if (one, self.numbers[one]) in self.answers:
+            self.numbers[one] += 1
+        self.next_reference += 1
+        self.meant[self.next_reference] = (one, self.numbers[one])
+        session = (self.sessions[one], self.numbers[one]) if self.numbers[one] else None
+        request = Request((0, self.next_reference), "increment" if session else "open", session=session)
+        if session:
+            request = request._replace(key="n", value=1)
+        self.handle(self.random.choice(self.names), request)
+        self.after(self.random.randrange(1, 120) * MS, self.step, one, end)
+
+    def hear(self, reference, answer):
+        if answer["status"] != "ok":
+            return
+        one, number = self.meant[reference]
+        known = (one, number) in self.answers
+        self.repeated += known and number > 0
+        if number == 0 and not known:
+            self.sessions[one] = answer["value"]
+        first = self.answers.setdefault((one, number), (answer["value"], answer["version"]))
+        assert number == 0 or first == (answer["value"], answer["version"]), "answered otherwise than the first time"
+
+    def check_counted(self):
+        told = sorted(value for (_, number), (value, _) in self.answers.items() if number)
+        assert told == list(range(1, len(told) + 1))
+        assert {host.node.state.store.read("n")[0] for host in self.hosts.values()} == {len(told) or None}
+        return len(told)
+
+
+@pytest.mark.parametrize("forward", [True, False])
+def test_what_is_asked_for_again_and_again_is_counted_once_under_random_schedules(forward):
+    counted = repeated = 0
+    for seed in range(40):
+        pump = CountingPump(seed, forward=forward).run()
+        counted += pump.check_counted()
+        repeated += pump.repeated
+    assert counted > 400
+    assert repeated > 50
+
+
+def test_those_schedules_notice_nodes_that_do_not_know_a_repetition(monkeypatch):
+    monkeypatch.setattr(Sessions, "recall", lambda *asked: None)
+    noticed = 0
+    for seed in range(10):
+        try:
+            CountingPump(seed).run().check_counted()
+        except AssertionError:
+            noticed += 1
+    assert noticed >= 8

@@ -1,0 +1,132 @@
+"""What the events of a history say about each object, read off them directly: the ground of `checkers.verify_objects`.
+
+It shares no code with the checkers, on purpose.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Final
+
+import msgspec
+
+from harness.history import History
+from harness.op import NEMESIS, Op
+
+ENDLESS: Final = 1 << 62
+"""The end of what may still happen."""
+REFUSALS: Final = ("held", "not-holder")
+"""Errors that say what a lock was like."""
+
+
+def json_of(value: Any) -> bytes:
+    """Equal for equal JSON values."""
+    return msgspec.json.encode(value)
+
+
+@dataclass(frozen=True, eq=False)
+class Did:
+    """An operation as its two raw events tell it."""
+
+    begin: Op
+    answer: Op | None
+
+    @property
+    def start(self) -> int:
+        """Index of its invocation, by which it is named."""
+        return self.begin.index
+
+    @property
+    def kind(self) -> str:
+        """ok, fail or info; what never ended is info."""
+        return "info" if self.answer is None else self.answer.type
+
+    @property
+    def end(self) -> int:
+        """When it was over; never when in doubt."""
+        return self.answer.index if self.answer is not None and self.answer.type != "info" else ENDLESS
+
+    @property
+    def result(self) -> Any:
+        """What it was told."""
+        return self.answer.value if self.answer is not None else None
+
+    @property
+    def possible(self) -> bool:
+        """Whether it happened or may have."""
+        return self.kind != "fail"
+
+    def refused(self, word: str) -> bool:
+        """Whether it failed with that word."""
+        return self.kind == "fail" and self.answer is not None and (self.answer.error or "").split(":")[0] == word
+
+    def shows(self) -> bool:
+        """Whether it must be in an order of everything that was seen."""
+        return self.kind == "ok" or any(map(self.refused, REFUSALS))
+
+
+@dataclass(frozen=True)
+class Object:
+    """All operations of one key."""
+
+    key: Any
+    initial: Any
+    by_start: dict[int, Did]
+    indexed: dict[str, dict[bytes, list[Did]]] = field(default_factory=dict)
+
+    @cached_property
+    def dids(self) -> list[Did]:
+        """In order of invocation."""
+        return list(self.by_start.values())
+
+    def named(self, indices: Sequence[int]) -> list[Did]:
+        """The operations that a certificate names."""
+        return [self.by_start[index] for index in indices]
+
+    def arguments(self, f: str) -> dict[bytes, list[Did]]:
+        """Those of one function that happened or may have, by what they were given."""
+        if f not in self.indexed:
+            found = self.indexed[f] = {}
+            for did in self.all(f, "ok", "info"):
+                found.setdefault(json_of(did.begin.value), []).append(did)
+        return self.indexed[f]
+
+    def all(self, f: str, *kinds: str) -> list[Did]:
+        """Those of one function that ended so."""
+        return [did for did in self.dids if did.begin.f == f and did.kind in kinds]
+
+
+def objects(history: History) -> dict[bytes, Object]:
+    """Every key of the history."""
+    running: dict[int | str, Op] = {}
+    ended: dict[int, Op] = {}
+    for op in history.events:
+        if op.process != NEMESIS and op.type == "invoke":
+            running[op.process] = op
+        elif op.process in running:
+            ended[running.pop(op.process).index] = op
+    found: dict[bytes, Object] = {}
+    for op in history.events:
+        if op.process != NEMESIS and op.type == "invoke":
+            of = found.setdefault(json_of(op.key), Object(op.key, history.header.initial, {}))
+            of.by_start[op.index] = Did(op, ended.get(op.index))
+    return found
+
+
+def enqueues(of: Object, element: Any) -> list[Did]:
+    """What put this element into a queue, or may have."""
+    return of.arguments("enqueue").get(json_of(element), [])
+
+
+def elements_of(did: Did) -> list[bytes]:
+    """What a read shows."""
+    return [json_of(element) for element in did.result or ()]
+
+
+def number_of(of: Object, did: Did) -> int:
+    """The number that an operation on a counter shows."""
+    found = did.result if did.result is not None else (of.initial or 0)
+    assert isinstance(found, int)
+    return found
