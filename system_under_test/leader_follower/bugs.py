@@ -9,8 +9,7 @@ to show. `splitbrain bugs` searches for each of them, and in the same settings o
 nothing may be found.
 
 At the safeguard stands one line, `if configuration.has_bug("no-fencing")`, and a bug that is not named in the option
-`bug` is not reachable. Some bugs are forgetful rather than wrong in one line of a protocol; they are written as what
-the next start of the node then finds.
+`bug` is not reachable. Where one safeguard stands behind another, the sentence of the bug says that both are off.
 
 >>> BUGS["no-fencing"].setting
 'leader cut off'
@@ -219,7 +218,7 @@ _ALL = (
     Bug(
         "torn-tail-accepted",
         "A torn frame at the end of the log is not cut away, and new ones are written after it.",
-        "LevelDB: records appended to a torn log tail were lost (Pillai et al., All File Systems, OSDI 2014)",
+        "LevelDB: logs damaged by appends that a crash had torn (Pillai et al., All File Systems, OSDI 2014)",
         "power cuts",
     ),
     Bug(
@@ -237,7 +236,7 @@ _ALL = (
     Bug(
         "dequeue-outside-log",
         "The leader hands out the head of a queue when it is asked, before the entry that removes it is committed.",
-        "RabbitMQ: messages delivered twice after partitions (Jepsen, RabbitMQ, 2014)",
+        "RabbitMQ: a queue's one message, used as a mutex, held by several (Jepsen, RabbitMQ, 2014)",
         "queues",
     ),
     Bug(
@@ -249,7 +248,7 @@ _ALL = (
     Bug(
         "partial-transaction",
         "The last key that a transaction wrote changes only after the next entry.",
-        "MongoDB: transactions seen in part (Jepsen, MongoDB 4.2.6, 2020)",
+        "MongoDB: read skew, transactions seen in part (Jepsen, MongoDB 4.2.6, 2020)",
         "transactions",
     ),
     Bug(
@@ -273,7 +272,7 @@ _ALL = (
     Bug(
         "lease-not-honoured",
         "Followers help to elect another leader although they promised the old one a lease.",
-        "Consul: a deposed leader served reads in its lease (consul issue 54, 2014)",
+        "Consul: a deposed leader could serve stale reads in its lease (consul issue 54, 2014)",
         "leases",
     ),
 )

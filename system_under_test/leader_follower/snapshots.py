@@ -9,7 +9,8 @@
 - What a snapshot stands for is committed, so it is never taken back, except where committed entries may be: then
   nothing but the beginning can be gone back to, and the node begins anew from what the leader has.
 
-Limits: the state is encoded at once, between two events: a state of 10 MB takes a fifth of a second.
+Limits: state and file are encoded at once, between two events: a state of 1 MB takes 0.17 s, most of it for the
+checksum. A state of several MB outlasts a short election timeout.
 """
 
 from __future__ import annotations
