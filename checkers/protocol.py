@@ -18,11 +18,16 @@ class Budget:
     Attributes:
         seconds: wall time from `started_ns`.
         now_ns: the clock; tests hand in their own.
+        mebibytes: memory on top of what the process had; 0: no bound. Kept by `checkers.isolation`, which ends a
+            process that overruns; a checker itself need not look.
+        listener: is told how far a checker is, in words ("3 of 40 keys decided"); None: nobody wants to know.
     """
 
     seconds: float = 120.0
     now_ns: Callable[[], int] = clock.monotonic_ns
     started_ns: int = field(default=-1)
+    mebibytes: int = 0
+    listener: Callable[[str], None] | None = None
 
     def __post_init__(self) -> None:
         if self.started_ns < 0:
@@ -31,6 +36,15 @@ class Budget:
     def spent(self) -> bool:
         """Whether the time is used up."""
         return self.now_ns() - self.started_ns > self.seconds * 1e9
+
+    def left_s(self) -> float:
+        """Seconds until it is spent; 0 when it is."""
+        return max(0.0, self.seconds - (self.now_ns() - self.started_ns) / 1e9)
+
+    def report(self, progress: str) -> None:
+        """Say how far the checker is; quick, and may be called often."""
+        if self.listener is not None:
+            self.listener(progress)
 
 
 class Checker(Protocol):

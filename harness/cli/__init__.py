@@ -1,6 +1,6 @@
 """The command `splitbrain`. Each subcommand is a module of its own, imported only when it is asked for.
 
-    splitbrain run | check | matrix | bugs | report | list | doctor | cleanup
+    splitbrain run | check | convert | matrix | bugs | report | list | doctor | cleanup
 
 Exit codes: 0 valid, 1 violation, 2 inconclusive or vacuous, 254 bad arguments, 255 infrastructure or harness.
 Standard output carries results, standard error progress.
@@ -19,6 +19,7 @@ from harness.errors import SplitbrainError, UsageError, nearest
 COMMANDS: Final = {
     "run": "run a test: provision, drive, break, record, judge, report",
     "check": "judge a history file or a stored run",
+    "convert": "write a history in another form: JSON lines or Jepsen's EDN",
     "matrix": "run a system's table of promises, and print predicted against observed",
     "bugs": "search for every planted bug of the store, and for none without one",
     "report": "write a stored run's reports again, or print one",

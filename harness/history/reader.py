@@ -4,6 +4,7 @@
     read_history(Path("history.jsonl"))                     ours, or any file with one JSON operation per line
     read_history(Path("history.json"))                      a JSON array of operations
     read_history(Path("history.edn"))                       Jepsen's
+    read_history(Path("etcd_002.log"))                      the log of Jepsen's util, as Porcupine keeps its registers
 
 The format is told by the content, not by the name. A line that was cut off at the end of the file is left out and
 `History.truncated` says so, because that is how a killed run ends. Every other broken line refuses the file, in one
@@ -29,6 +30,7 @@ from harness.errors import HistoryError
 from harness.history.edn import EdnError, Located, operations_of, read_edn, split_independent
 from harness.history.header import Header
 from harness.history.history import History
+from harness.history.jepsen_log import LogError, looks_like_jepsen_log, read_jepsen_log
 from harness.op import NEMESIS, Op
 
 _OPS: Final = msgspec.json.Decoder(Op)
@@ -63,9 +65,11 @@ def read_history(path: Path) -> History:
         return _read_lines(path, raw)
     if start[:1] in b"[({#;":
         return _read_edn(path, raw)
+    if looks_like_jepsen_log(start.decode("utf-8", errors="replace")):
+        return _read_log(path, raw)
     raise HistoryError(
         f"{path}, line 1: found {_shown(start)}; wanted a history: one JSON operation per line, a JSON array of"
-        " operations, or Jepsen's EDN."
+        " operations, Jepsen's EDN, or a log of jepsen.util."
     )
 
 
@@ -193,6 +197,16 @@ def _read_edn(path: Path, raw: bytes) -> History:
             raise HistoryError(f"{path}, {place(index)}: {_refusal(fields, error, 'an operation')}") from error
     truncated = "" if edn.cut_at is None else _truncated(path, text.count("\n", 0, edn.cut_at) + 1, len(events))
     return _history(path, Header(), split_independent(events), place, truncated)
+
+
+def _read_log(path: Path, raw: bytes) -> History:
+    """A log of jepsen.util: one register, where a failed compare-and-set is an observation."""
+    try:
+        events = read_jepsen_log(raw.decode("utf-8", errors="replace"))
+    except LogError as error:
+        raise HistoryError(f"{path}, line {error.line}: {error.problem}.") from error
+    header = Header(model="cas-register", fail_cas="mismatch")
+    return _history(path, header, events, lambda index: f"event {index}", "")
 
 
 # ── checks and messages ──────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,5 +1,6 @@
 """Several checkers over one history: in order, on one budget, and none can take the others down."""
 
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from checkers.compose import check_all
@@ -43,3 +44,27 @@ def test_a_checker_that_raises_is_unknown_and_the_others_go_on():
 def test_an_error_without_words_is_named():
     (verdict,) = check_all(HISTORY, [Fake("deep", RecursionError())], Budget(1))
     assert verdict.reason == "the checker failed with RecursionError."
+
+
+def test_an_executor_runs_them_side_by_side_and_the_order_stays():
+    fakes = [Fake("b"), Fake("broken", ValueError("two")), Fake("a")]
+    told = []
+    with ThreadPoolExecutor(2) as workers:
+        verdicts = check_all(HISTORY, fakes, Budget(1, listener=told.append), workers)
+    assert [(verdict.checker, verdict.answer) for verdict in verdicts] == [
+        ("b", "valid"),
+        ("broken", "unknown"),
+        ("a", "valid"),
+    ]
+    assert told[-1] == "3 of 3 checkers are done"
+
+
+def test_a_broken_executor_makes_a_checker_unknown():
+    class Broken(Executor):
+        def submit(self, *_arguments, **_named):
+            future = Future()
+            future.set_exception(OSError("the cluster is gone"))
+            return future
+
+    (verdict,) = check_all(HISTORY, [Fake("a")], Budget(1), Broken())
+    assert (verdict.answer, verdict.reason) == ("unknown", "the checker failed with OSError: the cluster is gone.")
