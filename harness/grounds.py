@@ -17,3 +17,10 @@ def docker(seed: int, base_image: str | None) -> Ground:  # noqa: ARG001 (every 
     from harness.docker_ground import DockerGround
 
     return DockerGround(base_image)
+
+
+def local(seed: int, base_image: str | None) -> Ground:  # noqa: ARG001 (every ground is made the same way)
+    """Plain processes of this machine, with network namespaces where root allows."""
+    from harness.local_ground import LocalGround
+
+    return LocalGround()

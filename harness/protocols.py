@@ -300,6 +300,18 @@ class Packaged(Protocol):
         """The command line that runs the server in the foreground; data lives in /var/lib/splitbrain."""
 
 
+@runtime_checkable
+class Launchable(Protocol):
+    """A system whose server runs as a plain process of this machine."""
+
+    port: int
+
+    def launch(
+        self, node: str, addresses: Mapping[str, tuple[str, int]], options: Mapping[str, Any], data: Path
+    ) -> Sequence[str]:
+        """The command line that runs the server in the foreground, listening on its own address, its data in `data`."""
+
+
 # ── faults, workloads, checkers ──────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -1,8 +1,9 @@
 """What a test may need beyond Python, and what happens where it is missing.
 
-A test marked `docker`, `browser` or `corpus` runs where a Docker engine answers, where Chromium is installed, where
-the histories recorded by others lie. Elsewhere it is skipped, and says why. With `SPLITBRAIN_REQUIRE_DOCKER=1` or
-`SPLITBRAIN_REQUIRE_BROWSER=1`, as in `.ci/run`, it fails instead: there, a skipped test would be an untested promise.
+A test marked `docker`, `browser`, `namespaces` or `corpus` runs where a Docker engine answers, where Chromium is
+installed, where root can make network namespaces, where the histories recorded by others lie. Elsewhere it is skipped,
+and says why. With `SPLITBRAIN_REQUIRE_DOCKER=1`, `SPLITBRAIN_REQUIRE_BROWSER=1` and so on, as in `.ci/run`, it fails
+instead: there, a skipped test would be an untested promise.
 A test marked `torture` takes minutes, on any machine; it is left out, and the end says so, but for `make torture`.
 
 Each resource is looked for at most once a session, and only if a test that needs it is about to run.
@@ -64,6 +65,14 @@ def browser_missing() -> str | None:
     return "no Chromium: neither SPLITBRAIN_CHROMIUM is set nor is one of " + ", ".join(BROWSERS) + " installed"
 
 
+@functools.cache
+def namespaces_missing() -> str | None:
+    """Why no network namespace can be made, or None."""
+    from harness.local_ground.namespaces import missing
+
+    return missing() or None
+
+
 def corpus_directory() -> Path:
     """Where the recorded histories are looked for; a relative path counts from the top of the project."""
     return ROOT / os.environ.get("SPLITBRAIN_CORPUS", "../shared/corpus")
@@ -93,6 +102,7 @@ hypothesis.settings.load_profile("splitbrain")
 MISSING: dict[str, Callable[[], str | None]] = {
     "docker": docker_missing,
     "browser": browser_missing,
+    "namespaces": namespaces_missing,
     "corpus": corpus_missing,
 }
 

@@ -16,9 +16,12 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--images", action="store_true", help="also the images that were built")
     given = parser.parse_args(argv)
     from harness.docker_ground.leftovers import remove_leftovers
+    from harness.local_ground import ledger
 
-    removed = remove_leftovers(run_id=given.run, everything=given.everything, images=given.images)
-    for sentence in removed:
+    for sentence in (removed := ledger.remove_leftovers(given.run, given.everything)):
+        sys.stdout.write(f"{sentence}\n")
+    removed += (found := remove_leftovers(run_id=given.run, everything=given.everything, images=given.images))
+    for sentence in found:
         sys.stdout.write(f"{sentence}\n")
     sys.stdout.write(f"{len(removed)} removed.\n" if removed else "Nothing was left behind.\n")
     return 0

@@ -19,7 +19,7 @@ from harness.errors import PlanError, UsageError, nearest
 from harness.nemesis.compose import SURFACES, validate_faults
 from harness.nemesis.shapes import SHAPES
 from harness.plan import Plan, Setting, read_plan
-from harness.protocols import Ground, Option, Packaged, Preflighted, Simulated
+from harness.protocols import Ground, Launchable, Option, Packaged, Preflighted, Simulated
 
 FLAGS: Final = {
     "on": "--on",
@@ -181,6 +181,8 @@ def preflight(parts: Parts, base_image: str | None) -> Ground:
         raise PlanError(f"The system {plan.system!r} cannot run in the simulation; use --on docker.")
     if plan.on == "docker" and not isinstance(system, Packaged):
         raise PlanError(f"The system {plan.system!r} has no image; use --on sim.")
+    if plan.on == "local" and not isinstance(system, Launchable):
+        raise PlanError(f"The system {plan.system!r} does not run as a plain process; use --on docker.")
     validate_faults(plan, ground.faults)
     if isinstance(ground, Preflighted):
         ground.preflight()

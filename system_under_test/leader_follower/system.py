@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,7 @@ OPTIONS = (
 
 
 class LeaderFollower:
-    """Implements `System`, `Simulated` and `Packaged` of `harness.protocols`, `Promising` of `harness.matrix`."""
+    """Implements `System` and every way to run one of `harness.protocols`, and `Promising` of `harness.matrix`."""
 
     name = "leader-follower"
     operations = frozenset({"read", *ARGUMENTS}) - {"open"}
@@ -113,15 +114,26 @@ class LeaderFollower:
 
     def command(self, node: str, addresses: Mapping[str, tuple[str, int]], options: Mapping[str, Any]) -> Sequence[str]:
         """Runs one node in the foreground, from any folder."""
-        peers = ",".join(f"{name}={host}:{port}" for name, (host, port) in addresses.items())
-        command = ["env", f"PYTHONPATH={CODE_FOLDER}", "python3", "-m", "system_under_test.leader_follower"]
-        command += ["--node", node, "--peers", peers, "--data", DATA_FOLDER]
-        for option in OPTIONS:
-            if option.name in options:
-                value = options[option.name]
-                text = str(value).lower() if isinstance(value, bool) else str(value)
-                command += [f"--{option.name.replace('_', '-')}", text]
-        return command
+        code = ["env", f"PYTHONPATH={CODE_FOLDER}", "python3"]
+        return [*code, *_arguments(node, addresses, options, DATA_FOLDER)]
+
+    def launch(
+        self, node: str, addresses: Mapping[str, tuple[str, int]], options: Mapping[str, Any], data: Path
+    ) -> Sequence[str]:
+        """Runs one node in the foreground, with the interpreter and the code of this very process."""
+        return [sys.executable, *_arguments(node, addresses, options, str(data))]
+
+
+def _arguments(node: str, addresses: Mapping[str, tuple[str, int]], options: Mapping[str, Any], data: str) -> list[str]:
+    """What Python is told to run one node."""
+    peers = ",".join(f"{name}={host}:{port}" for name, (host, port) in addresses.items())
+    arguments = ["-m", "system_under_test.leader_follower", "--node", node, "--peers", peers, "--data", data]
+    for option in OPTIONS:
+        if option.name in options:
+            value = options[option.name]
+            text = str(value).lower() if isinstance(value, bool) else str(value)
+            arguments += [f"--{option.name.replace('_', '-')}", text]
+    return arguments
 
 
 async def _statuses(cluster: Cluster) -> dict[str, dict[str, Any] | None]:
