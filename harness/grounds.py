@@ -24,3 +24,10 @@ def local(seed: int, base_image: str | None) -> Ground:  # noqa: ARG001 (every g
     from harness.local_ground import LocalGround
 
     return LocalGround()
+
+
+def ssh(seed: int, base_image: str | None) -> Ground:  # noqa: ARG001 (every ground is made the same way)
+    """Machines that the user has, reached with the user's keys."""
+    from harness.ssh_ground import SshGround
+
+    return SshGround()

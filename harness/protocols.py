@@ -301,6 +301,19 @@ class Packaged(Protocol):
 
 
 @runtime_checkable
+class Installable(Protocol):
+    """A system whose server is files that are copied to a machine, and a command."""
+
+    port: int
+
+    def files(self) -> Mapping[str, bytes | Path]:
+        """Files by name below /opt/splitbrain."""
+
+    def command(self, node: str, addresses: Mapping[str, tuple[str, int]], options: Mapping[str, Any]) -> Sequence[str]:
+        """As in `Packaged`."""
+
+
+@runtime_checkable
 class Launchable(Protocol):
     """A system whose server runs as a plain process of this machine."""
 

@@ -1,6 +1,7 @@
 """Commands on a node over SSH: one long-lived connection per node, used for containers and machines alike.
 
-    connection = Connection("n1", ("10.0.0.2", 22), key, host_key="ssh-ed25519 AAAA...", threads=pool)
+    login = RunKey(("10.0.0.2", 22), "root", key, host_key="ssh-ed25519 AAAA...")
+    connection = Connection("n1", login, threads=pool)
     completed = await connection.run(["cat", "/proc/7/stat"], timeout_s=5.0)
 
 Why so:
@@ -12,7 +13,8 @@ Why so:
   and the next command makes a new one.
 - Connecting is tried again, a bounded number of times, as long as nothing was sent. A command that was sent is never
   repeated: whether it happened is then unknown, and its caller is told so.
-- The node's host key is pinned: one other key, and nothing is sent.
+- A `Login` says how a node is reached, whom it may be, and who we are there: a container has the run's own key and a
+  pinned host key (`RunKey`); a machine that exists is met as its owner meets it (`harness.ssh_ground.login`).
 
 paramiko blocks, so each command occupies one of the threads handed in.
 
@@ -30,9 +32,9 @@ import socket
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Final
+from typing import Any, Final, Protocol
 
 import paramiko
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -74,14 +76,60 @@ def public_line(key: paramiko.PKey, comment: str) -> str:
     return f"{key.get_name()} {key.get_base64()} {comment}"
 
 
+class Login(Protocol):
+    """How to get to a node, and how to be let in. Its methods block."""
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port, for messages."""
+
+    def open(self, timeout_s: float) -> Any:
+        """A connected socket, or a channel that can stand for one; OSError or SSHException."""
+
+    def distrusts(self, found: paramiko.PKey) -> str:
+        """Why a host with this key is not who it should be, as the rest of a sentence; "" when it is."""
+
+    def authenticate(self, transport: paramiko.Transport) -> None:
+        """Log in; AuthenticationException when no key is accepted."""
+
+
+def open_socket(address: tuple[str, int], timeout_s: float) -> socket.socket:
+    """A TCP connection that waits for no delayed acknowledgement."""
+    opened = socket.create_connection(address, timeout=timeout_s)
+    opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return opened
+
+
+@dataclass(frozen=True)
+class RunKey:
+    """Implements `Login` for a node that this run made: one key, and one host key that was read past the network."""
+
+    address: tuple[str, int]
+    user: str
+    key: paramiko.PKey = field(repr=False)
+    host_key: str
+
+    def open(self, timeout_s: float) -> socket.socket:
+        """Directly."""
+        return open_socket(self.address, timeout_s)
+
+    def distrusts(self, found: paramiko.PKey) -> str:
+        """One other key, and nothing is sent."""
+        if f"{found.get_name()} {found.get_base64()}" == " ".join(self.host_key.split()[:2]):
+            return ""
+        return "another SSH host key than the node has; something else took its address"
+
+    def authenticate(self, transport: paramiko.Transport) -> None:
+        """By the run's key."""
+        transport.auth_publickey(self.user, self.key)
+
+
 class Connection:
     """The connection to one node. Safe to use from many tasks at once; connects when first used."""
 
-    def __init__(
-        self, node: str, address: tuple[str, int], key: paramiko.PKey, *, host_key: str, threads: Executor, user: str
-    ) -> None:
-        self.node, self.address = node, address
-        self._key, self._host_key, self._user, self._threads = key, " ".join(host_key.split()[:2]), user, threads
+    def __init__(self, node: str, login: Login, *, threads: Executor) -> None:
+        self.node, self.login = node, login
+        self._threads = threads
         self._transport: paramiko.Transport | None = None
         self._connecting = threading.Lock()
         self._closed = False
@@ -173,7 +221,8 @@ class Connection:
             except paramiko.ChannelException as error:
                 reason = f"sshd refused another channel ({error})"
             except (paramiko.SSHException, OSError, EOFError) as error:
-                reason = f"cannot connect to {self.address[0]}:{self.address[1]} ({str(error) or type(error).__name__})"
+                host, port = self.login.address
+                reason = f"cannot connect to {host}:{port} ({str(error) or type(error).__name__})"
                 self._forget(transport)
         raise RemoteError(self.node, shorten(command), None, reason)
 
@@ -193,15 +242,14 @@ class Connection:
                 transport.close()
 
     def _connect(self, timeout_s: float) -> paramiko.Transport:
-        opened = socket.create_connection(self.address, timeout=timeout_s)
-        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        opened = self.login.open(timeout_s)
         transport = None
         try:
             transport = paramiko.Transport(opened)
             transport.banner_timeout = transport.auth_timeout = timeout_s
             transport.start_client(timeout=timeout_s)
             self._check_host_key(transport.get_remote_server_key())
-            transport.auth_publickey(self._user, self._key)
+            self.login.authenticate(transport)
             transport.set_keepalive(KEEP_ALIVE_S)
         except BaseException:
             if transport is not None:
@@ -211,11 +259,9 @@ class Connection:
         return transport
 
     def _check_host_key(self, found: paramiko.PKey) -> None:
-        if f"{found.get_name()} {found.get_base64()}" != self._host_key:
-            raise InfrastructureError(
-                f"{self.node}: {self.address[0]}:{self.address[1]} answers with another SSH host key than the node has;"
-                " something else took its address, so nothing was sent."
-            )
+        if reason := self.login.distrusts(found):
+            host, port = self.login.address
+            raise InfrastructureError(f"{self.node}: {host}:{port} answers with {reason}, so nothing was sent.")
 
 
 def shorten(command: str, most: int = 120) -> str:

@@ -157,11 +157,8 @@ class Provision:
             {
                 one.node: ssh.Connection(
                     one.node,
-                    (one.address, SSH_PORT),
-                    key,
-                    host_key=one.host_key,
+                    ssh.RunKey((one.address, SSH_PORT), "root", key, one.host_key),
                     threads=self._threads.pool,
-                    user="root",
                 )
                 for one in made
             },

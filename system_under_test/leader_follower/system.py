@@ -103,10 +103,13 @@ class LeaderFollower:
         return serve(machine, addresses, Configuration.from_options(machine.name, tuple(addresses), options))
 
     def build_context(self) -> Mapping[str, bytes | Path]:
-        """The server's files and the three of the harness that it needs, as they are."""
+        """The server's files, and how to make an image of them."""
+        return {"Dockerfile": Path(__file__).parent / "Dockerfile", **self.files()}
+
+    def files(self) -> Mapping[str, bytes | Path]:
+        """The server's files and those of the harness that it needs, as they are."""
         folder, harness_folder = Path(__file__).parent, Path(str(harness.__file__)).parent
-        files: dict[str, bytes | Path] = {"Dockerfile": folder / "Dockerfile"}
-        files["system_under_test/__init__.py"] = folder.parent / "__init__.py"
+        files: dict[str, bytes | Path] = {"system_under_test/__init__.py": folder.parent / "__init__.py"}
         for path in sorted(folder.glob("*.py")):
             if path.name not in CLIENT_FILES:
                 files[f"system_under_test/leader_follower/{path.name}"] = path

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -77,8 +78,7 @@ def test_nobody_else_gets_in(up: Up, monkeypatch: pytest.MonkeyPatch) -> None:
     honest = up.control._connections["n1"]
 
     def connection(**changed: object) -> ssh.Connection:
-        told = {"key": honest._key, "host_key": honest._host_key} | changed
-        return ssh.Connection("n1", honest.address, threads=honest._threads, user="root", **told)
+        return ssh.Connection("n1", replace(honest.login, **changed), threads=honest._threads)
 
     monkeypatch.setattr(ssh, "BACKOFF_S", (0.0, 0.01))
     stranger = connection(key=ssh.generate_key())
@@ -86,7 +86,7 @@ def test_nobody_else_gets_in(up: Up, monkeypatch: pytest.MonkeyPatch) -> None:
         up.do(stranger.run(["true"]))
     other = up.control._connections["n2"]
     with pytest.raises(InfrastructureError, match="another SSH host key"):
-        up.do(connection(host_key=other._host_key).run(["true"]))
+        up.do(connection(host_key=other.login.host_key).run(["true"]))
 
 
 def test_a_dead_container_is_named_and_its_logs_are_kept(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ def connected(server: Server) -> Iterator[Callable[..., ssh.Connection]]:
 
         def connect(**changed: Any) -> ssh.Connection:
             told: dict[str, Any] = {"key": server.welcome, "host_key": server.host_key_line, "user": "root"} | changed
-            made.append(ssh.Connection("n1", server.address, threads=threads, **told))
+            made.append(ssh.Connection("n1", ssh.RunKey(server.address, **told), threads=threads))
             return made[-1]
 
         yield connect
