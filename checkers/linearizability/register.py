@@ -16,11 +16,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from checkers.linearizability.steps import Rows, Steps
 from harness.errors import HistoryError
 from harness.history import History
 from harness.history.header import Header
@@ -63,6 +65,31 @@ class Register:
 
     def __len__(self) -> int:
         return len(self.kind)
+
+    @property
+    def doubtful(self) -> int:
+        """How many steps perhaps never happened."""
+        return self.response.count(NEVER)
+
+    @cached_property
+    def steps(self) -> Steps:
+        """The same for the searches; states are the codes of values."""
+        actions: dict[tuple[int, int, int], int] = {}
+        effects = zip(self.kind, self.expected, self.produced, strict=True)
+        action = [actions.setdefault(effect, len(actions)) for effect in effects]
+        observes = [kind in (READ, NOT) for kind, _, _ in actions]
+        return Steps(action, self.invoke, self.response, observes, self.initial, _Effects(list(actions)))
+
+
+class _Effects(Rows):
+    """Where the actions of a register lead."""
+
+    def __init__(self, effects: list[tuple[int, int, int]]) -> None:
+        super().__init__()
+        self.effects = effects
+
+    def leads(self, state: int, action: int) -> int:
+        return after(state, *self.effects[action])
 
 
 def after(state: int, kind: int, expected: int, produced: int) -> int:
