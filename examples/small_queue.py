@@ -18,6 +18,7 @@ from harness.op import Op
 
 
 def step(state: tuple[Any, ...], call: Call) -> Any:
+    """The state after a call, or IMPOSSIBLE."""
     if call.f == "offer":
         accepted = len(state) < 2
         if call.result is not UNKNOWN and call.result != accepted:

@@ -94,7 +94,7 @@ class _Transitions(Rows):
         number = self.numbers.setdefault(after, len(self.states))
         if number == len(self.states):
             self.states.append(after)
-            self.size += len(after) if isinstance(after, Sized) else 1
+            self.size += len(after) // 8 if isinstance(after, str) else len(after) if isinstance(after, Sized) else 1
             if number > STATES or self.size > ELEMENTS:
                 raise TooManyStatesError
         return number
