@@ -30,8 +30,8 @@ from harness.verdict import Anomaly
 RULE: Final = "no-order"
 STATES_NAMED: Final = 4
 """More possible states than this say nothing to a reader."""
-STATES: Final = 500_000
-ELEMENTS: Final = 30_000_000
+STATES: Final = 2_000_000
+ELEMENTS: Final = 40_000_000
 """States of one object that a search may come upon, and the elements in all of them; then it gives up."""
 STATE_LENGTH: Final = 60
 OTHERS_NAMED: Final = 5

@@ -15,16 +15,21 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Protocol
 
+import numpy as np
+
 from checkers.linearizability.by_model import ModelObject, decide_object, objects
 from checkers.linearizability.by_register import decide_register
+from checkers.linearizability.quick import Quick
 from checkers.linearizability.refutation import Refutation
-from checkers.linearizability.register import MODELS, Register, registers
+from checkers.linearizability.register import MODELS, Columns, Register, columns_of
 from checkers.linearizability.search import Undecided
+from checkers.linearizability.stale import possible_in_columns
 from checkers.linearizability.wording import anomaly_of, key_text
 from checkers.linearizability.zones import decide
 from checkers.models import Model, model, model_names
@@ -110,21 +115,40 @@ class Linearizability:
 
 
 def _judge_registers(history: History, name: str, budget: Budget) -> _Tally:
-    tally = _Tally()
-    left: dict[int, Register] = {}
-    for place, register in enumerate(registers(history, name)):
-        decision = None if budget.spent() else decide(register)
-        if decision is None:
-            left[place] = register
-            tally.settle(place, register, Undecided(0))
+    columns = columns_of(history, name)
+    tally, left = _Tally(), dict[int, Register]()
+    quick = Quick() if budget.spent() else Quick.of(columns)
+    for place in range(columns.places):
+        order, suspects = quick.orders.get(place), quick.suspects.get(place, ())
+        anomaly = _contradiction(history, columns, place, suspects) if len(suspects) else None
+        if order is not None:
+            invocations = history.operations.invoke[order].tolist()
+            tally.orders[place] = {"key": columns.key(place), "order": invocations}
+        elif anomaly is not None:
+            tally.anomalies[place] = anomaly
         else:
-            tally.settle(place, register, _found(history, register, decision))
+            register = left[place] = columns.register(columns.rows(place))
+            tally.settle(place, register, Undecided(0))
+            decision = None if budget.spent() else decide(register)
+            if decision is not None:
+                del left[place]
+                tally.settle(place, register, _found(history, register, decision))
     for place, register in sorted(left.items(), key=lambda item: len(item[1])):
         if budget.spent():
             break
         tally.searched += 1
         tally.settle(place, register, _found(history, register, decide_register(register, budget.spent)))
     return tally
+
+
+def _contradiction(history: History, columns: Columns, place: int, rows: Any) -> Anomaly | None:
+    """What is wrong among a few chains of a register."""
+    own = columns.rows(place)
+    refutation = decide(columns.register(np.union1d(rows, own[columns.aborted[own]])))
+    if not isinstance(refutation, Refutation):
+        return None
+    states_at = partial(possible_in_columns, columns, place)
+    return anomaly_of(history, replace(refutation, states_at=states_at))
 
 
 def _found(history: History, register: Register, decision: list[int] | Refutation | Undecided) -> Found:

@@ -113,7 +113,7 @@ def _with_semantics(history: History, given: Any) -> History:
         header = msgspec.structs.replace(header, model=given.model)
     if given.fail_cas is not None:
         header = msgspec.structs.replace(header, fail_cas=given.fail_cas)
-    return History(header, history.events, history.truncated)
+    return history.meaning(header)
 
 
 _EXAMPLES: Final = """examples:
