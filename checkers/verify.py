@@ -24,7 +24,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
+from checkers.models import Model, model
 from checkers.verify_events import Fact, Facts, facts_by_key, token
+from checkers.verify_models import verify_models
 from checkers.verify_objects import verify_objects
 from checkers.verify_search import no_order
 from checkers.verify_transactions import verify_transactions
@@ -32,9 +34,17 @@ from harness.history import History
 from harness.verdict import Anomaly, Verdict
 
 
-def verify(history: History, verdict: Verdict) -> list[str]:
-    """Sentences about what could not be confirmed; empty when everything was."""
-    problems = [problem for part in verdict.parts for problem in verify(history, part)]
+def verify(history: History, verdict: Verdict, declared: Model | None = None) -> list[str]:
+    """Sentences about what could not be confirmed; empty when everything was.
+
+    `declared` is the model of a verdict on linearizability, if it is one that is not registered.
+    """
+    problems = [problem for part in verdict.parts for problem in verify(history, part, declared)]
+    told = [verdict.certificate, *(anomaly.certificate for anomaly in verdict.anomalies)]
+    name = next((certificate["model"] for certificate in told if "model" in certificate), None)
+    if verdict.checker == "linearizability" and name is not None:
+        found = verify_models(history, verdict, declared or model(name))
+        return problems + [f"{verdict.checker}: {problem}" for problem in found]
     rules = {anomaly.rule for anomaly in verdict.anomalies}
     if verdict.checker == "linearizability" or rules & {*_RULES, "search"}:
         return problems + [f"{verdict.checker}: {problem}" for problem in _linearizability(history, verdict)]

@@ -1,4 +1,4 @@
-"""Finding plug-ins by name: systems, workloads, nemeses, checkers, reports and grounds are entry points.
+"""Finding plug-ins by name: systems, workloads, nemeses, checkers, models, reports and grounds are entry points.
 
 A plug-in is one file and one line in its package's metadata:
 
@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from harness.errors import PlanError, nearest
 
-GROUPS: Final = ("systems", "workloads", "nemeses", "checkers", "reports", "grounds")
+GROUPS: Final = ("systems", "workloads", "nemeses", "checkers", "models", "reports", "grounds")
 
 
 def names(group: str) -> list[str]:

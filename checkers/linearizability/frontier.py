@@ -8,8 +8,10 @@ With `beam`, only so many counts per configuration are kept: then survival is st
 
 A search can also be given a window: the states possible at its start, and which of its steps must happen. Steps that
 need not happen, but whose response is known, may be placed until then. That is how small proofs are found and checked.
+Where nothing is open, configurations are plain states; so states that were reached are where a window can start.
 
-    search = frontier(register)        a generator that pauses after every PAUSE configurations
+    search = frontier(steps)           a generator that pauses after every PAUSE configurations, and
+                                       tells the event until which there is an order
     result = its return value          list[int], a legal order (empty for a window); Dead; or None: gave up
 
 Limits: at most MEMORY configurations at one response, then it gives up.
@@ -17,13 +19,14 @@ Limits: at most MEMORY configurations at one response, then it gives up.
 
 from __future__ import annotations
 
-from bisect import bisect_right, insort
-from collections.abc import Collection, Generator
+from bisect import insort
+from collections.abc import Callable, Collection, Generator
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from checkers.linearizability.depth_first import Dead
-from checkers.linearizability.register import NEVER, NO_VALUE, NOT, READ, WRITE, Register, after
+from checkers.linearizability.steps import NOWHERE, Path, Steps, order_of
+from harness.history.operations import NEVER
 
 PAUSE: Final = 2_000
 MEMORY: Final = 300_000
@@ -32,13 +35,10 @@ EFFORT: Final = 200_000
 _WIDTH: Final = 24
 """Bits for one count; the highest of them stays clear, to compare all counts in one subtraction."""
 
-Path = Any
-"""(path before, step, event at which it was placed), or None."""
-
 
 @dataclass(frozen=True)
 class Window:
-    """Which part of a register to look at.
+    """Which part of an object's steps to look at.
 
     Attributes:
         states: what the state may be at the start.
@@ -52,79 +52,88 @@ class Window:
     until: int = NEVER
 
 
-def whole(register: Register) -> Window:
-    """The register from start to end."""
-    definite = {step for step, end in enumerate(register.response) if end != NEVER}
-    return Window((register.initial,), range(len(register)), definite)
+def whole(steps: Steps) -> Window:
+    """The steps from start to end."""
+    definite = {step for step, end in enumerate(steps.response) if end != NEVER}
+    return Window((steps.initial,), range(len(steps)), definite)
 
 
 def frontier(
-    register: Register, window: Window | None = None, beam: int = 0
-) -> Generator[None, None, list[int] | Dead | None]:
+    steps: Steps, window: Window | None = None, beam: int = 0
+) -> Generator[int, None, list[int] | Dead | None]:
     """See the module docstring. `beam` 0 keeps every minimal count."""
-    search = _Frontier(register, window or whole(register), beam)
+    search = _Frontier(steps, window or whole(steps), beam)
     survived = yield from search.run()
-    if window is not None or not isinstance(survived, _Survived):
-        return [] if isinstance(survived, _Survived) else survived
-    return _order(register, survived.path)
+    if not isinstance(survived, _Survived):
+        return survived
+    return [] if window is not None else order_of(steps, _placements(survived.path))
 
 
-def states_reached(register: Register, window: Window) -> tuple[int, ...]:
+def states_reached(steps: Steps, window: Window) -> tuple[int, ...]:
     """The states that are possible at the end of a window; () when they are too many to look at."""
-    search = _Frontier(register, window, 0)
+    search = _Frontier(steps, window, 0)
     for _ in search.run():
         if search.work_done > EFFORT:
             return ()
     return search.states()
 
 
+def _placements(path: Path) -> list[tuple[int, int]]:
+    placed: list[tuple[int, int]] = []
+    while path is not None:
+        path, step, moment = path
+        placed.append((step, moment))
+    placed.reverse()
+    return placed
+
+
 @dataclass(frozen=True)
 class _Survived:
-    """The mutators that were placed, by the configuration that used the fewest doubtful ones."""
+    """The movers that were placed, by the configuration that used the fewest doubtful ones."""
 
     path: Path
 
 
 @dataclass
 class _Class:
-    """Open steps of equal effect; of doubtful ones only their number matters."""
+    """Open steps of one action; of doubtful ones only their number matters."""
 
-    kind: int
-    expected: int
-    produced: int
+    action: int
     open: list[tuple[int, int, int]] = field(default_factory=list)  # (response, bit, step), by response
     doubtful: list[int] = field(default_factory=list)
     shift: int = -1
 
 
 class _Frontier:
-    def __init__(self, register: Register, window: Window, beam: int) -> None:
-        self.register, self.window, self.beam = register, window, beam
+    def __init__(self, steps: Steps, window: Window, beam: int) -> None:
+        self.steps, self.window, self.beam = steps, window, beam
         self.must = window.must
-        self.classes: dict[tuple[int, int, int, bool], _Class] = {}
+        self.classes: dict[tuple[int, bool], _Class] = {}
         self.bit: dict[int, int] = {}
         self.free: list[int] = []
-        self.reads: dict[int, int] = {}  # value → bits of the open reads of it
-        self.refusals: dict[int, int] = {}  # value → bits of the open steps that want anything else
+        self.observers: dict[int, int] = {}  # action → bits of its open steps
         self.configurations: dict[tuple[int, int], list[tuple[int, Path]]]
         self.configurations = {(state, 0): [(0, None)] for state in window.states}
         self.guards = 0
         self.counted = 0
         self.work_done = 0
+        self.cuts: Cuts | None = None
 
-    def run(self) -> Generator[None, None, _Survived | Dead | None]:
+    def run(self) -> Generator[int, None, _Survived | Dead | None]:
         for moment, step in self._events():
-            if moment == self.register.invoke[step]:
+            if moment == self.steps.invoke[step]:
                 self._open(step)
             elif not (yield from self._respond(step, moment)):
                 return None
             elif not self.configurations:
                 return None if self.beam and self.counted else Dead(step)
+            elif self.cuts is not None and not self.bit:
+                self.cuts.add(moment, {state for state, _ in self.configurations})
         entry = min((entry for entries in self.configurations.values() for entry in entries), key=_used)
         return _Survived(entry[1])
 
     def _events(self) -> list[tuple[int, int]]:
-        invoke, response, until = self.register.invoke, self.register.response, self.window.until
+        invoke, response, until = self.steps.invoke, self.steps.response, self.window.until
         events = [(invoke[step], step) for step in self.window.steps if invoke[step] <= until]
         events += [(response[step], step) for step in self.window.steps if response[step] <= until]
         return sorted(event for event in events if event[0] != NEVER)
@@ -132,17 +141,15 @@ class _Frontier:
     # ── events ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _open(self, step: int) -> None:
-        register = self.register
-        kind, expected, produced = register.kind[step], register.expected[step], register.produced[step]
-        ends = register.response[step] <= self.window.until and register.response[step] != NEVER
-        if kind in (READ, NOT):
-            side = self.reads if kind == READ else self.refusals
-            side[expected] = side.get(expected, 0) | self._take_bit(step)
+        action, response = self.steps.action[step], self.steps.response[step]
+        ends = response <= self.window.until and response != NEVER
+        if self.steps.observes[action]:
+            if ends:
+                self.observers[action] = self.observers.get(action, 0) | self._take_bit(step)
             return
-        effect = (kind, expected, produced, step in self.must)
-        group = self.classes.setdefault(effect, _Class(kind, expected, produced))
+        group = self.classes.setdefault((action, step in self.must), _Class(action))
         if ends:
-            insort(group.open, (register.response[step], self._take_bit(step), step))
+            insort(group.open, (response, self._take_bit(step), step))
             return
         group.doubtful.append(step)
         if group.shift < 0:
@@ -155,50 +162,53 @@ class _Frontier:
         return self.bit[step]
 
     def _close(self, step: int) -> None:
-        register, bit = self.register, self.bit.pop(step)
-        kind, expected = register.kind[step], register.expected[step]
-        if kind in (READ, NOT):
-            side = self.reads if kind == READ else self.refusals
-            side[expected] &= ~bit
-            if not side[expected]:
-                del side[expected]
+        action, bit = self.steps.action[step], self.bit.pop(step)
+        if self.steps.observes[action]:
+            self.observers[action] &= ~bit
+            if not self.observers[action]:
+                del self.observers[action]
         else:
-            effect = (kind, expected, register.produced[step], step in self.must)
-            self.classes[effect].open.remove((register.response[step], bit, step))
-            if not self.classes[effect].open and not self.classes[effect].doubtful:
-                del self.classes[effect]
+            group = self.classes[action, step in self.must]
+            group.open.remove((self.steps.response[step], bit, step))
+            if not group.open and not group.doubtful:
+                del self.classes[action, step in self.must]
         self.free.append(bit)
 
     def _right(self, state: int) -> int:
         """Bits of the open observers that are right in a state."""
-        right = self.reads.get(state, 0)
-        for value, bits in self.refusals.items():
-            if value != state:
+        row, right = self.steps.rows[state], 0
+        for action, bits in self.observers.items():
+            if row[action] != NOWHERE:
                 right |= bits
         return right
 
-    def _respond(self, step: int, moment: int) -> Generator[None, None, bool]:
+    def _respond(self, step: int, moment: int) -> Generator[int, None, bool]:
         """Keep what can have placed the step by now; False when that became too much to hold."""
         bit = self.bit[step]
         kept: dict[tuple[int, int], list[tuple[int, Path]]] = {}
         todo: list[tuple[int, int, int, Path]] = []
         seen: dict[tuple[int, int], list[tuple[int, Path]]] = {}
+        right: dict[int, int] = {}
         size = 0
         for (state, mask), entries in self.configurations.items():
+            if state not in right:
+                right[state] = self._right(state)
             for used, path in entries:
                 if step not in self.must:
                     self._insert(kept.setdefault((state, mask & ~bit), []), (used, path))
-                size += self._add(seen, todo, (state, mask | self._right(state), used, path), bit)
+                size += self._add(seen, todo, (state, mask | right[state], used, path), bit)
         while todo:
             state, mask, used, path = todo.pop()
             if all(other != used for other, _ in seen[state, mask]):  # a better one came meanwhile
                 continue
             for placed, state_after, mask_after, used_after in self._next(state, mask, used):
-                mask_after |= self._right(state_after)
+                if state_after not in right:
+                    right[state_after] = self._right(state_after)
+                mask_after |= right[state_after]
                 size += self._add(seen, todo, (state_after, mask_after, used_after, (path, placed, moment)), bit)
             self.work_done += 1
             if self.work_done % PAUSE == 0:
-                yield
+                yield moment
             if size > MEMORY:
                 return False
         for (state, mask), entries in seen.items():
@@ -213,17 +223,19 @@ class _Frontier:
     def _next(self, state: int, mask: int, used: int) -> list[tuple[int, int, int, int]]:
         """(step, state, mask, used) of what may be placed next."""
         found = []
+        row = self.steps.rows[state]
         for group in self.classes.values():
-            if group.kind != WRITE and group.expected != state:
+            after = row[group.action]
+            if after == NOWHERE:
                 continue
             for _, bit, step in group.open:
                 if not mask & bit:
-                    found.append((step, group.produced, mask | bit, used))
+                    found.append((step, after, mask | bit, used))
                     break
-            if group.doubtful and group.produced != state:
+            if group.doubtful and after != state:
                 count = used >> group.shift & ((1 << _WIDTH) - 1)
                 if count < len(group.doubtful):
-                    found.append((group.doubtful[count], group.produced, mask, used + (1 << group.shift)))
+                    found.append((group.doubtful[count], after, mask, used + (1 << group.shift)))
         return found
 
     def states(self) -> tuple[int, ...]:
@@ -277,25 +289,26 @@ def _used(entry: tuple[int, Path]) -> int:
     return total
 
 
-def _order(register: Register, path: Path) -> list[int]:
-    """The whole order: mutators as placed, and each observer in a state that was right while it was open."""
-    placed: list[tuple[int, int]] = []
-    while path is not None:
-        path, step, moment = path
-        placed.append((step, moment))
-    placed.reverse()
-    states = [register.initial, *(register.produced[step] for step, _ in placed)]
-    begins = [-1, *(moment for _, moment in placed)]
-    ends = [*begins[1:], NEVER]
-    beside: list[list[tuple[int, int]]] = [[] for _ in states]
-    for step, kind in enumerate(register.kind):
-        if kind in (READ, NOT):
-            number = bisect_right(ends, register.invoke[step])
-            while after(states[number], kind, register.expected[step], NO_VALUE) == NO_VALUE:
-                number += 1
-            beside[number].append((max(register.invoke[step] + 1, begins[number]), step))
-    order: list[int] = []
-    for number, observers in enumerate(beside):
-        order += [placed[number - 1][0]] if number else []
-        order += [step for _, step in sorted(observers)]
-    return order
+class Cuts:
+    """The moments at which nothing definite was open, and the states that were possible then.
+
+    Attributes:
+        moments: events; a window may start at each. states: of each.
+
+    Limits: ends with the last one that EFFORT configurations reach.
+    """
+
+    def __init__(self, steps: Steps, until: int, spent: Callable[[], bool]) -> None:
+        self.moments: list[int] = [0]
+        self.states: list[tuple[int, ...]] = [(steps.initial,)]
+        certain = {step for step, end in enumerate(steps.response) if end <= until}
+        search = _Frontier(steps, Window((steps.initial,), range(len(steps)), certain, until), 0)
+        search.cuts = self
+        for _ in search.run():
+            if search.work_done > EFFORT or spent():
+                break
+
+    def add(self, moment: int, states: set[int]) -> None:
+        """Note that after an event nothing is open."""
+        self.moments.append(moment + 1)
+        self.states.append(tuple(sorted(states)))

@@ -10,6 +10,7 @@ search           (steps)               these steps have no legal order, whatever
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from checkers.linearizability.register import Register
@@ -26,6 +27,7 @@ class Refutation:
         until: the event at which there is no way out any more.
         states: for "search": the states possible at the start of what is shown.
         shown: which of the steps to show, where the proof is long; () for all.
+        states_at: event → the states possible just before it; given where `register` is only a part of one.
     """
 
     rule: str
@@ -36,6 +38,7 @@ class Refutation:
     until: int = -1
     states: tuple[int, ...] = ()
     shown: tuple[int, ...] = ()
+    states_at: Callable[[int], tuple[int, ...]] | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.until < 0:

@@ -16,15 +16,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from checkers.linearizability.steps import Rows, Steps
 from harness.errors import HistoryError
 from harness.history import History
 from harness.history.header import Header
 from harness.history.operations import FAIL, INFO, NEVER, OK, Interner, Operations
+from harness.history.values import Values
 from harness.op import Op
 
 READ, NOT, WRITE, CAS = 0, 1, 2, 3
@@ -64,6 +67,31 @@ class Register:
     def __len__(self) -> int:
         return len(self.kind)
 
+    @property
+    def doubtful(self) -> int:
+        """How many steps perhaps never happened."""
+        return self.response.count(NEVER)
+
+    @cached_property
+    def steps(self) -> Steps:
+        """The same for the searches; states are the codes of values."""
+        actions: dict[tuple[int, int, int], int] = {}
+        effects = zip(self.kind, self.expected, self.produced, strict=True)
+        action = [actions.setdefault(effect, len(actions)) for effect in effects]
+        observes = [kind in (READ, NOT) for kind, _, _ in actions]
+        return Steps(action, self.invoke, self.response, observes, self.initial, _Effects(list(actions)))
+
+
+class _Effects(Rows):
+    """Where the actions of a register lead."""
+
+    def __init__(self, effects: list[tuple[int, int, int]]) -> None:
+        super().__init__()
+        self.effects = effects
+
+    def leads(self, state: int, action: int) -> int:
+        return after(state, *self.effects[action])
+
 
 def after(state: int, kind: int, expected: int, produced: int) -> int:
     """The state that a step leaves behind; NO_VALUE when it cannot be taken in this state."""
@@ -82,14 +110,19 @@ def registers(history: History, model: str) -> Iterator[Register]:
     Raises:
         HistoryError: an operation that the model does not have, or a compare-and-set without its two values.
     """
-    operations = history.operations
-    header = history.header
-    _refuse_unknown(operations, model)
-    columns = _Columns(operations, header, model)
-    order = np.argsort(operations.key, kind="stable")
-    starts = np.flatnonzero(np.diff(operations.key[order], prepend=-1))
-    for part in np.split(order, starts[1:]) if len(order) else []:
-        yield columns.register(part)
+    columns = columns_of(history, model)
+    for place in range(columns.places):
+        yield columns.register(columns.rows(place))
+
+
+def columns_of(history: History, model: str) -> Columns:
+    """All registers of a history, in columns.
+
+    Raises:
+        HistoryError: as `registers`.
+    """
+    _refuse_unknown(history.operations, model)
+    return Columns(history.operations, history.header, model)
 
 
 def _refuse_unknown(operations: Operations, model: str) -> None:
@@ -101,22 +134,48 @@ def _refuse_unknown(operations: Operations, model: str) -> None:
             raise HistoryError(f"Event {first} asks for {f!r}; the model {model} has {', '.join(known)}.")
 
 
-class _Columns:
-    """Kind, expected and produced value of every operation of a history."""
+class Columns:
+    """Kind, expected and produced value of every operation of a history, and the place of its register."""
 
     def __init__(self, operations: Operations, header: Header, model: str) -> None:
         self.operations = operations
-        self.interner = Interner()
-        self.initial = self.interner.code("free" if model == "mutex" else header.initial)
+        self.codes = _Codes(operations.values)
+        self.initial = self.codes.code("free" if model == "mutex" else header.initial)
         self.kind = np.full(len(operations), -1, dtype=np.int8)
         self.expected = np.full(len(operations), NO_VALUE, dtype=np.int64)
         self.produced = np.full(len(operations), NO_VALUE, dtype=np.int64)
         self.aborted: NDArray[np.bool_] = np.zeros(len(operations), dtype=np.bool_)
+        self._keys()
         if model == "mutex":
             self._mutex()
         else:
             self._plain()
             self._compare_and_sets(header)
+        self.values = self.codes.values
+
+    def _keys(self) -> None:
+        """Number the registers in order of the first operation on each."""
+        key = self.operations.key
+        self.order: NDArray[np.intp] | None = None
+        if len(key) and int(key.min()) == int(key.max()):
+            self.place, self.places = np.zeros(len(key), dtype=np.int64), 1
+            return
+        distinct, first, back = np.unique(key, return_index=True, return_inverse=True)
+        places = np.empty(len(distinct), dtype=np.int64)
+        places[np.argsort(first)] = np.arange(len(distinct))
+        self.place, self.places = places[back], len(distinct)
+        self.order = np.argsort(self.place, kind="stable")
+        self.edges = np.searchsorted(self.place[self.order], np.arange(self.places + 1))
+
+    def rows(self, place: int) -> NDArray[np.intp]:
+        """The rows of one register."""
+        if self.order is None:
+            return np.arange(len(self.kind))
+        return self.order[self.edges[place] : self.edges[place + 1]]
+
+    def key(self, place: int) -> Any:
+        """Whose steps they are."""
+        return self.operations.keys[self.operations.key[self.rows(place)[0] if self.order is not None else 0]]
 
     def register(self, rows: NDArray[np.intp]) -> Register:
         """The register of these rows, which share a key."""
@@ -131,7 +190,7 @@ class _Columns:
             produced=self.produced[kept].tolist(),
             invoke=operations.invoke[kept].tolist(),
             response=operations.response[kept].tolist(),
-            values=self.interner.values,
+            values=self.values,
             aborted=dict(zip(self.produced[aborted].tolist(), operations.invoke[aborted].tolist(), strict=True)),
         )
 
@@ -140,47 +199,58 @@ class _Columns:
         code = operations.fs.index(f) if f in operations.fs else -1
         return np.equal(operations.f, code)
 
-    def _coded(self, codes: NDArray[np.int32]) -> NDArray[np.int64]:
-        """Codes of the history as codes of ours."""
-        distinct, places = np.unique(codes, return_inverse=True)
-        values = self.operations.values
-        return np.array([self.interner.code(values[code]) for code in distinct.tolist()], dtype=np.int64)[places]
-
     def _plain(self) -> None:
         operations = self.operations
         reads = self._rows("read") & (operations.status == OK)
         writes = self._rows("write")
-        self.expected[reads] = self._coded(operations.result[reads])
-        self.produced[writes] = self._coded(operations.argument[writes])
+        self.expected[reads] = operations.result[reads]
+        self.produced[writes] = operations.argument[writes]
         self.kind[reads] = READ
         self.aborted = writes & (operations.status == FAIL)
         self.kind[writes & ~self.aborted] = WRITE
 
     def _compare_and_sets(self, header: Header) -> None:
-        operations, code = self.operations, self.interner.code
+        operations = self.operations
         rows = np.flatnonzero(self._rows("cas"))
+        argument = operations.argument[rows]
+        values = operations.values
+        if isinstance(values, Values):  # pairs of numbers are numbered already
+            numbers = len(values.numbers)
+            pair = argument - 1 - numbers
+            plain = (pair >= 0) & (pair < len(values.firsts))
+            self.expected[rows[plain]] = values.firsts[pair[plain]]
+            self.produced[rows[plain]] = values.seconds[pair[plain]]
+            rest, argument = rows[~plain], argument[~plain]
+        else:
+            rest = rows
+        self._pairs(rest, argument)
+        self.kind[rows] = CAS
+        failed = rows[operations.status[rows] == FAIL]
+        self.produced[failed] = NO_VALUE
+        self.kind[failed] = -1
+        if header.fail_cas != "drop":
+            for row in failed.tolist():
+                self._refused(row, operations.events[int(operations.completion[row])], header)
+
+    def _pairs(self, rows: NDArray[np.intp], arguments: NDArray[np.int32]) -> None:
+        operations, code = self.operations, self.codes.code
         pairs: dict[int, tuple[int, int]] = {}
-        for row, argument in zip(rows.tolist(), operations.argument[rows].tolist(), strict=True):
+        for row, argument in zip(rows.tolist(), arguments.tolist(), strict=True):
             if argument not in pairs:
                 value = operations.values[argument]
                 if not isinstance(value, list | tuple) or len(value) < 2:
                     raise HistoryError(f"Event {operations.invoke[row]}: a cas wants [old, new], found {value!r}.")
                 pairs[argument] = (code(value[0]), code(value[1]))
             self.expected[row], self.produced[row] = pairs[argument]
-        self.kind[rows] = CAS
-        for row in rows[operations.status[rows] == FAIL].tolist():
-            completion = operations.events[int(operations.completion[row])]
-            self._refused(row, completion, header)
 
     def _refused(self, row: int, completion: Op, header: Header) -> None:
         """A compare-and-set that failed: what it says depends on the system."""
         old = self.expected[row]
-        self.produced[row] = NO_VALUE
-        told = header.fail_cas != "drop" and (completion.error or "mismatch").startswith("mismatch")
+        told = (completion.error or "mismatch").startswith("mismatch")
         self.kind[row] = NOT if told else -1
         value = completion.value
         if told and header.fail_cas == "returned" and isinstance(value, list | tuple) and len(value) == 3:
-            current = self.interner.code(value[2])
+            current = self.codes.code(value[2])
             self.kind[row] = READ
             self.expected[row] = NO_VALUE if current == old else current
 
@@ -188,7 +258,50 @@ class _Columns:
         for f, (old, new) in _MUTEX.items():
             rows = self._rows(f) & (self.operations.status != FAIL)
             self.kind[rows] = CAS
-            self.expected[rows], self.produced[rows] = self.interner.code(old), self.interner.code(new)
+            self.expected[rows], self.produced[rows] = self.codes.code(old), self.codes.code(new)
 
 
-__all__ = ["CAS", "INFO", "MODELS", "NEVER", "NOT", "NO_VALUE", "READ", "WRITE", "Register", "after", "registers"]
+class _Codes:
+    """Numbers of values: those of the history, and more behind them for values that are only a part of one there."""
+
+    def __init__(self, values: list[Any]) -> None:
+        self.source = values
+        self.values = values
+        self.known: dict[Any, int] | None = None
+
+    def code(self, value: Any) -> int:
+        """The number of a value. 1, 1.0 and true are three different values."""
+        if value is None:
+            return 0
+        numbers = self.source.numbers if isinstance(self.source, Values) else None
+        if numbers is not None and type(value) is int:
+            place = int(np.searchsorted(numbers, value))
+            if place < len(numbers) and numbers[place] == value:
+                return place + 1
+        if self.known is None:
+            first = 0 if numbers is None else 1 + len(numbers)
+            self.known = {Interner.token(None): 0}
+            self.known |= {Interner.token(self.source[code]): code for code in range(first, len(self.source))}
+            self.values = list(self.source)
+        token = Interner.token(value)
+        code = self.known.setdefault(token, len(self.values))
+        if code == len(self.values):
+            self.values.append(value)
+        return code
+
+
+__all__ = [
+    "CAS",
+    "INFO",
+    "MODELS",
+    "NEVER",
+    "NOT",
+    "NO_VALUE",
+    "READ",
+    "WRITE",
+    "Columns",
+    "Register",
+    "after",
+    "columns_of",
+    "registers",
+]

@@ -1,8 +1,8 @@
-"""Decides registers that the zones cannot: values that are written twice, refusals that do not tell the state.
+"""Decides what no quicker rule does, for any object: two searches side by side.
 
 An order of attack, each step sound by itself:
 
-1. what the real-time order alone refutes (`stale`);
+1. the orders that most right histories have: by invocation, and by response;
 2. depth-first search, quick to say yes;
 3. after a while, in turns with it, the frontier: first with few counts of doubtful steps per configuration (yes only),
    then with all that matter (yes and no). Where nothing is in doubt the first frontier is already exact.
@@ -14,52 +14,72 @@ Both searches are exponential in the number of operations open at a time, at wor
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from dataclasses import dataclass
 
 from checkers.linearizability.depth_first import Dead, depth_first
 from checkers.linearizability.frontier import frontier
-from checkers.linearizability.refutation import Refutation
-from checkers.linearizability.register import NEVER, Register
-from checkers.linearizability.stale import first_stale
-from checkers.linearizability.witness import smallest_witness, stale_witness
+from checkers.linearizability.steps import NOWHERE, Steps, TooManyStatesError
+from harness.history.operations import NEVER
 
 Result = list[int] | Dead | None
-Turns = Generator[None, None, Result]
+Turns = Generator[int, None, Result]
 
 
-def search(register: Register, spent: Callable[[], bool]) -> list[int] | Refutation | None:
-    """A legal order, a small refutation, or None when the budget or the memory did not suffice."""
-    stale = first_stale(register)
-    if stale is not None:
-        return stale_witness(register, stale)
-    result = _attack(register, spent)
-    if isinstance(result, Dead):
-        return smallest_witness(register, result.step, spent)
-    return result
+@dataclass(frozen=True)
+class Undecided:
+    """Neither an order nor a refutation was found; what happened before event `until` has an order."""
+
+    until: int
 
 
-def _attack(register: Register, spent: Callable[[], bool]) -> Result:
+def search(steps: Steps, spent: Callable[[], bool]) -> list[int] | Dead | Undecided:
+    """A legal order, the response that none gets past, or how far there is one when time or memory did not suffice."""
+    try:
+        order = canonical(steps)
+    except TooManyStatesError:
+        return Undecided(0)
+    return _attack(steps, spent) if order is None else order
+
+
+def canonical(steps: Steps) -> list[int] | None:
+    """The definite steps by invocation, or by response, if that is a legal order; both agree with real time."""
+    by_invocation = [step for step, end in enumerate(steps.response) if end != NEVER]
+    for order in (by_invocation, sorted(by_invocation, key=steps.response.__getitem__)):
+        state = steps.initial
+        for step in order:
+            state = steps.rows[state][steps.action[step]]
+            if state == NOWHERE:
+                break
+        else:
+            return order
+    return None
+
+
+def _attack(steps: Steps, spent: Callable[[], bool]) -> list[int] | Dead | Undecided:
     """Depth first; then, when that takes long, both in turns until one of them knows."""
-    head_start = 2 + len(register) // 200  # pauses; each is 2,000 placements
-    lanes: list[Turns] = [depth_first(register), _frontiers(register)]
-    turn = 0
+    head_start = 2 + len(steps) // 200  # pauses; each is 2,000 placements
+    lanes: list[Turns] = [depth_first(steps), _frontiers(steps)]
+    turn = until = 0
     while lanes and not spent():
         lane = lanes[0] if turn < head_start else lanes[turn % len(lanes)]
         turn += 1
         try:
-            next(lane)
+            until = max(until, next(lane))
+        except TooManyStatesError:
+            lanes.remove(lane)
         except StopIteration as stop:
             if stop.value is not None:
-                result: Result = stop.value
+                result: list[int] | Dead = stop.value
                 return result
             lanes.remove(lane)
-    return None
+    return Undecided(until)
 
 
-def _frontiers(register: Register) -> Turns:
+def _frontiers(steps: Steps) -> Turns:
     """The frontier with few counts, with more, with all."""
-    beams = (1, 4, 0) if NEVER in register.response else (0,)
+    beams = (1, 2, 4, 0) if NEVER in steps.response else (0,)
     for beam in beams:
-        result = yield from frontier(register, beam=beam)
+        result = yield from frontier(steps, beam=beam)
         if result is not None:
             return result
     return None

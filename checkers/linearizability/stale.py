@@ -16,7 +16,9 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import dataclass
 
-from checkers.linearizability.register import CAS, NEVER, NO_VALUE, READ, Register
+import numpy as np
+
+from checkers.linearizability.register import CAS, NEVER, NO_VALUE, READ, Columns, Register
 
 _BEFORE_ALL = -2
 
@@ -65,6 +67,24 @@ def possible_states(register: Register, moment: int) -> tuple[int, ...]:
         return all(other == value or end >= start for other, start in two)
 
     return tuple(value for value, end in latest.items() if possible(value, end))
+
+
+def possible_in_columns(columns: Columns, place: int, moment: int) -> tuple[int, ...]:
+    """The same of one register of a history, which may be long."""
+    rows = columns.rows(place)
+    invoke = columns.operations.invoke[rows]
+    rows = rows[: int(np.searchsorted(invoke, moment))]
+    rows = rows[(columns.produced[rows] != NO_VALUE) & (columns.kind[rows] >= 0)]
+    values = np.append(columns.produced[rows], columns.initial)
+    ends = np.append(columns.operations.response[rows], -1)
+    over = np.flatnonzero(ends[:-1] < moment)
+    possible = np.ones(len(values), dtype=np.bool_)
+    for _ in range(2):
+        if len(over):
+            newest = over[-1]
+            possible &= (values == values[newest]) | (ends >= columns.operations.invoke[rows[newest]])
+            over = over[values[over] != values[newest]]
+    return tuple(np.unique(values[possible]).tolist())
 
 
 class _Writes:

@@ -66,7 +66,11 @@ def _before(refutation: Refutation, steps: list[int]) -> str:
     register = refutation.register
     if refutation.shown:
         return _states_text(register, refutation.states)
-    return _states_text(register, possible_states(register, register.invoke[steps[0]])) if len(steps) > 1 else ""
+    if len(steps) < 2:
+        return ""
+    moment = register.invoke[steps[0]]
+    states = refutation.states_at(moment) if refutation.states_at else possible_states(register, moment)
+    return _states_text(register, states)
 
 
 def _states_text(register: Register, states: tuple[int, ...]) -> str:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
+from harness import registry
 from harness.cli import arguments, judging, planning
 from harness.cli.arguments import Parser
 from harness.errors import HistoryError, UsageError
@@ -24,14 +25,19 @@ OBJECTS: Final = {
     "transactions": "transactions",
 }
 """Models that one checker judges by itself, and its name."""
-MODELS: Final = ("register", "cas-register", "mutex", "session", *OBJECTS)
+SESSION: Final = "session"
+
+
+def models() -> list[str]:
+    """Every name that `--model` knows: objects with checkers of their own, and all registered models."""
+    return sorted({SESSION, *OBJECTS, *registry.names("models")})
 
 
 def build_parser() -> Parser:
     """The parser of `splitbrain check`."""
     parser = Parser(prog="splitbrain check", description="Judge a history file or a stored run.", epilog=_EXAMPLES)
     parser.add_argument("path", type=Path, help="history.jsonl, Jepsen's history.edn, a JSON array, or a run directory")
-    parser.add_argument("--model", choices=MODELS, help="what the operations mean (default: what the file says)")
+    parser.add_argument("--model", choices=models(), help="what the operations mean (default: what the file says)")
     parser.add_argument("--initial", help="state before the first operation, as JSON (default: what the file says)")
     parser.add_argument("--fail-cas", choices=("drop", "mismatch", "returned"), help="what a failed cas means")
     parser.add_argument("--budget", type=arguments.positive, default=120.0, help="seconds (default: 120)")
@@ -54,7 +60,6 @@ def main(argv: Sequence[str]) -> int:
 
 def _check_run(path: Path) -> tuple[Run, Result]:
     """Judge a stored run as its own end did; the same history gives the same bytes."""
-    from harness import registry
     from harness.store import open_run
 
     run = open_run(path)
@@ -75,21 +80,21 @@ def _check_file(given: Any) -> Result:
 
     history = _with_semantics(read_history(given.path), given)
     model = history.header.model
-    if model not in MODELS:
+    if model not in models():
         found = f"its header says {model!r}" if model else "its header does not say"
-        raise UsageError(f"{given.path}: which model? {found}; give --model, one of {', '.join(MODELS)}.")
-    result = judge_history(history, _checkers(model), Budget(given.budget), given.path.name)
+        raise UsageError(f"{given.path}: which model? {found}; give --model, one of {', '.join(models())}.")
+    result = judge_history(history, _checkers(history), Budget(given.budget), given.path.name)
     return result if given.no_verify else judging.verified(history, result)
 
 
-def _checkers(model: str) -> list[Any]:
-    if model == "session":
+def _checkers(history: History) -> list[Any]:
+    model = history.header.model
+    if model == SESSION:
         from checkers.sessions import MonotonicReads, ReadYourWrites
 
         return [ReadYourWrites(), MonotonicReads()]
-    if model in OBJECTS:
-        from harness import registry
-
+    foreign = not history.header.workload and model in registry.names("models")
+    if model in OBJECTS and not foreign:
         return [registry.load("checkers", OBJECTS[model])()]
     from checkers.linearizability import Linearizability
 
@@ -108,7 +113,7 @@ def _with_semantics(history: History, given: Any) -> History:
         header = msgspec.structs.replace(header, model=given.model)
     if given.fail_cas is not None:
         header = msgspec.structs.replace(header, fail_cas=given.fail_cas)
-    return History(header, history.events, history.truncated)
+    return history.meaning(header)
 
 
 _EXAMPLES: Final = """examples:

@@ -12,7 +12,7 @@ from harness.cli.arguments import Parser
 from harness.errors import UsageError
 from harness.store import Run, default_store
 
-THINGS: Final = ("systems", "workloads", "nemeses", "checkers", "grounds", "runs")
+THINGS: Final = ("systems", "workloads", "nemeses", "checkers", "models", "grounds", "runs")
 
 
 def main(argv: Sequence[str]) -> int:

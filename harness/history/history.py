@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Final
 
 from harness.history.header import Header
 from harness.history.operations import Operations, pair
-from harness.op import Op
+from harness.op import NEMESIS, Op
 
 
 @dataclass(frozen=True)
@@ -29,3 +30,17 @@ class History:
     def operations(self) -> Operations:
         """Client operations, paired, in columns."""
         return pair(self.events)
+
+    @cached_property
+    def fault_events(self) -> Sequence[Op]:
+        """The fault events among them."""
+        return [op for op in self.events if op.process == NEMESIS]
+
+    def meaning(self, header: Header) -> History:
+        """The same events under another header."""
+        other = History(header, self.events, self.truncated)
+        other.__dict__.update({name: self.__dict__[name] for name in _KEPT if name in self.__dict__})
+        return other
+
+
+_KEPT: Final = ("operations", "fault_events")

@@ -29,13 +29,18 @@ class Interner:
 
     def code(self, value: Any) -> int:
         """The number of a value. 1, 1.0 and true are three different values."""
-        kind = type(value)
-        token = value if kind is str or kind is int or value is None else (kind.__name__, msgspec.json.encode(value))
+        token = self.token(value)
         code = self._codes.get(token)
         if code is None:
             code = self._codes[token] = len(self.values)
             self.values.append(value)
         return code
+
+    @staticmethod
+    def token(value: Any) -> Any:
+        """Equal for equal JSON values, and can be hashed."""
+        kind = type(value)
+        return value if kind is str or kind is int or value is None else (kind.__name__, msgspec.json.encode(value))
 
 
 @dataclass(frozen=True)

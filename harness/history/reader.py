@@ -14,7 +14,9 @@ What is checked: fields and their types; that every completion has its invocatio
 at a time. Indices are given afresh, 0, 1, 2, ... in file order. Unknown fields are ignored, missing ones have their
 defaults.
 
-Limits: the whole file is held in memory (about 200 bytes per event).
+A long file with one operation per line is read into columns instead, if there is nothing wrong with it: see `columnar`.
+
+Limits: any other file is held in memory (about 200 bytes per event).
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from typing import Any, Final
 import msgspec
 
 from harness.errors import HistoryError
+from harness.history import columnar
 from harness.history.edn import EdnError, Located, operations_of, read_edn, split_independent
 from harness.history.header import Header
 from harness.history.history import History
@@ -50,6 +53,9 @@ def read_history(path: Path) -> History:
     """
     path = _file_of(path)
     try:
+        history = _read_long(path) if path.stat().st_size >= columnar.SHORT else None
+        if history is not None:
+            return history
         raw = path.read_bytes()
     except FileNotFoundError as error:
         raise HistoryError(f"{path}: no such file.") from error
@@ -71,6 +77,20 @@ def read_history(path: Path) -> History:
         f"{path}, line 1: found {_shown(start)}; wanted a history: one JSON operation per line, a JSON array of"
         " operations, Jepsen's EDN, or a log of jepsen.util."
     )
+
+
+def _read_long(path: Path) -> History | None:
+    """A long file with one operation per line, in columns; None where it has to be read plainly."""
+    with path.open("rb") as file:
+        first = file.readline(columnar.SHORT)
+        start = file.tell()
+    if not re.match(rb'\{\s*"', first):
+        return None
+    try:
+        header = _header(path, first, "line 1")
+    except HistoryError:
+        return None
+    return columnar.read_columns(path, start if header else 0, header or Header())
 
 
 def _file_of(path: Path) -> Path:

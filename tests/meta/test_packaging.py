@@ -25,7 +25,9 @@ from packaging.version import Version
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PACKAGES = {"harness", "system_under_test", "checkers", "workloads", "reports"}
-GROUPS = {f"splitbrain.{kind}" for kind in ("systems", "workloads", "nemeses", "checkers", "reports", "grounds")}
+GROUPS = {
+    f"splitbrain.{kind}" for kind in ("systems", "workloads", "nemeses", "checkers", "models", "reports", "grounds")
+}
 ENTRY_POINTS = PROJECT["project"].get("entry-points", {})
 BUILD_S = 120
 

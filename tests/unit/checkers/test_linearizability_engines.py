@@ -9,13 +9,13 @@ import pytest
 from oracle.linearizability import linearizable
 from oracle.registers import interleaved, random_events, random_shape
 
+from checkers.linearizability.by_register import decide_register, smallest_witness
 from checkers.linearizability.depth_first import Dead, depth_first
 from checkers.linearizability.frontier import Window, frontier, states_reached, whole
 from checkers.linearizability.refutation import Refutation
 from checkers.linearizability.register import NEVER, NO_VALUE, NOT, READ, Register, after, registers
-from checkers.linearizability.search import search
+from checkers.linearizability.search import Undecided, search
 from checkers.linearizability.stale import first_stale, possible_states
-from checkers.linearizability.witness import smallest_witness
 from checkers.linearizability.zones import decide
 from harness.history import Header, History
 from harness.op import Op
@@ -66,22 +66,24 @@ def agree(register: Register, expected: bool, answer: Any) -> bool:
 
 @pytest.mark.parametrize("refusals", REFUSALS)
 def test_depth_first_search_agrees_with_brute_force(refusals: str) -> None:
-    assert all(agree(register, expected, result(depth_first(register))) for register, expected in cases(refusals))
+    assert all(agree(register, expected, result(depth_first(register.steps))) for register, expected in cases(refusals))
 
 
 @pytest.mark.parametrize("refusals", REFUSALS)
 def test_the_frontier_agrees_with_brute_force(refusals: str) -> None:
-    assert all(agree(register, expected, result(frontier(register))) for register, expected in cases(refusals))
+    assert all(agree(register, expected, result(frontier(register.steps))) for register, expected in cases(refusals))
 
 
 def test_depth_first_search_and_the_frontier_fail_at_the_same_response() -> None:
     broken = [register for register, expected in cases("mismatch") if not expected]
     assert len(broken) > 100
-    assert all(result(depth_first(register)) == result(frontier(register)) for register in broken)
+    assert all(result(depth_first(register.steps)) == result(frontier(register.steps)) for register in broken)
 
 
 def test_a_narrow_frontier_is_right_whenever_it_answers() -> None:
-    answers = [(register, expected, result(frontier(register, beam=1))) for register, expected in cases("returned")]
+    answers = [
+        (register, expected, result(frontier(register.steps, beam=1))) for register, expected in cases("returned")
+    ]
     assert all(answer is None or agree(register, expected, answer) for register, expected, answer in answers)
     assert sum(isinstance(answer, list) for _, _, answer in answers) > len(answers) / 3
 
@@ -100,7 +102,9 @@ def test_what_real_time_alone_refutes_is_broken() -> None:
 
 
 def test_all_together_agree_with_brute_force() -> None:
-    assert all(agree(register, expected, search(register, lambda: False)) for register, expected in cases("mismatch"))
+    assert all(
+        agree(register, expected, decide_register(register, lambda: False)) for register, expected in cases("mismatch")
+    )
 
 
 def test_no_state_that_is_possible_is_left_out() -> None:
@@ -109,7 +113,7 @@ def test_no_state_that_is_possible_is_left_out() -> None:
         if not expected:
             continue
         end = max([*register.invoke, *(r for r in register.response if r != NEVER)], default=0) + 1
-        reached = set(states_reached(register, whole(register)))
+        reached = set(states_reached(register.steps, whole(register.steps)))
         truly = {value for value in range(len(register.values)) if has_order_with_read(register, value, end)}
         assert reached == truly
         assert truly <= set(possible_states(register, end))
@@ -127,7 +131,7 @@ def has_order_with_read(register: Register, value: int, end: int) -> bool:
         register.values,
         register.aborted,
     )
-    return isinstance(result(depth_first(read)), list)
+    return isinstance(result(depth_first(read.steps)), list)
 
 
 def still_broken(refutation: Refutation, steps: tuple[int, ...]) -> bool:
@@ -141,7 +145,7 @@ def still_broken(refutation: Refutation, steps: tuple[int, ...]) -> bool:
         and (step in steps or register.kind[step] not in (READ, NOT))
     ]
     states = possible_states(register, refutation.since)
-    return isinstance(result(frontier(register, Window(states, scope, frozenset(steps), refutation.until))), Dead)
+    return isinstance(result(frontier(register.steps, Window(states, scope, frozenset(steps), refutation.until))), Dead)
 
 
 def test_of_a_proof_by_search_nothing_can_be_left_out() -> None:
@@ -149,7 +153,7 @@ def test_of_a_proof_by_search_nothing_can_be_left_out() -> None:
     for register, expected in cases("mismatch"):
         if expected:
             continue
-        failing = result(frontier(register))
+        failing = result(frontier(register.steps))
         proof = smallest_witness(register, failing.step, lambda: False)
         assert still_broken(proof, proof.steps)
         fewer = [tuple(step for step in proof.steps if step != left_out) for left_out in proof.steps]
@@ -174,9 +178,9 @@ def long_history(doubt: float) -> Register:
 @pytest.mark.parametrize("doubt", [0.0, 0.1])
 def test_long_histories_get_orders_from_every_search(doubt: float) -> None:
     register = long_history(doubt)
-    assert is_legal(register, result(depth_first(register)))
-    assert is_legal(register, result(frontier(register, beam=2)))
+    assert is_legal(register, result(depth_first(register.steps)))
+    assert is_legal(register, result(frontier(register.steps, beam=2)))
 
 
 def test_a_search_without_budget_answers_nothing() -> None:
-    assert search(long_history(0.1), lambda: True) is None
+    assert search(long_history(0.1).steps, lambda: True) == Undecided(0)

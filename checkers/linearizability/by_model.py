@@ -1,0 +1,195 @@
+"""Decides an object of any model: its declaration is all that is known of it.
+
+Calls that say the same are one action, and states are numbered as they come up, so the searches work on small numbers
+and ask the model once for each pair of state and action.
+
+A window of a proof starts where nothing was open: there, what was possible is a set of states and nothing else (a call
+in doubt from before may still take effect, and is given away as one of the window's).
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Hashable, Iterator, Sequence, Sized
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Final
+
+from checkers.linearizability.depth_first import Dead
+from checkers.linearizability.frontier import Cuts
+from checkers.linearizability.search import Undecided, search
+from checkers.linearizability.steps import NOWHERE, Rows, Steps, TooManyStatesError
+from checkers.linearizability.witness import Proof, smallest_proof
+from checkers.models import IMPOSSIBLE, Call, Model, shown
+from checkers.objects.calls import calls_of
+from harness.errors import HistoryError
+from harness.history import History
+from harness.history.operations import NEVER
+from harness.verdict import Anomaly
+
+RULE: Final = "no-order"
+STATES_NAMED: Final = 4
+"""More possible states than this say nothing to a reader."""
+STATES: Final = 2_000_000
+ELEMENTS: Final = 40_000_000
+"""States of one object that a search may come upon, and the elements in all of them; then it gives up."""
+STATE_LENGTH: Final = 60
+OTHERS_NAMED: Final = 5
+
+
+@dataclass(frozen=True)
+class ModelObject:
+    """One object of a history: the calls that say something of it, in order of invocation."""
+
+    model: Model
+    key: Any
+    initial: Any
+    calls: list[Call] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.calls)
+
+    @property
+    def doubtful(self) -> int:
+        """How many calls perhaps never happened."""
+        return sum(call.response == NEVER for call in self.calls)
+
+    @cached_property
+    def steps(self) -> Steps:
+        """The same for the searches."""
+        actions: dict[Hashable, int] = {}
+        examples: list[Call] = []
+        action = []
+        for call in self.calls:
+            number = actions.setdefault((call.f, call.argument, call.result, call.status), len(actions))
+            if number == len(examples):
+                examples.append(call)
+            action.append(number)
+        rows = _Transitions(self.model, self.initial, examples)
+        observes = [self.model.observes(call) for call in examples]
+        invoke, response = [call.invoke for call in self.calls], [call.response for call in self.calls]
+        return Steps(action, invoke, response, observes, 0, rows)
+
+    def state(self, number: int) -> Any:
+        """The state with a number."""
+        rows = self.steps.rows
+        assert isinstance(rows, _Transitions)
+        return rows.states[number]
+
+
+class _Transitions(Rows):
+    """Where the actions of a model lead."""
+
+    def __init__(self, model: Model, initial: Any, calls: Sequence[Call]) -> None:
+        super().__init__()
+        self.model, self.calls = model, calls
+        self.states = [initial]
+        self.numbers = {initial: 0}
+        self.size = 0
+
+    def leads(self, state: int, action: int) -> int:
+        after = self.model.step(self.states[state], self.calls[action])
+        if after is IMPOSSIBLE:
+            return NOWHERE
+        number = self.numbers.setdefault(after, len(self.states))
+        if number == len(self.states):
+            self.states.append(after)
+            self.size += len(after) // 8 if isinstance(after, str) else len(after) if isinstance(after, Sized) else 1
+            if number > STATES or self.size > ELEMENTS:
+                raise TooManyStatesError
+        return number
+
+
+def objects(history: History, model: Model) -> list[ModelObject]:
+    """The objects of a history, in order of the first call on each.
+
+    Raises:
+        HistoryError: a call of a function that the model does not have, or one that it cannot make sense of.
+    """
+    initial = model.start(history.header)
+    found: dict[Hashable, ModelObject] = {}
+    for call, said in _understood(history, model):
+        key = model.key(said or call)
+        one = found.setdefault(key, ModelObject(model, key, initial))
+        if said is not None:
+            one.calls.append(said)
+    return list(found.values())
+
+
+def _understood(history: History, model: Model) -> Iterator[tuple[Call, Call | None]]:
+    for call in calls_of(history):
+        if call.f not in model.fs:
+            wanted = ", ".join(model.fs)
+            raise HistoryError(f"Event {call.invoke} asks for {call.f!r}; the model {model.name} has {wanted}.")
+        try:
+            said = model.understood(call, history.header)
+            hash(model.key(said or call))
+        except (TypeError, ValueError, LookupError) as error:
+            told = f"{shown(call.argument)} → {shown(call.result)}"
+            raise HistoryError(
+                f"Event {call.invoke}: the model {model.name} cannot make sense of {call.f} {told}: {error}."
+            ) from error
+        yield call, said
+
+
+def decide_object(one: ModelObject, spent: Callable[[], bool]) -> list[int] | Anomaly | Undecided:
+    """A legal order of its steps, the anomaly that it shows, or how far there is an order."""
+    result = search(one.steps, spent)
+    if not isinstance(result, Dead):
+        return result
+    one.steps.rows.clear()
+    cuts = Cuts(one.steps, one.steps.response[result.step], spent)
+
+    def beginning(since: int) -> tuple[int, tuple[int, ...]]:
+        place = bisect_right(cuts.moments, since) - 1
+        return cuts.moments[place], cuts.states[place]
+
+    return _anomaly(one, smallest_proof(one.steps, result.step, spent, beginning))
+
+
+def _anomaly(one: ModelObject, proof: Proof) -> Anomaly:
+    """A proof, in words."""
+    shown_steps = proof.shown or proof.steps
+    culprit = _said(one, proof.culprit)
+    others = [step for step in shown_steps if step != proof.culprit]
+    states = _states(one, proof.states)
+    start = f" The state could only be {states} when the first of them began." if states else ""
+    if proof.shown:
+        beside = ", or beside it," if others else ""
+        sentence = f"{culprit}, and no order of what happened before it{beside} allows that.{start}"
+    elif others:
+        named = ", ".join(_said(one, step) for step in others[:OTHERS_NAMED])
+        more = " and more" if len(others) > OTHERS_NAMED else ""
+        sentence = f"{culprit}, which no order of this and the following explains: {named}{more}.{start}"
+    else:
+        sentence = f"{culprit}, which nothing explains." + start.replace("the first of them", "it")
+    calls = one.calls
+    return Anomaly(
+        name="non-linearizable",
+        guarantee="linearizability",
+        sentence=sentence,
+        key=one.key,
+        ops=tuple(sorted(calls[step].invoke for step in shown_steps)),
+        culprit=calls[proof.culprit].invoke,
+        before=states,
+        rule=RULE,
+        certificate={
+            "model": one.model.name,
+            "ops": [calls[step].invoke for step in proof.steps],
+            "since": proof.since,
+            "until": proof.until,
+        },
+    )
+
+
+def _said(one: ModelObject, step: int) -> str:
+    call = one.calls[step]
+    return f"p{call.process}: {one.model.describe(call)}"
+
+
+def _states(one: ModelObject, numbers: Sequence[int]) -> str:
+    """The possible states, if they are few enough to say something."""
+    if not 0 < len(numbers) <= STATES_NAMED:
+        return ""
+    texts = (one.model.show(one.state(number)) for number in numbers)
+    return " or ".join(text if len(text) <= STATE_LENGTH else text[:STATE_LENGTH] + "…" for text in texts)

@@ -1,0 +1,116 @@
+"""What the searches see of an object: numbered steps, and what each kind of step does to each state.
+
+The searches know nothing of registers or queues. An object hands them `Steps`: when each step was asked for and
+answered, and which action it is; and `rows`, which tell where an action leads from a state. Steps of one action do the
+same, so one of them can stand for another.
+
+    after = steps.rows[state][action]      the state after it; NOWHERE when it cannot be taken in this state
+
+States and actions are small numbers. Rows are filled in as the search gets there, so an object may have endless states.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from harness.history.operations import NEVER
+
+NOWHERE: Final = -1
+"""Where an action leads that cannot be taken."""
+ENTRIES_KEPT: Final = 1_000_000
+"""Transitions that are remembered; more are worked out each time."""
+
+
+class TooManyStatesError(Exception):
+    """The states that came up in a search outgrew its memory."""
+
+
+Path = Any
+"""(path before, step, event at which it was placed), or None."""
+
+
+class Rows(dict[int, "Row"], ABC):
+    """State → its row."""
+
+    kept = 0
+
+    @abstractmethod
+    def leads(self, state: int, action: int) -> int:
+        """The state after an action, or NOWHERE."""
+
+    def __missing__(self, state: int) -> Row:
+        row = Row(self, state)
+        if self.kept < ENTRIES_KEPT:
+            self[state] = row
+            self.kept += 1
+        return row
+
+
+class Row(dict[int, int]):
+    """Action → the state after it, from one state."""
+
+    __slots__ = ("rows", "state")
+
+    def __init__(self, rows: Rows, state: int) -> None:
+        super().__init__()
+        self.rows, self.state = rows, state
+
+    def __missing__(self, action: int) -> int:
+        after = self.rows.leads(self.state, action)
+        if self.rows.kept < ENTRIES_KEPT:
+            self[action] = after
+            self.rows.kept += 1
+        return after
+
+
+@dataclass(frozen=True)
+class Steps:
+    """Steps on one object, ordered by invocation.
+
+    Attributes:
+        action: what each step does; invoke, response: indices of events, NEVER for what may never have happened.
+        observes: of each action, whether it can never change a state.
+        initial: state before the first step.
+        rows: where each action leads.
+    """
+
+    action: Sequence[int]
+    invoke: Sequence[int]
+    response: Sequence[int]
+    observes: Sequence[bool]
+    initial: int
+    rows: Rows
+
+    def __len__(self) -> int:
+        return len(self.action)
+
+
+def order_of(steps: Steps, placed: Sequence[tuple[int, int]]) -> list[int]:
+    """A whole order: movers as (step, event before which it was placed), and each observer where it is right.
+
+    An observer goes into the first state, of those that were there while it was open, in which it can be taken.
+    """
+    action, invoke, rows = steps.action, steps.invoke, steps.rows
+    states, begins = [steps.initial], [-1]
+    for step, moment in placed:
+        states.append(rows[states[-1]][action[step]])
+        begins.append(moment)
+    ends = [*begins[1:], NEVER]
+    beside: list[list[tuple[int, int]]] = [[] for _ in states]
+    for step, kind in enumerate(action):
+        if steps.observes[kind]:
+            number = bisect_right(ends, invoke[step])
+            while rows[states[number]][kind] == NOWHERE:
+                number += 1
+            beside[number].append((max(invoke[step] + 1, begins[number]), step))
+    order: list[int] = []
+    for number, observers in enumerate(beside):
+        if number:
+            order.append(placed[number - 1][0])
+        observers.sort()
+        order += [step for _, step in observers]
+    return order

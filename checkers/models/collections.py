@@ -1,0 +1,129 @@
+"""Collections and counters: what goes in, and what must come out.
+
+An element of a set has nothing to do with another, so `set` is judged element by element. What is read as a whole
+(`grow-set`, `log`) is one object.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from checkers.models.model import IMPOSSIBLE, UNKNOWN, Model, observation
+from checkers.objects.calls import Call
+from harness.history.header import Header
+from harness.history.operations import FAIL
+
+
+def _empty(call: Call, _: Header) -> Call | None:
+    """A failed call says nothing, but that there was nothing to take out."""
+    if call.status != FAIL:
+        return call
+    return observation(call, None) if call.error == "empty" else None
+
+
+def _taken(call: Call, state: tuple[Any, ...], place: int) -> Any:
+    """Take an element out, at one end."""
+    if call.result is UNKNOWN or (state and call.result == state[place]):
+        if not state:
+            return IMPOSSIBLE
+        return state[1:] if place == 0 else state[:-1]
+    return state if not state and call.result is None else IMPOSSIBLE
+
+
+def _queue(state: tuple[Any, ...], call: Call) -> Any:
+    return (*state, call.argument) if call.f == "enqueue" else _taken(call, state, 0)
+
+
+def _stack(state: tuple[Any, ...], call: Call) -> Any:
+    return (*state, call.argument) if call.f == "push" else _taken(call, state, -1)
+
+
+QUEUE: Final = Model(
+    "queue",
+    ("enqueue", "dequeue"),
+    _queue,
+    initial=lambda value: value or (),
+    observes=lambda call: call.f == "dequeue" and call.result is None,
+    meaning=_empty,
+    summary="first in, first out: enqueue, dequeue (null, or error empty: nothing there)",
+)
+STACK: Final = Model(
+    "stack",
+    ("push", "pop"),
+    _stack,
+    initial=lambda value: value or (),
+    observes=lambda call: call.f == "pop" and call.result is None,
+    meaning=_empty,
+    summary="last in, first out: push, pop (null, or error empty: nothing there)",
+)
+
+
+def _element(state: bool, call: Call) -> Any:
+    """State: whether the element is in. An add or remove that returns true or false says whether it changed that."""
+    if call.f == "contains":
+        return state if call.result == state else IMPOSSIBLE
+    adds = call.f == "add"
+    if isinstance(call.result, bool) and call.result != (state != adds):
+        return IMPOSSIBLE
+    return adds
+
+
+SET: Final = Model(
+    "set",
+    ("add", "remove", "contains"),
+    _element,
+    initial=False,
+    key=lambda call: (call.key, call.argument),
+    observes=lambda call: call.f == "contains" or call.result is False,
+    show=lambda state: "in the set" if state else "not in the set",
+    summary="elements one by one: add, remove, contains",
+)
+
+
+def _grown(state: frozenset[Any], call: Call) -> Any:
+    if call.f == "add":
+        return state | {call.argument}
+    return state if state == frozenset(call.result or ()) else IMPOSSIBLE
+
+
+def _log(state: tuple[Any, ...], call: Call) -> Any:
+    if call.f == "append":
+        return (*state, call.argument)
+    return state if state == (call.result or ()) else IMPOSSIBLE
+
+
+GROW_SET: Final = Model(
+    "grow-set",
+    ("add", "read"),
+    _grown,
+    initial=lambda value: frozenset(value or ()),
+    observes=lambda call: call.f == "read",
+    summary="elements are added, the whole is read: add, read",
+)
+LOG: Final = Model(
+    "log",
+    ("append", "read"),
+    _log,
+    initial=lambda value: value or (),
+    observes=lambda call: call.f == "read",
+    summary="elements are appended, the whole is read: append, read",
+)
+
+
+def _count(state: int, call: Call) -> Any:
+    """An increment that returns a number says what it made; the result of an add says nothing."""
+    if call.f == "read":
+        return state if (call.result or 0) == state else IMPOSSIBLE
+    state += call.argument or 0
+    told = call.f == "increment" and call.result is not UNKNOWN and call.result is not None
+    return IMPOSSIBLE if told and call.result != state else state
+
+
+COUNTER: Final = Model(
+    "counter",
+    ("increment", "add", "read"),
+    _count,
+    initial=lambda value: value or 0,
+    observes=lambda call: call.f == "read",
+    summary="a number: increment (returns it), add any amount, read",
+)

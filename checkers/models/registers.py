@@ -1,0 +1,184 @@
+"""Registers: one value, compared and set or not; several, written together; strings by key.
+
+The checker decides `register`, `cas-register` and `mutex` by rules of their own, which are faster; these declarations
+say the same, and tests hold the two against each other.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from checkers.models.model import IMPOSSIBLE, UNKNOWN, Model, shown
+from checkers.objects.calls import Call
+from harness.history.header import Header
+from harness.history.operations import FAIL
+
+_READS: Final = ("read", "r")
+
+
+def _register(state: Any, call: Call) -> Any:
+    if call.f == "read":
+        return state if call.result == state else IMPOSSIBLE
+    if call.f == "write":
+        return call.argument
+    old, new = call.argument[:2]
+    if call.status == FAIL:
+        refused = old != state and (len(call.result) < 3 or call.result[2] == state)
+        return state if refused else IMPOSSIBLE
+    return new if old == state else IMPOSSIBLE
+
+
+def _refusal(call: Call, header: Header) -> Call | None:
+    """A failed compare-and-set tells what the header says that it tells."""
+    if call.status != FAIL:
+        return call
+    if call.f != "cas" or header.fail_cas == "drop" or call.error not in ("", "mismatch"):
+        return None
+    told = isinstance(call.result, tuple) and len(call.result) == 3 and header.fail_cas == "returned"
+    return Call(
+        call.invoke,
+        call.response,
+        FAIL,
+        "cas",
+        call.key,
+        call.argument,
+        call.result if told else (),
+        call.error,
+        call.process,
+    )
+
+
+def _reads(call: Call) -> bool:
+    return call.f == "read" or call.status == FAIL
+
+
+def _described(call: Call) -> str:
+    if call.f == "read":
+        return f"read {shown(call.result)}"
+    if call.f == "write":
+        return f"wrote {shown(call.argument)}"
+    refused = "was refused a change from" if call.status == FAIL else "changed"
+    return f"{refused} {shown(call.argument[0])} into {shown(call.argument[1])}"
+
+
+REGISTER: Final = Model(
+    "register",
+    ("read", "write", "cas"),
+    _register,
+    initial=lambda value: value,
+    observes=_reads,
+    meaning=_refusal,
+    describe=_described,
+    summary="one value by key: read, write, cas",
+)
+CAS_REGISTER: Final = Model(
+    "cas-register",
+    REGISTER.fs,
+    _register,
+    initial=lambda value: value,
+    observes=_reads,
+    meaning=_refusal,
+    describe=_described,
+    summary="the same; a failed cas can be an observation (--fail-cas)",
+)
+
+
+# ── several registers at a time ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def _transaction(state: Any, call: Call) -> Any:
+    """State: ((name, value), ...) by name; a name that is not there has never been written, and reads as null."""
+    held = dict(state)
+    for f, name, value in call.argument if call.result is UNKNOWN else call.result:
+        if f not in _READS:
+            held[name] = value
+        elif call.result is not UNKNOWN and held.get(name) != value:
+            return IMPOSSIBLE
+    return tuple(sorted(held.items(), key=lambda item: str(item[0])))
+
+
+def _only_reads(call: Call) -> bool:
+    return all(f in _READS for f, _, _ in call.argument)
+
+
+def _transaction_described(call: Call) -> str:
+    parts = call.argument if call.result is UNKNOWN else call.result
+    return " and ".join(f"{'read' if f in _READS else 'wrote'} {name} = {shown(value)}" for f, name, value in parts)
+
+
+MULTI_REGISTER: Final = Model(
+    "multi-register",
+    ("txn",),
+    _transaction,
+    initial=lambda value: value or (),
+    key=lambda _: None,
+    observes=_only_reads,
+    describe=_transaction_described,
+    show=lambda state: ", ".join(f"{name} = {shown(value)}" for name, value in state),
+    summary="several registers, read and written together in a txn",
+)
+
+
+# ── strings by key ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _kv(state: Any, call: Call) -> Any:
+    if call.f == "get":
+        return state if (call.result or "") == (state or "") else IMPOSSIBLE
+    return call.argument if call.f == "put" else (state or "") + call.argument
+
+
+KV: Final = Model(
+    "kv",
+    ("put", "append", "get"),
+    _kv,
+    initial=lambda value: value or "",
+    observes=lambda call: call.f == "get",
+    summary="strings by key: put, append, get",
+)
+
+
+# ── locks ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _mutex(state: Any, call: Call) -> Any:
+    if call.f == "acquire":
+        return IMPOSSIBLE if state else True
+    return False if state else IMPOSSIBLE
+
+
+MUTEX: Final = Model(
+    "mutex",
+    ("acquire", "release"),
+    _mutex,
+    initial=False,
+    show=lambda state: "held" if state else "free",
+    summary="a lock: acquire, release",
+)
+
+
+def _fenced(state: Any, call: Call) -> Any:
+    """State: (token of the holder or None, greatest token so far); nobody can release a token that nobody was told."""
+    held, greatest = state
+    if call.status == FAIL:
+        fits = held is not None if call.f == "acquire" else held != call.argument
+        return state if fits else IMPOSSIBLE
+    if call.f == "release":
+        return (None, greatest) if held == call.argument and held is not None else IMPOSSIBLE
+    if held is not None:
+        return IMPOSSIBLE
+    if call.result is UNKNOWN:
+        return ("a token that nobody was told", greatest)
+    return (call.result, call.result) if call.result > greatest else IMPOSSIBLE
+
+
+FENCED_LOCK: Final = Model(
+    "fenced-lock",
+    ("acquire", "release"),
+    _fenced,
+    initial=(None, -1),
+    observes=lambda call: call.status == FAIL,
+    meaning=lambda call, _: call if call.status != FAIL or call.error in ("held", "not-holder") else None,
+    show=lambda state: "free" if state[0] is None else f"held with token {shown(state[0])}",
+    summary="a lock whose acquire returns a growing token, which its release gives back",
+)

@@ -1,0 +1,180 @@
+"""Re-checks verdicts on linearizability of any model, on the raw events: only the model's declaration is taken over.
+
+    valid     an order of the calls of every object: replayed through the model, and compared with real time
+    no-order  between the events `since` and `until` the listed calls have no order, whatever else happened
+
+For the second, every state that was possible at `since` is worked out from the start: calls that ended by then must
+have happened. From there on only the listed calls must; all others may have happened while they were open, or not.
+
+Limits: at most CONFIGURATIONS at a time, then it does not confirm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Hashable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from checkers.models import IMPOSSIBLE, Model
+from checkers.objects.calls import Call
+from checkers.verify_events import ENDLESS, token
+from harness.history import History
+from harness.history.operations import FAIL, INFO, NEVER, OK
+from harness.op import NEMESIS, Op
+from harness.verdict import Anomaly, Verdict
+
+CONFIGURATIONS: Final = 300_000
+
+Configuration = tuple[Any, frozenset[int]]
+"""(state, invocations of the open calls that are done)."""
+
+
+@dataclass
+class Told:
+    """What the events say of one object: calls by invocation."""
+
+    key: Any
+    initial: Any
+    calls: dict[int, Call] = field(default_factory=dict)
+
+
+def verify_models(history: History, verdict: Verdict, model: Model) -> Iterator[str]:
+    """Sentences about what could not be confirmed."""
+    told = told_by_key(history, model)
+    if verdict.answer == "valid":
+        orders = {token(entry["key"]): entry["order"] for entry in verdict.certificate.get("keys", ())}
+        for key, one in told.items():
+            problem = _order(one, orders.pop(key, ()), model)
+            if problem:
+                yield f"key {one.key!r}: {problem}"
+        for key in orders:
+            yield f"key {key.decode()}: the certificate orders operations on it, but the history has none."
+        return
+    if not verdict.anomalies:
+        yield "the verdict is invalid, but it names no anomaly."
+    for anomaly in verdict.anomalies:
+        problem = _anomaly(told.get(token(anomaly.key)), anomaly, model)
+        if problem:
+            yield f"key {anomaly.key!r}, rule {anomaly.rule}: {problem}"
+
+
+def told_by_key(history: History, model: Model) -> dict[bytes, Told]:
+    """Every object that the events name."""
+    found: dict[bytes, Told] = {}
+    running: dict[int | str, Op] = {}
+    pairs: dict[int, tuple[Op, Op | None]] = {}
+    for op in history.events:
+        if op.process == NEMESIS:
+            continue
+        if op.type == "invoke":
+            running[op.process] = op
+            pairs[op.index] = (op, None)
+        elif op.process in running:
+            asked = running.pop(op.process)
+            pairs[asked.index] = (asked, op)
+    for asked, answer in pairs.values():
+        call = _call(asked, answer)
+        said = model.understood(call, history.header)
+        key: Hashable = model.key(said or call)
+        one = found.setdefault(token(key), Told(key, model.start(history.header)))
+        if said is not None:
+            one.calls[said.invoke] = said
+    return found
+
+
+def _call(asked: Op, answer: Op | None) -> Call:
+    kinds = {"ok": OK, "fail": FAIL, "info": INFO}
+    status = INFO if answer is None else kinds[answer.type]
+    doubt = answer is None or status == INFO
+    error = "" if answer is None else (answer.error or "").partition(":")[0]
+    result = asked.value if answer is None else answer.value
+    response = NEVER if doubt or answer is None else answer.index
+    return Call(asked.index, response, status, asked.f, asked.key, asked.value, result, error, asked.process)
+
+
+def _order(one: Told, order: Sequence[int], model: Model) -> str:
+    """What is wrong with an order, or ""."""
+    state, placed = one.initial, set()
+    for index in order:
+        call = one.calls.get(index)
+        if call is None or index in placed:
+            return f"the order names event {index} twice, or it is not a call of this object that may have happened."
+        placed.add(index)
+        after = model.step(state, call)
+        if after is IMPOSSIBLE:
+            return f"in the order, event {index} ({model.describe(call)}) meets the state {model.show(state)}."
+        state = after
+    for call in one.calls.values():
+        if call.response != NEVER and call.invoke not in placed:
+            return f"the order leaves out event {call.invoke} ({model.describe(call)}), which happened."
+    soonest = ENDLESS
+    for index in reversed(order):
+        call = one.calls[index]
+        if call.invoke > soonest:
+            return f"the order puts event {index} before one that ended at event {soonest}, when it had not begun."
+        soonest = min(soonest, call.response)
+    return ""
+
+
+def _anomaly(one: Told | None, anomaly: Anomaly, model: Model) -> str:
+    """What is wrong with an anomaly, or ""."""
+    if one is None:
+        return "there is no such key."
+    indices = anomaly.certificate.get("ops", ())
+    listed = [one.calls[index] for index in indices if index in one.calls]
+    if not listed or len(listed) != len(indices):
+        return "an event that it names is not a call of this object that may have happened."
+    if not set(anomaly.ops) <= set(indices) or anomaly.culprit not in anomaly.ops:
+        return "the operations that it shows are not those of its certificate."
+    if any(call.response == NEVER for call in listed):
+        return "an operation that it names need not have happened."
+    since = anomaly.certificate.get("since", 0)
+    until = anomaly.certificate.get("until", max(call.response for call in listed))
+    if any(call.invoke < since or call.response > until for call in listed):
+        return "an operation that it lists does not lie in the window."
+    outcome = _survives(one, set(indices), since, until, model)
+    if outcome is None:
+        return f"more than {CONFIGURATIONS} configurations to look at."
+    return "the operations have an order." if outcome else ""
+
+
+def _closure(configurations: set[Configuration], open_now: Collection[Call], model: Model) -> set[Configuration] | None:
+    """What can be reached by doing open calls; None when that is too much."""
+    reached, todo = set(configurations), list(configurations)
+    while todo:
+        state, done = todo.pop()
+        for call in open_now:
+            after = IMPOSSIBLE if call.invoke in done else model.step(state, call)
+            if after is not IMPOSSIBLE and (then := (after, done | {call.invoke})) not in reached:
+                reached.add(then)
+                todo.append(then)
+        if len(reached) > CONFIGURATIONS:
+            return None
+    return reached
+
+
+def _survives(one: Told, listed: set[int], since: int, until: int, model: Model) -> bool | None:
+    """Whether any configuration gets to the end of the window; None when there are too many."""
+    before = {call.invoke for call in one.calls.values() if call.response < since}
+    events = [(call.invoke, call) for call in one.calls.values() if call.invoke <= until]
+    events += [(call.response, call) for call in one.calls.values() if call.response <= until]
+    configurations: set[Configuration] = {(one.initial, frozenset())}
+    open_now: dict[int, Call] = {}
+    for moment, call in sorted(events, key=lambda event: event[0]):
+        if moment == call.invoke:
+            if not model.observes(call) or call.invoke in listed or call.invoke in before:
+                open_now[call.invoke] = call
+            continue
+        if call.invoke not in open_now:
+            continue
+        must = call.invoke in listed or call.invoke in before
+        reached = _closure(configurations, open_now.values(), model)
+        if reached is None:
+            return None
+        if must:
+            reached = {item for item in reached if call.invoke in item[1]}
+        configurations = {(state, done - {call.invoke}) for state, done in reached}
+        del open_now[call.invoke]
+        if not configurations:
+            return False
+    return True

@@ -1,0 +1,74 @@
+"""Of every model: the general engine agrees with brute force, and every certificate is confirmed."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+
+import pytest
+from oracle.sequential import OBJECTS, as_keys, random_history, right
+
+from checkers.linearizability import Linearizability
+from checkers.models import Model, model, model_names
+from checkers.protocol import Budget
+from checkers.verify import verify
+from harness.history import Header, History
+from harness.op import Op
+from harness.streams import Random
+
+KEYS = 50
+BATCHES = 100
+"""Of 50 histories each: 5,000 of every model."""
+TORTURE = int(os.environ.get("SPLITBRAIN_TORTURE_HISTORIES", "1000000"))
+
+
+def keyed(declared: Model) -> Model:
+    """The same, with a key of its own for each history of a batch."""
+    own = declared.key
+    return replace(declared, key=lambda call: (call.key, own(call)))
+
+
+def judged(header: Header, declared: Model, events: list[Op]) -> set[int]:
+    """The keys that are broken; every certificate is confirmed on the way."""
+    history = History(header, events)
+    verdict = Linearizability(declared).check(history, Budget())
+    assert verify(history, verdict, declared) == []
+    broken = {anomaly.key[0] for anomaly in verdict.anomalies}
+    assert verdict.answer == ("invalid" if broken else "valid"), verdict.reason
+    return broken
+
+
+def compare(name: str, seed: int) -> int:
+    """Compare one batch with brute force; how many of its histories are broken."""
+    random, of, declared = Random(seed), OBJECTS[name], keyed(model(name))
+    parts = [random_history(random, of) for _ in range(KEYS)]
+    header = Header(1, model=name, initial=dict(of.initial) if name == "multi-register" else starting(of.initial))
+    broken = {key for key, part in enumerate(parts) if not right(part, of)}
+    assert judged(header, declared, as_keys(Random(seed), parts)) == broken, f"seed {seed}"
+    if seed % 5:
+        return len(broken)
+    sound = [part for key, part in enumerate(parts) if key not in broken]
+    assert judged(header, declared, as_keys(Random(seed), sound)) == set(), f"seed {seed}"
+    return len(broken)
+
+
+def starting(initial: object) -> object:
+    return initial if isinstance(initial, int | str) else None
+
+
+@pytest.mark.parametrize("name", sorted(OBJECTS))
+def test_the_general_engine_agrees_with_brute_force(name: str) -> None:
+    broken = sum(compare(name, seed) for seed in range(BATCHES))
+    assert 0.1 < broken / (BATCHES * KEYS) < 0.7, "too one-sided to show anything"
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("name", sorted(OBJECTS))
+def test_the_general_engine_agrees_with_brute_force_far_more_often(name: str) -> None:
+    first = int(os.environ.get("SPLITBRAIN_SEED", "1000000"))
+    for seed in range(first, first + TORTURE // KEYS):
+        compare(name, seed)
+
+
+def test_every_model_is_compared() -> None:
+    assert set(model_names()) == set(OBJECTS)
