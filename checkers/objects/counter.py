@@ -50,7 +50,7 @@ class Counter:
             if budget.spent():
                 undecided = "the time was over"
                 break
-            judged = _Counter(calls[0].key, calls, initial)
+            judged = OneCounter(calls[0].key, calls, initial)
             found, why_not = judged.judge()
             anomalies += found
             undecided = undecided or why_not
@@ -69,8 +69,8 @@ class Counter:
 
 
 @dataclass
-class _Counter:
-    """One counter; `order` is there once it was judged and nothing was found."""
+class OneCounter:
+    """OneCounter counter; `order` is there once it was judged and nothing was found."""
 
     key: Any
     calls: Sequence[Call]

@@ -66,7 +66,7 @@ def _check(name: str, f: str, history: History, budget: Budget) -> Verdict:
         if budget.spent():
             undecided = "the time was over"
             break
-        grown = _Grown.of(calls, f, history.header.initial)
+        grown = OneGrown.of(calls, f, history.header.initial)
         found = grown.judge() if not grown.why_not else []
         anomalies += found
         decided += bool(found) or not grown.why_not
@@ -94,7 +94,7 @@ class _Read:
 
 
 @dataclass
-class _Grown:
+class OneGrown:
     """One list or set.
 
     Attributes:
@@ -111,7 +111,7 @@ class _Grown:
     why_not: str = ""
 
     @classmethod
-    def of(cls, calls: Sequence[Call], f: str, initial: Any) -> _Grown:
+    def of(cls, calls: Sequence[Call], f: str, initial: Any) -> OneGrown:
         """Sort the calls by what they say."""
         grown = cls(calls[0].key, f == "append")
         if initial:
