@@ -27,7 +27,7 @@ from typing import Any, Final
 from checkers.verify_events import Fact, Facts, facts_by_key, token
 from checkers.verify_objects import verify_objects
 from checkers.verify_search import no_order
-from checkers.verify_structures import MODELS, verify_structures
+from checkers.verify_structures import model_of, verify_structures
 from checkers.verify_transactions import verify_transactions
 from harness.history import History
 from harness.verdict import Anomaly, Verdict
@@ -36,7 +36,7 @@ from harness.verdict import Anomaly, Verdict
 def verify(history: History, verdict: Verdict) -> list[str]:
     """Sentences about what could not be confirmed; empty when everything was."""
     problems = [problem for part in verdict.parts for problem in verify(history, part)]
-    if verdict.certificate.get("model") in MODELS:
+    if model_of(verdict):
         return problems + verify_structures(history, verdict)
     rules = {anomaly.rule for anomaly in verdict.anomalies}
     if verdict.checker == "linearizability" or rules & {*_RULES, "search"}:

@@ -123,6 +123,11 @@ def objects(history: History) -> dict[bytes, Object]:
     return found
 
 
+def nothing(did: Did) -> bool:
+    """Whether it found a queue or stack empty: it returned null, or failed with "empty"."""
+    return did.refused("empty") or (did.kind == "ok" and did.result is None)
+
+
 def enqueues(of: Object, element: Any) -> list[Did]:
     """What put this element into a queue, or may have."""
     return of.arguments("enqueue").get(json_of(element), [])

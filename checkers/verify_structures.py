@@ -5,7 +5,7 @@
 
     <object>-values   all that was done with a few values, and what was seen of them, is tried in every order. Leaving
                       out other values makes nothing wrong, so the whole has no order either
-    <object>-values   all that was done with a few values, and what was seen of them, is tried in every order. To leave
+    <object>-covered  values that were certainly inside, in turn, as long as a take lasted that found nothing
     mutex-stretch     between two events more was acquired (or released) than can have been undone
     counter-few, counter-excess   the adds that must, or can, lie between two reads do not make up their difference
     counter-range, counter-step   a number that no adds amount to
@@ -20,7 +20,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
-from checkers.verify_object_facts import ENDLESS, Did, Object, elements_of, json_of, number_of, objects
+from checkers.verify_object_facts import ENDLESS, Did, Object, elements_of, json_of, nothing, number_of, objects
 from checkers.verify_object_rules import RULES as OBJECT_RULES
 from harness.history import History
 from harness.verdict import Anomaly, Verdict
@@ -30,8 +30,14 @@ PUTS: Final = {"queue": "enqueue", "stack": "push", "set": "add"}
 TAKES: Final = {"queue": "dequeue", "stack": "pop", "set": "remove"}
 
 
+def model_of(verdict: Verdict) -> str:
+    """Which object a verdict is about: its certificate says so, or its checker judges only one; else ""."""
+    named = str(verdict.certificate.get("model", ""))
+    return named if named in _MODELS else _CHECKERS.get(verdict.checker, "")
+
+
 def verify_structures(history: History, verdict: Verdict) -> list[str]:
-    """What of a verdict's certificates does not stand. Its certificate names the model, one of MODELS."""
+    """What of a verdict's certificates does not stand; `model_of` must know its object."""
     if verdict.answer == "unknown":
         return []
     try:
@@ -41,10 +47,12 @@ def verify_structures(history: History, verdict: Verdict) -> list[str]:
 
 
 def _problems(history: History, verdict: Verdict) -> Iterator[str]:
-    found, model = objects(history), verdict.certificate["model"]
+    found, model = objects(history), model_of(verdict)
     if verdict.answer == "valid":
         orders = {json_of(entry["key"]): entry["order"] for entry in verdict.certificate["keys"]}
         for key, of in found.items():
+            if key not in orders and not any(did.begin.f in _FS[model] for did in of.dids):
+                continue
             problem = _replayed(of, orders.pop(key, ()), model)
             if problem:
                 yield f"key {of.key!r}: {problem}"
@@ -74,7 +82,7 @@ def _replayed(of: Object, order: Sequence[int], model: str) -> str:
     placed = of.named(order)
     if len(set(order)) != len(order) or not all(did.possible or _seen(did, model) for did in placed):
         return "the order names an operation twice, or one that did not happen."
-    left_out = {did.start for did in of.dids if _seen(did, model)} - set(order)
+    left_out = {did.start for did in of.dids if did.begin.f in _FS[model] and _seen(did, model)} - set(order)
     if left_out:
         return f"the order leaves out event {min(left_out)}."
     allowed = _MODELS[model](of.initial)
@@ -93,10 +101,6 @@ Allowed = Callable[[Did], bool]
 """Lets an operation take effect; whether it can."""
 
 
-def _nothing(did: Did) -> bool:
-    return did.refused("empty") or (did.kind == "ok" and did.result is None)
-
-
 def _queue(_initial: Any) -> Allowed:
     inside: deque[bytes] = deque()
 
@@ -104,7 +108,7 @@ def _queue(_initial: Any) -> Allowed:
         if did.begin.f == "enqueue":
             inside.append(json_of(did.begin.value))
             return True
-        if _nothing(did):
+        if nothing(did):
             return not inside
         taken = inside.popleft() if inside else None
         return did.kind == "info" or taken == json_of(did.result)
@@ -119,7 +123,7 @@ def _stack(_initial: Any) -> Allowed:
         if did.begin.f == "push":
             inside.append(json_of(did.begin.value))
             return True
-        if _nothing(did):
+        if nothing(did):
             return not inside
         taken = inside.pop() if inside else None
         return did.kind == "info" or taken == json_of(did.result)
@@ -218,7 +222,22 @@ _MODELS: Final[dict[str, Callable[[Any], Allowed]]] = {
     "fenced-lock": _fenced,
     "counter": _counter,
 }
-MODELS: Final = frozenset(_MODELS)
+_FS: Final = {
+    "queue": {"enqueue", "dequeue"},
+    "stack": {"push", "pop"},
+    "set": {"add", "remove", "contains", "read"},
+    "grow-set": {"add", "read"},
+    "log": {"append", "read"},
+    "mutex": {"acquire", "release"},
+    "fenced-lock": {"acquire", "release"},
+    "counter": {"increment", "add", "read"},
+}
+_CHECKERS: Final = {
+    "counter": "counter",
+    "fenced-lock": "fenced-lock",
+    "append-only": "log",
+    "set-full": "grow-set",
+}
 _WORDS: Final = {
     "queue": ("empty",),
     "stack": ("empty",),
@@ -248,7 +267,7 @@ def _values(of: Object, anomaly: Anomaly) -> bool:
         parts += taken
         known = {json_of(did.result) for did in taken}
         doubtful = of.all(take, "info") if values - known else []
-        fit = all(_nothing(did) and did.begin.f == take for did in observers)
+        fit = all(nothing(did) and did.begin.f == take for did in observers)
     if not fit or not parts + observers:
         return False
     limit = max((did.end for did in parts + observers if did.end < ENDLESS), default=-1)
@@ -293,7 +312,7 @@ State = tuple[bytes, ...]
 def _pool_step(state: State, did: Did, place: int) -> State | None:
     if did.begin.f in ("enqueue", "push"):
         return (*state, json_of(did.begin.value))
-    if _nothing(did):
+    if nothing(did):
         return None if state else state
     if not state or (did.kind == "ok" and state[place] != json_of(did.result)):
         return None
@@ -324,7 +343,7 @@ def _covered(of: Object, anomaly: Anomaly) -> bool:
     """Each value went in before the one before it can have gone out, from the take's beginning to its end."""
     model = anomaly.rule.partition("-")[0]
     found = of.by_start[anomaly.certificate["observer"]]
-    if found.begin.f != TAKES[model] or not _nothing(found):
+    if found.begin.f != TAKES[model] or not nothing(found):
         return False
     puts, takes = of.arguments(PUTS[model]), of.results(TAKES[model])
     guesses = any(did.start < found.end for did in of.all(TAKES[model], "info"))

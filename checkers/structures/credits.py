@@ -21,10 +21,10 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from itertools import accumulate
 from operator import attrgetter
 from typing import Any, Final
 
+from checkers.objects.bounds import Bounds
 from checkers.objects.calls import Call, text
 from checkers.structures.decision import Decision, Order, Violation, violation
 from harness.history.operations import FAIL, NEVER
@@ -186,19 +186,9 @@ def _number(read: Call, start: int) -> int:
 
 def _bounds(adds: Sequence[Call], reads: Sequence[Call], start: int) -> Violation | None:
     """A read outside of what all adds amount to, at least and at most."""
-    ended = sorted((call.response, call.argument) for call in adds)
-    begun = sorted((call.invoke, call.argument) for call in adds)
-    sure = list(accumulate((amount for _, amount in ended), initial=start))
-    signs = ((ended, begun, min), (ended, begun, max))
-    (low_ended, low_begun), (high_ended, high_begun) = (
-        tuple(list(accumulate((sign(amount, 0) for _, amount in part), initial=0)) for part in (ends, begins))
-        for ends, begins, sign in signs
-    )
+    bounds = Bounds(((call.invoke, call.response, call.argument) for call in adds), start)
     for read in reads:
-        over = bisect_left(ended, (read.invoke,))
-        open_by_then = bisect_left(begun, (read.response,))
-        least = sure[over] + low_begun[open_by_then] - low_ended[over]
-        most = sure[over] + high_begun[open_by_then] - high_ended[over]
+        least, most = bounds.at(read.invoke, read.response)
         if not least <= _number(read, start) <= most:
             sentence = (
                 f"Process {read.process} read {_number(read, start)} of the counter, which by then was at least "

@@ -1,11 +1,11 @@
 """Sets by element, exactly, where every element is added once and removed once at most: add, remove, contains.
 
-    add x, remove x       took effect: x was not, or was, a member. A `false` says that it changed nothing
+    add x, remove x       changed the set; a `false` says that there was nothing to change
     contains x            true or false
 
-What is said of one element has no bearing on the others: each is judged alone (Horn and Kroening, FORTE 2015). What
-What is said of one element has no bearing on others: each is judged alone (Horn and Kroening, FORTE 2015). What
-such end and `last` the last such beginning, a `false` within (seen, last) is wrong, and there is little else:
+What is said of one element has no bearing on others: each is judged alone (Horn and Kroening, FORTE 2015). What shows
+an element inside ends after it was added, and begins before it was removed: with `seen` the first such end and `last`
+the last such beginning, a `false` within (seen, last) is wrong, and there is little else:
 
     add 1 → ok, contains 1 → false                              it is lost
     contains 1 → true, contains 1 → false, contains 1 → true    it cannot come back
