@@ -25,6 +25,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 from checkers.verify_events import Fact, Facts, facts_by_key, token
+from checkers.verify_invariants import verify_invariants
 from checkers.verify_objects import verify_objects
 from checkers.verify_search import no_order
 from checkers.verify_structures import model_of, verify_structures
@@ -45,6 +46,7 @@ def verify(history: History, verdict: Verdict) -> list[str]:
         from checkers.verify_sessions import verify_sessions
 
         problems += verify_sessions(history, verdict)
+    problems += verify_invariants(history, verdict)
     return problems + verify_objects(history, verdict) + verify_transactions(history, verdict)
 
 
