@@ -134,8 +134,11 @@ def _counter(of: Object, _verdict: Verdict) -> Iterator[str]:
 def _bank(of: Object, verdict: Verdict) -> Iterator[str]:
     totals = {sum(did.result.values()) for did in _reads(of) if isinstance(did.result, dict)}
     accounts = {tuple(sorted(did.result)) for did in _reads(of) if isinstance(did.result, dict)}
-    if totals - {verdict.counts["total"]} or len(accounts) > 1:
+    if totals - {verdict.certificate["total"]} or len(accounts) > 1:
         yield "not all reads show that total of the same accounts."
+    balances = [balance for did in _reads(of) if isinstance(did.result, dict) for balance in did.result.values()]
+    if min(balances, default=0) < 0 and not verdict.certificate["overdraft"]:
+        yield "an account is overdrawn."
 
 
 def _bank_anomaly(of: Object, anomaly: Anomaly) -> bool:

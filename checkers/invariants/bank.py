@@ -51,9 +51,9 @@ class Bank:
             total = None if first is None else _total(first.result)
         anomalies = [anomaly for call in reads for anomaly in self._wrong(call, total, first, reads[0])]
         undecided = "" if total is not None else "no read shows balances"
-        counts = {"reads": len(reads), **({"total": total} if total is not None else {})}
+        counts = {"reads": len(reads)}
         summary = f"All of {len(reads):,} reads show a total of {total:,}." if total is not None else ""
-        return verdict_of(self.name, anomalies, counts, summary, undecided)
+        return verdict_of(self.name, anomalies, counts, summary, undecided, total=total, overdraft=self.overdraft)
 
     def _wrong(self, call: Call, total: int | None, first: Call | None, any_read: Call) -> Iterator[Anomaly]:
         balances: dict[str, Any] = call.result

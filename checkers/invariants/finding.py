@@ -26,15 +26,16 @@ def verdict_of(
     counts: dict[str, int],
     summary: str,
     undecided: str = "",
+    **certificate: Any,
 ) -> Verdict:
-    """Invalid where something was found; else unknown, where something could not be told; else valid."""
+    """Invalid where something was found; else unknown, where something could not be told; else valid, certified."""
     counts = {"anomalies": len(anomalies), **counts}
     if anomalies:
         damage = [f"{number:,} {name.replace('_', ' ')}" for name, number in _damage(anomalies).items()]
         return Verdict(checker, "invalid", f"Found: {', '.join(damage)}.", shown(list(anomalies)), counts)
     if undecided:
         return Verdict(checker, "unknown", "It could not be told.", counts=counts, reason=undecided)
-    return Verdict(checker, "valid", summary, counts=counts)
+    return Verdict(checker, "valid", summary, counts=counts, certificate=certificate)
 
 
 def _damage(anomalies: Sequence[Anomaly]) -> dict[str, int]:
