@@ -7,6 +7,7 @@
                       out other values makes nothing wrong, so the whole has no order either
     <object>-covered  values that were certainly inside, in turn, as long as a take lasted that found nothing
     mutex-stretch     between two events more was acquired (or released) than can have been undone
+    mutex-run         even where all is put off as long as it may be, an operation ends that cannot be done
     counter-few, counter-excess   the adds that must, or can, lie between two reads do not make up their difference
     counter-range, counter-step   a number that no adds amount to
     others            as in `checkers.verify_object_rules`
@@ -371,6 +372,41 @@ def _stretch(of: Object, anomaly: Anomaly) -> bool:
     return bool(within - answers >= (1 if since < 0 and held is (f == "acquire") else 2))
 
 
+def _run(of: Object, anomaly: Anomaly) -> bool:
+    """Everything as late as may be, until an operation ends that cannot be done: see `checkers.structures.mutex`.
+
+    To put off what need not be done yet loses nothing; of the open ones of a kind the first to end goes first, as all
+    are alike, and those in doubt last.
+    """
+    held = of.initial in (True, "held")
+    waiting: dict[str, list[Did]] = {"acquire": [], "release": []}
+    doubtful = {"acquire": 0, "release": 0}
+    tries: set[int] = set()
+    ends = {did.end: did for did in of.dids if did.end != ENDLESS}
+    for moment in sorted([*of.by_start, *ends]):
+        did = of.by_start.get(moment)
+        if did is not None:
+            if did.refused("held"):
+                tries |= set() if held else {did.start}
+            elif did.kind == "ok":
+                waiting[did.begin.f].append(did)
+            elif did.kind == "info":
+                doubtful[did.begin.f] += 1
+            continue
+        did = ends[moment]
+        while did.start in tries or did in waiting[did.begin.f]:
+            f = "release" if held else "acquire"
+            if waiting[f]:
+                waiting[f].remove(min(waiting[f], key=lambda other: other.end))
+            elif doubtful[f]:
+                doubtful[f] -= 1
+            else:
+                return did.end == anomaly.certificate["until"] and did.start == anomaly.culprit
+            held = not held
+            tries = set() if held else tries
+    return False
+
+
 def _adds(of: Object) -> list[Did]:
     return [*of.all("add", "ok", "info"), *of.all("increment", "ok", "info")]
 
@@ -424,6 +460,7 @@ _RULES: Final[dict[str, Callable[[Object, Anomaly], bool]]] = {
     "queue-covered": _covered,
     "stack-covered": _covered,
     "mutex-stretch": _stretch,
+    "mutex-run": _run,
     "counter-few": lambda of, anomaly: _two_reads(of, anomaly, few=True),
     "counter-excess": lambda of, anomaly: _two_reads(of, anomaly, few=False),
     "counter-range": _range,

@@ -6,15 +6,15 @@ namely the open one that will end first. Putting off costs nothing, as what coul
 operations that are alike, the one that ends first is missed least. What is in doubt ends last, so it is used last.
 O(n log n).
 
-Where that fails, a stretch of time shows it: more of one kind lay wholly within it than the other kind can have
-answered, by two (by one from the beginning, when the lock is free).
+Where that fails, a stretch of time mostly shows it: more of one kind lay wholly within it than the other kind can have
+answered, by two (by one from the beginning, when the lock is free). Else all that was done up to then is the proof.
 
     A: acquire → ok        B: acquire → ok          and no release was open between A's end and B's begin
 
 A failed acquire with error "held" saw the lock held at some moment. Other failures say nothing.
 
-Limits: tries that no order explains, where the stretch cannot be found, are left to the general engine. Who releases is
-not looked at: a lock that knows its holder is `fenced`.
+Limits: a stretch is the shortest one, yet may be long, when nobody is seen to hold the lock against anybody's will. Who
+releases is not looked at; a lock that knows its holder has tokens, see `told`.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ ACQUIRE: Final = 0
 RELEASE: Final = 1
 TRY: Final = 2
 SHOWN_MAX: Final = 200
+RUN_SHOWN_MAX: Final = 12
 
 
 def decide(calls: Sequence[Call], initial: Any = None) -> Decision:
@@ -52,7 +53,7 @@ def decide(calls: Sequence[Call], initial: Any = None) -> Decision:
     culprit = turns.take()
     if culprit < 0:
         return turns.order
-    return _stretch(taken, kinds, held, culprit)
+    return _stretch(taken, kinds, held, culprit) or _run(taken, culprit)
 
 
 class _Turns:
@@ -133,6 +134,21 @@ def _stretch(calls: Sequence[Call], kinds: Sequence[int], held: bool, culprit: i
     if len(mine) >= answers + len(others) + (1 if held == (kind == ACQUIRE) else 2):
         return _too_many(calls, kinds, kind, -1, until, answers + len(others))
     return None
+
+
+def _run(calls: Sequence[Call], culprit: int) -> Violation:
+    """Everything up to the end of the culprit; the last of it is shown."""
+    last = calls[culprit]
+    before = [call for call in calls if call.invoke < last.response and call is not last]
+    before.sort(key=lambda call: min(call.response, last.response))
+    if last.status == FAIL:
+        sentence = f"Process {last.process} was told that the lock is held, when nobody can have held it."
+        name = "refused-a-free-lock"
+    else:
+        state = "was held" if last.f == "acquire" else "was free"
+        sentence = f"Process {last.process} could {last.f} the lock, which {state}, whoever had come before it."
+        name = "two-holders" if last.f == "acquire" else "released-unheld"
+    return violation(name, "mutex-run", before[-RUN_SHOWN_MAX:], last, sentence, until=last.response)
 
 
 def _too_many(

@@ -100,8 +100,8 @@ class AsMembers:
 class AsMutex:
     """A lock that anybody may release."""
 
-    def __init__(self, tries=True):
-        self.held, self.tries = False, tries
+    def __init__(self, tries=True, held=False):
+        self.held, self.tries = held, tries
 
     def ask(self, random):
         return random.choice(("acquire", "release")), None
