@@ -21,6 +21,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -52,7 +53,7 @@ class Statistics:
         ok, total = int(np.count_nonzero(operations.status == OK)), len(operations)
         if total:
             measures["ok_share"] = ok / total
-        outages = _unavailable_s(operations, history)
+        outages = [(end - start) / 1e9 for start, end in unserved_ns(operations, history)]
         if outages:
             long = [seconds for seconds in outages if seconds >= OUTAGE_S]
             measures["unavailable_s_max"] = max(outages)
@@ -98,8 +99,8 @@ def _quantiles(name: str, lasted: Times) -> dict[str, float]:
     return {f"{name}_ms_p{q}": int(ns) / 1e6 for q, ns in zip(QUANTILES, found, strict=True)}
 
 
-def _unavailable_s(operations: Operations, history: History) -> list[float]:
-    """Every stretch without an ok although clients asked, in seconds."""
+def unserved_ns(operations: Operations, history: History) -> list[tuple[int, int]]:
+    """(from, until), every stretch without an ok although clients asked, in nanoseconds since the run's start."""
     known = operations.invoke_ns >= 0
     if not known.any():
         return []
@@ -107,11 +108,11 @@ def _unavailable_s(operations: Operations, history: History) -> list[float]:
     began = operations.invoke_ns[known]
     ended = np.where(operations.response_ns < 0, last, operations.response_ns)[known]
     served = np.sort(ended[(operations.status == OK)[known]])
-    stretches: list[float] = []
+    stretches: list[tuple[int, int]] = []
     for start, end in _busy(began, ended):
         inside = served[(served >= start) & (served <= end)]
-        edges = np.concatenate(([start], inside, [end]))
-        stretches.extend((np.diff(edges) / 1e9).tolist())
+        edges = [start, *inside.tolist(), end]
+        stretches.extend(pairwise(edges))
     return stretches
 
 

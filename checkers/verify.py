@@ -26,9 +26,11 @@ from typing import Any, Final
 
 from checkers.models import Model, model
 from checkers.verify_events import Fact, Facts, facts_by_key, token
+from checkers.verify_invariants import verify_invariants
 from checkers.verify_models import verify_models
 from checkers.verify_objects import verify_objects
 from checkers.verify_search import no_order
+from checkers.verify_structures import model_of, verify_structures
 from checkers.verify_transactions import verify_transactions
 from harness.history import History
 from harness.verdict import Anomaly, Verdict
@@ -40,6 +42,8 @@ def verify(history: History, verdict: Verdict, declared: Model | None = None) ->
     `declared` is the model of a verdict on linearizability, if it is one that is not registered.
     """
     problems = [problem for part in verdict.parts for problem in verify(history, part, declared)]
+    if model_of(verdict):
+        return problems + verify_structures(history, verdict)
     told = [verdict.certificate, *(anomaly.certificate for anomaly in verdict.anomalies)]
     name = next((certificate["model"] for certificate in told if "model" in certificate), None)
     if verdict.checker == "linearizability" and name is not None:
@@ -52,6 +56,7 @@ def verify(history: History, verdict: Verdict, declared: Model | None = None) ->
         from checkers.verify_sessions import verify_sessions
 
         problems += verify_sessions(history, verdict)
+    problems += verify_invariants(history, verdict)
     return problems + verify_objects(history, verdict) + verify_transactions(history, verdict)
 
 

@@ -93,6 +93,14 @@ class Object:
                 found.setdefault(json_of(did.begin.value), []).append(did)
         return self.indexed[f]
 
+    def results(self, f: str) -> dict[bytes, list[Did]]:
+        """Those of one function that happened, by what they were told."""
+        if f"{f} results" not in self.indexed:
+            found = self.indexed[f"{f} results"] = {}
+            for did in self.all(f, "ok"):
+                found.setdefault(json_of(did.result), []).append(did)
+        return self.indexed[f"{f} results"]
+
     def all(self, f: str, *kinds: str) -> list[Did]:
         """Those of one function that ended so."""
         return [did for did in self.dids if did.begin.f == f and did.kind in kinds]
@@ -113,6 +121,11 @@ def objects(history: History) -> dict[bytes, Object]:
             of = found.setdefault(json_of(op.key), Object(op.key, history.header.initial, {}))
             of.by_start[op.index] = Did(op, ended.get(op.index))
     return found
+
+
+def nothing(did: Did) -> bool:
+    """Whether it found a queue or stack empty: it returned null, or failed with "empty"."""
+    return did.refused("empty") or (did.kind == "ok" and did.result is None)
 
 
 def enqueues(of: Object, element: Any) -> list[Did]:

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from checkers.verify_object_facts import ENDLESS, Did, Object, elements_of, enqueues, json_of, number_of
+from checkers.verify_object_facts import ENDLESS, Did, Object, elements_of, enqueues, json_of, nothing, number_of
 from harness.verdict import Anomaly
 
 
@@ -55,7 +55,7 @@ def _counter_bounds(of: Object, anomaly: Anomaly) -> bool:
 
 def _queue_invented(of: Object, anomaly: Anomaly) -> bool:
     dequeue = of.by_start[anomaly.certificate["dequeue"]]
-    taken = dequeue.begin.f == "dequeue" and dequeue.kind == "ok"
+    taken = dequeue.begin.f == "dequeue" and dequeue.kind == "ok" and dequeue.result is not None
     return taken and all(did.start > dequeue.end for did in enqueues(of, dequeue.result))
 
 
@@ -76,7 +76,7 @@ def _queue_lost(of: Object, anomaly: Anomaly) -> bool:
     got = Counter(json_of(did.result) for did in of.all("dequeue", "ok"))
     for enqueue, empty in pairs:
         same = enqueues(of, enqueue.begin.value)
-        if (enqueue.begin.f, enqueue.kind) != ("enqueue", "ok") or not empty.refused("empty"):
+        if (enqueue.begin.f, enqueue.kind) != ("enqueue", "ok") or not nothing(empty):
             return False
         if empty.start < enqueue.end or (got[json_of(enqueue.begin.value)] and len(same) == 1):
             return False

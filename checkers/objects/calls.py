@@ -8,8 +8,7 @@ what its error says (the queue was "empty", the lock was "held") is an observati
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -20,11 +19,11 @@ from harness.history.operations import FAIL, INFO, OK
 from harness.verdict import Anomaly
 
 ANOMALIES_MAX = 100
+_CHUNK = 65_536
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """An operation of a client.
+class Call(msgspec.Struct, frozen=True, gc=False):
+    """An operation of a client. A Struct, as a history has very many.
 
     Attributes:
         invoke: index of the invocation; response: of the completion, NEVER in doubt.
@@ -59,31 +58,40 @@ class Call:
 
 def calls_of(history: History) -> Iterator[Call]:
     """Every client operation, in order of invocation."""
+    for calls in _chunks(history):
+        yield from calls
+
+
+def by_key(history: History, fs: frozenset[str] | None = None) -> dict[Hashable, list[Call]]:
+    """The calls of these functions (None: of all), by the token of their key."""
+    found: dict[int, list[Call]] = {}
+    keys = history.operations.key.tolist()
+    place = 0
+    for calls in _chunks(history):
+        for call in calls:
+            if fs is None or call.f in fs:
+                found.setdefault(keys[place], []).append(call)
+            place += 1
+    return {token_of(calls[0].key): calls for calls in found.values()}
+
+
+def _chunks(history: History) -> Iterator[Sequence[Call]]:
+    """The calls, a good many at a time: Python numbers for all of a large history at once would take much room."""
     rows = history.operations
-    columns = (rows.invoke, rows.response, rows.completion, rows.status, rows.f, rows.key, rows.argument, rows.result)
-    for row, process in zip(zip(*(column.tolist() for column in columns), strict=True), rows.process, strict=True):
-        invoke, response, completion, status, f, key, argument, result = row
-        error = (rows.events[completion].error or "") if completion >= 0 else ""
-        yield Call(
-            invoke,
-            response,
-            status,
-            rows.fs[f],
-            rows.keys[key],
-            rows.values[argument],
-            rows.values[result],
-            error.partition(":")[0],
-            rows.names[process],
-        )
-
-
-def by_key(history: History, fs: frozenset[str]) -> dict[Hashable, list[Call]]:
-    """The calls of these functions, by the token of their key."""
-    found: dict[Hashable, list[Call]] = {}
-    for call in calls_of(history):
-        if call.f in fs:
-            found.setdefault(token_of(call.key), []).append(call)
-    return found
+    fs, keys, values, names, events = rows.fs, rows.keys, rows.values, rows.names, rows.events
+    columns = (rows.invoke, rows.response, rows.status, rows.f, rows.key, rows.argument, rows.result, rows.process)
+    for start in range(0, len(rows), _CHUNK):
+        part = [column[start : start + _CHUNK].tolist() for column in columns]
+        calls = [
+            Call(invoke, response, status, fs[f], keys[key], values[argument], values[result], "", names[process])
+            for invoke, response, status, f, key, argument, result, process in zip(*part, strict=True)
+        ]
+        completions = rows.completion[start : start + _CHUNK].tolist()
+        for place, completion in enumerate(completions):
+            error = events[completion].error if completion >= 0 else None
+            if error:
+                calls[place] = msgspec.structs.replace(calls[place], error=error.partition(":")[0])
+        yield calls
 
 
 def shown(anomalies: list[Anomaly]) -> tuple[Anomaly, ...]:

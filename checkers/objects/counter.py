@@ -8,8 +8,9 @@ nobody was given belongs to an increment in doubt. Four rules, each shown by few
     counter-many     more was counted than increments can have happened
     counter-bounds   a number is outside of what all increments, at least and at most, amount to
 
-With increments by one the answer is exact: "valid" carries an order of the operations of every key. Other amounts are
-held to the bounds alone, so without a violation they are "unknown".
+With increments by one the answer is exact: "valid" carries an order of the operations of every key. So it is where
+nothing is returned, as by `add`: see `checkers.structures.credits`. Other amounts are held to the bounds alone, so
+without a violation they are "unknown".
 
     increment → 1, increment → 1                 the second one lost the first
     increment → 3, then read → 2                 a stale read, or a lost increment
@@ -21,10 +22,11 @@ best: they may all end at any time.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from checkers.objects.bounds import Bounds
 from checkers.objects.calls import Call, by_key, named, shown
 from checkers.objects.ranks import Placed, inversions, order
 from checkers.protocol import Budget
@@ -42,7 +44,7 @@ class Counter:
 
     def check(self, history: History, budget: Budget) -> Verdict:
         """Judge every counter."""
-        keys = by_key(history, frozenset({"increment", "read"}))
+        keys = by_key(history, frozenset({"increment", "add", "read"}))
         initial = history.header.initial or 0
         anomalies: list[Anomaly] = []
         certificate, undecided, decided = [], "", 0
@@ -50,13 +52,12 @@ class Counter:
             if budget.spent():
                 undecided = "the time was over"
                 break
-            judged = _Counter(calls[0].key, calls, initial)
-            found, why_not = judged.judge()
+            found, why_not, in_order = _judged(calls, initial)
             anomalies += found
             undecided = undecided or why_not
             decided += bool(found) or not why_not
-            certificate.append({"key": judged.key, "order": judged.order})
-        increments = sum(call.ok and call.f == "increment" for calls in keys.values() for call in calls)
+            certificate.append({"key": calls[0].key, "order": in_order})
+        increments = sum(call.ok and call.f != "read" for calls in keys.values() for call in calls)
         counts = {"anomalies": len(anomalies), "keys": len(keys), "increments": increments}
         if anomalies:
             summary = f"{len(anomalies):,} operations show numbers that cannot be."
@@ -68,9 +69,25 @@ class Counter:
         return Verdict(self.name, "valid", summary, counts=counts, certificate={"keys": certificate})
 
 
+def _judged(calls: Sequence[Call], initial: Any) -> tuple[list[Anomaly], str, list[int]]:
+    """What is wrong with one counter, why it cannot be decided, and an order."""
+    if any(call.f == "increment" and call.ok and call.result is not None for call in calls):
+        one = OneCounter(calls[0].key, calls, initial)
+        found, why_not = one.judge()
+        return found, why_not, one.order
+    from checkers.structures import credits  # which uses this module
+
+    decision = credits.decide(calls, initial)
+    if decision is None:
+        return [], f"counter{named(calls[0].key)} is changed by different amounts, or not by whole numbers", []
+    if isinstance(decision, list):
+        return [], "", decision
+    return [decision.anomaly(calls[0].key)], "", []
+
+
 @dataclass
-class _Counter:
-    """One counter; `order` is there once it was judged and nothing was found."""
+class OneCounter:
+    """OneCounter counter; `order` is there once it was judged and nothing was found."""
 
     key: Any
     calls: Sequence[Call]
@@ -85,9 +102,13 @@ class _Counter:
             return [], f"an increment of counter{named(self.key)} is not by a whole number"
         if any(type(self.number(call)) is not int for call in seen):
             return [], f"a result of counter{named(self.key)} is not a whole number"
+        if any(call.f not in ("increment", "read") for call in self.calls):
+            return [], f"counter{named(self.key)} has changes of several kinds"
+        bounds = Bounds(((call.invoke, call.response, call.argument) for call in increments), self.initial)
         if all(call.argument == 1 for call in increments):
-            return self._by_ones(increments, seen), ""
-        return list(self._bounds(increments, seen)), f"counter{named(self.key)} has increments by more or less than one"
+            return self._by_ones(increments, seen, bounds), ""
+        found = [self._out_of_bounds(call, bounds) for call in seen if not self._within(call, bounds)]
+        return found, f"counter{named(self.key)} has increments by more or less than one"
 
     def number(self, call: Call) -> Any:
         """What a call shows the counter to be; a counter that is not there yet is at its start."""
@@ -95,7 +116,7 @@ class _Counter:
 
     # ── by ones: exact ───────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _by_ones(self, increments: Sequence[Call], seen: Sequence[Call]) -> list[Anomaly]:
+    def _by_ones(self, increments: Sequence[Call], seen: Sequence[Call], bounds: Bounds) -> list[Anomaly]:
         makers: dict[int, Call] = {}
         anomalies = []
         for call in sorted((call for call in increments if call.ok), key=lambda call: call.response):
@@ -105,7 +126,7 @@ class _Counter:
         placed = [Placed(2 * self.number(call) + (call.f == "read"), call) for call in seen]
         anomalies += [self._order(higher.call, lower.call) for higher, lower in inversions(placed)]
         low = [call for call in seen if self.number(call) < self.initial + (call.f == "increment")]
-        anomalies += [self._out_of_bounds(call, increments) for call in low]
+        anomalies += [self._out_of_bounds(call, bounds) for call in low]
         doubtful = [call for call in increments if call.doubtful]
         filled, too_many = self._fill(placed, makers, doubtful)
         if too_many is not None:
@@ -134,21 +155,13 @@ class _Counter:
 
     # ── other amounts: bounds ────────────────────────────────────────────────────────────────────────────────────────
 
-    def _bounds(self, increments: Sequence[Call], seen: Sequence[Call]) -> Iterator[Anomaly]:
-        for call in seen:
-            least, most = self._between(call, increments)
-            if not least <= self.number(call) <= most:
-                yield self._out_of_bounds(call, increments)
+    def _within(self, call: Call, bounds: Bounds) -> bool:
+        least, most = self._between(call, bounds)
+        return bool(least <= self.number(call) <= most)
 
-    def _between(self, call: Call, increments: Sequence[Call]) -> tuple[int, int]:
+    def _between(self, call: Call, bounds: Bounds) -> tuple[int, int]:
         """The least and the most that a call may show."""
-        least = most = self.initial
-        for other in increments:
-            if other is call or other.response < call.invoke:
-                least, most = least + other.argument, most + other.argument
-            elif other.invoke < call.response:
-                least, most = least + min(other.argument, 0), most + max(other.argument, 0)
-        return least, most
+        return bounds.at(call.invoke, call.response, call.argument if call.f == "increment" else 0)
 
     # ── in words ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -181,8 +194,8 @@ class _Counter:
         )
         return self._anomaly("counted-twice", "counter-many", (call,), sentence, value=value)
 
-    def _out_of_bounds(self, call: Call, increments: Sequence[Call]) -> Anomaly:
-        least, most = self._between(call, increments)
+    def _out_of_bounds(self, call: Call, bounds: Bounds) -> Anomaly:
+        least, most = self._between(call, bounds)
         sentence = (
             f"Process {call.process} was told {self.number(call)} of counter{named(self.key)}, which by then was at "
             f"least {least:,} and at most {most:,}."

@@ -13,13 +13,16 @@ What a read shows tells which elements were there; of a list, also in which orde
     read → [3, 7], read → [7]                 the lists disagree
 
 Exact for linearizability, on elements that are put in once each: "valid" carries an order of each key's operations.
-An element counts as lost if the last read that had to show it does not, and as stale otherwise.
+An element counts as lost if the last read that had to show it does not, and as stale otherwise; as never read if it was
+acknowledged, nobody saw it, and no read had to; as duplicated, once, if some read shows it several times.
 
 Limits: elements put in twice, and objects that do not start empty, make the answer "unknown".
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -61,12 +64,13 @@ def _check(name: str, f: str, history: History, budget: Budget) -> Verdict:
     keys = by_key(history, frozenset({f, "read"}))
     anomalies: list[Anomaly] = []
     certificate, undecided, decided = [], "", 0
-    counts = {"anomalies": 0, "keys": len(keys), "acknowledged_elements": 0, "lost": 0, "stale": 0, "never_read": 0}
+    counts = {"anomalies": 0, "keys": len(keys), "acknowledged_elements": 0}
+    counts |= {"lost": 0, "stale": 0, "never_read": 0, "duplicated": 0}
     for calls in keys.values():
         if budget.spent():
             undecided = "the time was over"
             break
-        grown = _Grown.of(calls, f, history.header.initial)
+        grown = OneGrown.of(calls, f, history.header.initial)
         found = grown.judge() if not grown.why_not else []
         anomalies += found
         decided += bool(found) or not grown.why_not
@@ -94,7 +98,7 @@ class _Read:
 
 
 @dataclass
-class _Grown:
+class OneGrown:
     """One list or set.
 
     Attributes:
@@ -111,7 +115,7 @@ class _Grown:
     why_not: str = ""
 
     @classmethod
-    def of(cls, calls: Sequence[Call], f: str, initial: Any) -> _Grown:
+    def of(cls, calls: Sequence[Call], f: str, initial: Any) -> OneGrown:
         """Sort the calls by what they say."""
         grown = cls(calls[0].key, f == "append")
         if initial:
@@ -147,14 +151,24 @@ class _Grown:
 
     def totals(self, found: Sequence[Anomaly]) -> dict[str, int]:
         """What to count."""
-        last = self.reads[-1].call.invoke if self.reads else -1
-        acknowledged = [call for call in self.makers.values() if call.ok]
+        begun = [read.call.invoke for read in self.reads]
+        acknowledged = [(token, call) for token, call in self.makers.items() if call.ok]
+        shown = {token for read in self.reads for token in read.places}
+        late = {token for token, call in acknowledged if not begun or call.response > begun[-1]}
+        twice = {
+            token
+            for read in self.reads
+            if len(read.places) < len(read.elements)
+            for token, times in Counter(map(token_of, read.elements)).items()
+            if times > 1
+        }
         return {
             "anomalies": len(found),
             "acknowledged_elements": len(acknowledged),
             "lost": sum(anomaly.name == "lost-element" for anomaly in found),
             "stale": sum(anomaly.name == "stale-read" for anomaly in found),
-            "never_read": sum(call.response > last for call in acknowledged),
+            "never_read": len(late - shown),
+            "duplicated": len(twice),
         }
 
     # ── element by element ───────────────────────────────────────────────────────────────────────────────────────────
@@ -176,12 +190,13 @@ class _Grown:
 
     def _missing(self) -> Iterator[Anomaly]:
         """Every element that a read lacks which had to show it: at the first such read."""
-        known = self._known()
+        known, reads = self._known(), self.reads
+        begun = [read.call.invoke for read in reads]
         for token, witness in known.items():
-            late = [read for read in self.reads if read.call.invoke > witness.response]
-            first = next((read for read in late if token not in read.places), None)
-            if first is not None:
-                yield self._lack(token, witness, first.call, lost=token not in late[-1].places)
+            for place in range(bisect_left(begun, witness.response), len(reads)):
+                if token not in reads[place].places:
+                    yield self._lack(token, witness, reads[place].call, lost=token not in reads[-1].places)
+                    break
 
     def _known(self) -> dict[Hashable, Call]:
         """For every element what showed first, by its end, that it is there."""

@@ -55,7 +55,7 @@ class FencedLock:
             if budget.spent():
                 undecided = "the time was over"
                 break
-            lock = _Lock.of(calls)
+            lock = OneLock.of(calls)
             found = lock.judge()
             anomalies += found
             decided += bool(found) or not lock.why_not
@@ -74,7 +74,7 @@ class FencedLock:
 
 
 @dataclass
-class _Lock:
+class OneLock:
     """One lock.
 
     Attributes:
@@ -92,7 +92,7 @@ class _Lock:
     why_not: str = ""
 
     @classmethod
-    def of(cls, calls: Sequence[Call]) -> _Lock:
+    def of(cls, calls: Sequence[Call]) -> OneLock:
         """Sort the calls by what they say."""
         lock = cls(calls[0].key, [], {}, [], [])
         for call in calls:

@@ -6,7 +6,8 @@
 
 A dequeue in doubt may have taken one element to its grave: so many are lost for certain as there are more missing than
 such dequeues that had begun by then. "Empty" is what shows a loss, so a run ends with dequeues until nothing is left;
-where elements are missing and nothing was found empty after them, the answer is "unknown".
+where elements are missing and nothing was found empty after them, the answer is "unknown". A dequeue that returns null
+found it empty, as one that fails with "empty" did. What came out although its enqueue was in doubt is "recovered".
 
     enqueue 5 → ok; dequeue → empty                            5 is lost
     enqueue 5 → ok; dequeue → ?; dequeue → empty               5 may have gone to the dequeue in doubt
@@ -45,7 +46,7 @@ class TotalQueue:
         """Judge every queue."""
         keys = by_key(history, frozenset({"enqueue", "dequeue"}))
         anomalies: list[Anomaly] = []
-        undecided, totals = "", {"lost": 0, "duplicates": 0, "invented": 0}
+        undecided, totals = "", {"lost": 0, "duplicates": 0, "invented": 0, "recovered": 0}
         certificate = []
         for calls in keys.values():
             if budget.spent():
@@ -58,13 +59,18 @@ class TotalQueue:
         acknowledged = sum(call.ok and call.f == "enqueue" for calls in keys.values() for call in calls)
         counts = {"anomalies": len(anomalies), "keys": len(keys), "acknowledged_elements": acknowledged, **totals}
         if anomalies:
-            said = ", ".join(f"{number:,} {what}" for what, number in totals.items() if number)
+            said = ", ".join(f"{number:,} {what}" for what, number in totals.items() if number and what != "recovered")
             summary = f"Of {acknowledged:,} acknowledged elements: {said}."
             return Verdict(self.name, "invalid", summary, shown(anomalies), counts)
         if undecided:
             return Verdict(self.name, "unknown", "Not every queue was seen empty.", counts=counts, reason=undecided)
         summary = f"All of {acknowledged:,} acknowledged elements came out, or may have, and none twice."
         return Verdict(self.name, "valid", summary, counts=counts, certificate={"keys": certificate})
+
+
+def found_empty(call: Call) -> bool:
+    """Whether a dequeue found nothing: it failed with "empty", or returned null."""
+    return call.refused("empty") or (call.ok and call.result is None)
 
 
 @dataclass(frozen=True)
@@ -103,7 +109,7 @@ class _Queue:
         for call in calls:
             if call.f == "enqueue" and (call.ok or call.doubtful):
                 given.setdefault(token_of(call.argument), []).append(call)
-            elif call.f == "dequeue" and call.ok:
+            elif call.f == "dequeue" and call.ok and call.result is not None:
                 taken.setdefault(token_of(call.result), []).append(call)
         empties = _Empties.of(calls)
         missing = []
@@ -124,6 +130,8 @@ class _Queue:
             early = [call for call in dequeues if call.response < begun]
             found += [self._invented(call, enqueues) for call in early]
             totals["invented"] += len(early)
+            sure = sum(call.ok for call in enqueues)
+            totals["recovered"] += min(len(dequeues), len(enqueues)) - min(len(dequeues), sure)
             if enqueues and len(dequeues) > len(enqueues):
                 totals["duplicates"] += len(dequeues) - len(enqueues)
                 found.append(self._twice(enqueues, dequeues))
@@ -211,7 +219,7 @@ class _Empties:
     @classmethod
     def of(cls, calls: Sequence[Call]) -> _Empties:
         """See the attributes."""
-        empties = [call for call in calls if call.f == "dequeue" and call.refused("empty")]
+        empties = [call for call in calls if call.f == "dequeue" and found_empty(call)]
         first: list[Call] = []
         for call in reversed(empties):
             first.append(min(call, first[-1], key=lambda other: other.response) if first else call)
