@@ -17,9 +17,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-from checkers.verify_accesses import INFINITE, Did, contradiction, json_of
+from checkers.verify_accesses import INFINITE, Did, contradiction
 from checkers.verify_durability import Durable
-from checkers.verify_visible import STEPS_MAX, Traced, doubts
+from checkers.verify_sequential import verify_sequential
+from checkers.verify_visible import Traced, doubts
 from harness.history import History
 from harness.verdict import Anomaly, Verdict
 
@@ -41,6 +42,8 @@ def verify_sessions(history: History, verdict: Verdict) -> list[str]:
     if verdict.answer == "unknown":
         return []
     name = verdict.checker
+    if name == "sequential":
+        return verify_sequential(history, verdict)
     try:
         if name == "durability":
             durable = Durable(history)
@@ -224,6 +227,3 @@ class Proof:
             here, before = there, rule
         if here is not first:
             yield "what was returned is not behind what overwrote it."
-
-
-__all__ = ["ASKED", "STEPS_MAX", "Proof", "json_of", "verify_sessions"]

@@ -149,6 +149,8 @@ def doubts(traced: Traced, certificate: Mapping[str, Any]) -> Iterator[str]:
             yield "the versions contradict each other, or are missing."
             return
         yield from _Replay(traced, asked, lambda did: traced.version(did) or (-1, -1)).doubts(None)
+    elif certificate["by"] == "closure":
+        yield from _overwritten(traced)
     elif "orders" in certificate:
         if asked["convergent"]:
             yield "the sessions have orders of their own."
@@ -159,6 +161,36 @@ def doubts(traced: Traced, certificate: Mapping[str, Any]) -> Iterator[str]:
                 yield from _along(traced, asked, shown[json_of(session[1])], session)
     else:
         yield from _along(traced, asked, certificate["order"], None)
+
+
+def _overwritten(traced: Traced) -> Iterator[str]:
+    """Causality without an order: no read returned a write behind another one that its session knew."""
+    names = ("read-your-writes", "monotonic-reads", "monotonic-writes", "writes-follow-reads")
+    asked = {"guarantees": names, "per_key": False, "linearizable_writes": False}
+    replay = _Replay(traced, asked, lambda did: did.begin.index)
+    behind: dict[int, set[int]] = {}
+    for read in traced.operations.values():
+        if read.read is None:
+            continue
+        saw, source = _Saw(replay), traced.source(read)
+        for one in [*traced.earlier(read), read]:
+            write = one if one.wrote is not None else traced.source(one)
+            if write is not None:
+                saw.take_in(write)
+        for index in saw.taken:
+            write = traced.operations[index]
+            if write is source or not traced.same_key(write, read):
+                continue
+            if index not in behind:
+                other = _Saw(replay)
+                other.take_in(write)
+                behind[index] = other.taken
+            if source is None or source.begin.index in behind[index]:
+                yield f"the read {read.begin.index} returned what its session knew to be overwritten."
+                break
+        if replay.steps > STEPS_MAX:
+            yield f"more than {STEPS_MAX:,} operations would have to be taken in to confirm it."
+            return
 
 
 def _along(traced: Traced, asked: Mapping[str, Any], order: Sequence[int], session: Any) -> Iterator[str]:
@@ -296,7 +328,7 @@ class _Saw:
     def __init__(self, replay: _Replay) -> None:
         self.replay = replay
         self.newest: dict[bytes, Any] = {}
-        self._taken: set[int] = set()
+        self.taken: set[int] = set()
         self._upto: dict[int, int] = {}
 
     def take_in(self, write: Did) -> None:
@@ -304,9 +336,9 @@ class _Saw:
         replay, todo = self.replay, [write]
         while todo:
             one = todo.pop()
-            if one.begin.index in self._taken or replay.steps > STEPS_MAX:
+            if one.begin.index in self.taken or replay.steps > STEPS_MAX:
                 continue
-            self._taken.add(one.begin.index)
+            self.taken.add(one.begin.index)
             key, rank = json_of(one.begin.key), replay.rank(one)
             self.newest[key] = max(self.newest.get(key, rank), rank)
             for lane, overs in replay.traced.lanes[one.session()]:

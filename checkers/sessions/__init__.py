@@ -5,6 +5,7 @@ they see a history, `order` finds an order of writes, `paths` and `explain` say 
 are the levels above; `token` holds the system to the tokens that it hands out.
 """
 
+from checkers.sessions.causal import Causal
 from checkers.sessions.checker import (
     CausalConvergent,
     MonotonicReads,
@@ -15,14 +16,17 @@ from checkers.sessions.checker import (
     Sessions,
     WritesFollowReads,
 )
+from checkers.sessions.sequential import Sequential
 
 __all__ = [
+    "Causal",
     "CausalConvergent",
     "MonotonicReads",
     "MonotonicWrites",
     "Pram",
     "ReadYourWrites",
     "Semantics",
+    "Sequential",
     "Sessions",
     "WritesFollowReads",
 ]

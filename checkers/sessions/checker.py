@@ -160,12 +160,20 @@ def _judged(history: History, budget: Budget, name: str, semantics: Semantics, g
     rules = semantics.rules(guarantees)
     quick = columns.decide(history, rules)
     if quick is not None:
-        return _quickly(name, semantics, rules, quick)
+        return quick_verdict(name, semantics, rules, quick)
     record = Record.of(history)
-    return _Said(record, judge(record, rules, budget.spent), rules, semantics, name).verdict()
+    return verdict_of(record, judge(record, rules, budget.spent), rules, semantics, name)
 
 
-def _quickly(name: str, semantics: Semantics, rules: Rules, quick: columns.Quick) -> Verdict:
+def verdict_of(
+    record: Record, findings: Findings, rules: Rules, semantics: Semantics, name: str, more: int = 0
+) -> Verdict:
+    """Findings as a verdict; `more` were found by somebody else, who explains them."""
+    return _Said(record, findings, rules, semantics, name, more).verdict()
+
+
+def quick_verdict(name: str, semantics: Semantics, rules: Rules, quick: columns.Quick) -> Verdict:
+    """What the columns confirmed, as a verdict."""
     counts = {
         "anomalies": 0,
         "keys": quick.keys,
@@ -188,13 +196,15 @@ class _Said:
     rules: Rules
     semantics: Semantics
     name: str
+    more: int = 0
 
     def verdict(self) -> Verdict:
         """Invalid if anything was found; unknown if something was left out; else valid."""
         record, findings = self.record, self.findings
         keys = set(record.key)
         undecided = keys & record.ambiguous.keys()
-        found = len(record.impossible) + len(findings.initial) + len(findings.older) + len(findings.circles)
+        kinds: tuple[Sequence[object], ...] = (record.impossible, findings.initial, findings.older, findings.circles)
+        found = sum(len(kind) for kind in kinds) + self.more
         counts = {
             "anomalies": found,
             "keys": len(keys),

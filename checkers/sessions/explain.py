@@ -109,6 +109,26 @@ class Explainer:
             sentence += " Each session by itself has one; they do not agree."
         return self._anomaly(sentence, shown, culprit, "value-cycle", {"steps": proof})
 
+    def overwritten(self, found: Seen, first: int, hops: Sequence[Hop], behind: Sequence[Hop]) -> Anomaly:
+        """A read of what the reader knew to be overwritten."""
+        read, write = found
+        sentence = f"At {self._where(read)}, {self._who(read)} read {self._told(read)}, which it knew to be overwritten"
+        sentence += f" by {self._told(write)}: {self._chain(read, hops)}; and {self._behind(write, behind)}."
+        certificate = {
+            "read": self._invoke(read),
+            "path": self._hops(hops),
+            "first": self._invoke(first),
+            "behind": self._hops(behind),
+        }
+        shown = [*self._shown(read, hops), write, *self._shown(write, behind), first]
+        return self._anomaly(sentence, shown, read, "overwritten", certificate)
+
+    def _behind(self, write: int, hops: Sequence[Hop]) -> str:
+        did = "had read" if hops[0].rule == "read-before" else "had written"
+        first = f"before that, {self._who(write)} {did} {self._placed(hops[0].number)}"
+        rest = self._chain(write, hops[2:] if hops[0].rule == "read-before" else hops[1:])
+        return f"{first}, {rest}" if rest else first
+
     def _anomaly(
         self,
         sentence: str,

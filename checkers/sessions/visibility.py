@@ -160,7 +160,8 @@ class Walk:
         self.order = Order(len(record.accesses))
         self.progress = (0, 0)
         self._strands: dict[int, dict[int, Strand]] = {}
-        self._clocks: dict[int, Clock] = {}
+        self.keep_clocks, self.trust_versions = False, True
+        self.clocks: dict[int, Clock] = {}
         self._readers = Counter(source for source in record.source if source >= 0)
         self._read: dict[int, Clock] = {}  # per session: what its completed reads brought along
         self._wrote: dict[int, Clock] = {}  # per session: what its completed writes bring along
@@ -243,7 +244,7 @@ class Walk:
                 done = record.place[number] if own == lane else record.completed(own, access.invoke)
                 clock[own] = max(clock[own], done)
             clock[lane] = record.place[number] + (1 if self.mw else 0)
-            self._clocks[number] = clock
+            self.clocks[number] = clock
 
     def _end_write(self, number: int) -> None:
         record = self.record
@@ -251,10 +252,10 @@ class Walk:
         self._last[record.lane[number]] = number
         if self.ryw and (self.mw or self.wfr):
             own = self._wrote.get(session)
-            clock = self._clocks[number]
+            clock = self.clocks[number]
             self._wrote[session] = clock if own is None else np.maximum(own, clock)
-        if number in self._clocks and not self._readers[number]:
-            del self._clocks[number]
+        if not self.keep_clocks and number in self.clocks and not self._readers[number]:
+            del self.clocks[number]
         if self.rules.linearizable_writes:
             place = record.key[number] if self.rules.per_key else 0
             barrier = self.order.knot()
@@ -271,14 +272,15 @@ class Walk:
             return
         clock = known
         if source >= 0 and (self.mw or self.wfr):
-            brought = self._clocks[source]
+            brought = self.clocks[source]
             self._readers[source] -= 1
             clock = brought if known is None else np.maximum(known, brought)
             if self.mr or self.wfr:
                 before = self._read.get(access.session)
                 self._read[access.session] = brought if before is None else np.maximum(before, brought)
-            if not self._readers[source] and record.accesses[source].response < access.response:
-                del self._clocks[source]
+            done = not self._readers[source] and record.accesses[source].response < access.response
+            if done and not self.keep_clocks:
+                del self.clocks[source]
         self._look(number, source, clock)
         if source >= 0:
             self._remember(number, source)
@@ -289,7 +291,8 @@ class Walk:
         """Everything of the key that a read sees comes before what it returned."""
         record = self.record
         access = record.accesses[number]
-        version = access.version if record.key[number] in record.versioned else None
+        told = self.trust_versions and record.key[number] in record.versioned
+        version = access.version if told else None
         strands = self._strands.get(record.key[number], {})
         own = record.lanes_of[access.session]
         obliged = False

@@ -265,3 +265,26 @@ def _serializable(done: list[tuple[object, ...]], initial: object) -> bool:
         return False
 
     return extend(tuple(done), ())
+
+
+def with_refusals_as_reads(events: Sequence[Op], refusals: str) -> list[Op]:
+    """The same events, where a refused compare-and-set that told what it met is a read."""
+    ends, running = {}, {}
+    for op in events:
+        if op.type == "invoke":
+            running[op.process] = op
+        else:
+            ends[running[op.process].index] = op
+    told = {
+        begin: end
+        for begin, end in ends.items()
+        if refusals == "returned" and end.f == "cas" and end.type == "fail" and len(end.value) == 3
+    }
+    reads = {end.index: end.value[2] for end in told.values()}
+    changed = []
+    for op in events:
+        if op.index in told or op.index in reads:
+            kind = "invoke" if op.index in told else "ok"
+            op = Op(op.index, op.time, op.process, kind, "read", op.key, reads.get(op.index), None, op.session)
+        changed.append(op)
+    return changed
