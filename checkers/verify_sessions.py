@@ -20,6 +20,7 @@ from typing import Any, Final
 from checkers.verify_accesses import INFINITE, Did, contradiction
 from checkers.verify_durability import Durable
 from checkers.verify_sequential import verify_sequential
+from checkers.verify_staleness import verify_staleness
 from checkers.verify_visible import Traced, doubts
 from harness.history import History
 from harness.verdict import Anomaly, Verdict
@@ -44,6 +45,8 @@ def verify_sessions(history: History, verdict: Verdict) -> list[str]:
     name = verdict.checker
     if name == "sequential":
         return verify_sequential(history, verdict)
+    if name == "staleness":
+        return verify_staleness(history, verdict)
     try:
         if name == "durability":
             durable = Durable(history)

@@ -30,7 +30,7 @@ class Traced:
     def __init__(self, history: History) -> None:
         self.initial = json_of(history.header.initial)
         self.operations = {did.begin.index: did for did in operations_of(history)}
-        self._keys: dict[bytes, list[Did]] = {}
+        self.keys: dict[bytes, list[Did]] = {}
         self._writers: dict[tuple[bytes, bytes], list[Did]] = {}
         self._key_of: dict[Any, bytes] = {}
         self._sources: dict[int, Did | None] = {}
@@ -41,10 +41,10 @@ class Traced:
         }
         for did in self.operations.values():
             if did.wrote is not None or did.read is not None:
-                self._keys.setdefault(self._key(did), []).append(did)
+                self.keys.setdefault(self._key(did), []).append(did)
             if did.wrote is not None:
                 self._writers.setdefault((self._key(did), did.wrote), []).append(did)
-        self.believed = {key: not contradiction(dids) for key, dids in self._keys.items()}
+        self.believed = {key: not contradiction(dids) for key, dids in self.keys.items()}
         for did in self.operations.values():
             if did.read is not None:
                 self._sources[did.begin.index] = self._trace(did)
@@ -58,7 +58,7 @@ class Traced:
 
     def of_key(self, did: Did) -> list[Did]:
         """Everything on the key of an operation."""
-        return self._keys[self._key(did)]
+        return self.keys[self._key(did)]
 
     def writers(self, did: Did, value: bytes) -> list[Did]:
         """Whatever may have written a value to the key of an operation."""

@@ -47,9 +47,13 @@ class Columns:
     """Completed reads, and writes that happened or may have, with one number for a version.
 
     Attributes:
-        invoke, response, session, key, version: of reads (read_...) and of writes (write_...).
+        row, invoke, response, session, key, version: of reads (read_...) and of writes (write_...).
+        source: per read which of the writes it read from, -1 for the initial value.
     """
 
+    read_row: Column
+    write_row: Column
+    source: Column
     read_invoke: Column
     read_response: Column
     read_session: Column
@@ -85,16 +89,16 @@ def _writes_in_order(c: Columns, rules: Rules) -> int | None:
     known = c.write_version > NOTHING
     done = c.acknowledged
     if MW in rules.guarantees:
-        own = _newest(c.write_session[done], c.write_response[done], c.write_version[done],
+        own = newest(c.write_session[done], c.write_response[done], c.write_version[done],
                       c.write_session, c.write_invoke)  # fmt: skip
         floor = np.maximum(floor, own)
     if WFR in rules.guarantees:
-        seen = _newest(c.read_session, c.read_response, c.read_version, c.write_session, c.write_invoke)
+        seen = newest(c.read_session, c.read_response, c.read_version, c.write_session, c.write_invoke)
         floor = np.maximum(floor, seen)
     ordered = int(np.count_nonzero((floor > NOTHING) & known))
     if rules.linearizable_writes:
         place = c.write_key if rules.per_key else np.zeros_like(c.write_key)
-        over = _newest(place[done], c.write_response[done], c.write_version[done], place, c.write_invoke)
+        over = newest(place[done], c.write_response[done], c.write_version[done], place, c.write_invoke)
         floor = np.maximum(floor, over)
     return None if np.any((floor >= c.write_version) & known) else ordered
 
@@ -112,10 +116,10 @@ def _reads_new_enough(c: Columns, rules: Rules) -> int | None:
     done = c.acknowledged
     if RYW in rules.guarantees:
         mine = place(c.write_session, c.write_key)[done]
-        own = _newest(mine, c.write_response[done], c.write_version[done], asked, c.read_invoke)
+        own = newest(mine, c.write_response[done], c.write_version[done], asked, c.read_invoke)
         least = np.maximum(least, own)
     if MR in rules.guarantees:
-        least = np.maximum(least, _newest(asked, c.read_response, c.read_version, asked, c.read_invoke))
+        least = np.maximum(least, newest(asked, c.read_response, c.read_version, asked, c.read_invoke))
     if mixed:
         least = _newest_of_key(c, least)
     return None if np.any(least > c.read_version) else int(np.count_nonzero(least > NOTHING))
@@ -132,7 +136,7 @@ def _newest_of_key(c: Columns, most: Column) -> Column:
     return np.where(there, values % span, NOTHING)
 
 
-def _newest(group: Column, moment: Column, version: Column, asked: Column, when: Column) -> Column:
+def newest(group: Column, moment: Column, version: Column, asked: Column, when: Column) -> Column:
     """Per question (`asked`, `when`) the newest version that its group had before that moment."""
     if not len(group):
         return np.full(len(asked), NOTHING)
@@ -170,12 +174,15 @@ def read_columns(history: History) -> Columns | None:
     told = _traced(history, reads, writes, version)
     if told is None:
         return None
-    read_version, write_version = told
+    read_version, write_version, source = told
     wide = np.int64
+    key = o.key.astype(wide)
+    session = o.session.astype(wide)
     return Columns(
-        o.invoke[reads], o.response[reads], o.session[reads].astype(wide), o.key[reads].astype(wide), read_version,
-        o.invoke[writes], o.response[writes], o.session[writes].astype(wide), o.key[writes].astype(wide),
-        write_version, acknowledged, len(np.unique(o.key[np.concatenate([reads, writes])])),
+        reads, writes, source,
+        o.invoke[reads], o.response[reads], session[reads], key[reads], read_version,
+        o.invoke[writes], o.response[writes], session[writes], key[writes], write_version,
+        acknowledged, len(np.unique(key[np.concatenate([reads, writes])])),
     )  # fmt: skip
 
 
@@ -190,8 +197,8 @@ def _versions(generation: Column, index: Column) -> Column | None:
     return version
 
 
-def _traced(history: History, reads: Any, writes: Any, version: Column) -> tuple[Column, Column] | None:
-    """Versions of reads and writes, once every read is traced to the one write of its value; else None."""
+def _traced(history: History, reads: Any, writes: Any, version: Column) -> tuple[Column, Column, Column] | None:
+    """Versions of reads and writes, and sources, once every read is traced to the one write of its value; else None."""
     o = history.operations
     initial = _code(history)
     width = len(o.values)
@@ -204,7 +211,8 @@ def _traced(history: History, reads: Any, writes: Any, version: Column) -> tuple
     first = o.result[reads] == initial
     found = np.minimum(np.searchsorted(ranked, shown), max(len(ranked) - 1, 0))
     if not len(ranked):
-        return (np.full(len(reads), NOTHING), np.empty(0, np.int64)) if np.all(first) else None
+        nothing = np.full(len(reads), NOTHING)
+        return (nothing, np.empty(0, np.int64), nothing) if np.all(first) else None
     source = sorting[found]
     traced = ~first
     if np.any(ranked[found][traced] != shown[traced]):
@@ -223,7 +231,7 @@ def _traced(history: History, reads: Any, writes: Any, version: Column) -> tuple
         return None
     if np.any(np.isin(o.key[reads][first].astype(np.int64) * span + version[reads][first], places)):
         return None
-    return np.where(first, NOTHING, version[reads]), write_version
+    return np.where(first, NOTHING, version[reads]), write_version, np.where(first, NOTHING, source)
 
 
 def _code(history: History) -> int:
