@@ -1,9 +1,32 @@
-"""Read-your-writes and monotonic reads: what one session may expect of the replicas that it hops between.
+"""Session guarantees, causal and sequential consistency: what sessions may expect of the replicas they hop between.
 
-`checker` decides and explains; `by_versions` compares the versions that the system tells, `by_values` makes do without
-them; `accesses` is how they see an operation.
+`checker` judges the guarantees: `columns` quickly where versions are in order, `visibility` always. `record` is how
+they see a history, `order` finds an order of writes, `paths` and `explain` say what is wrong. `causal` and `sequential`
+are the levels above; `token` holds the system to the tokens that it hands out.
 """
 
-from checkers.sessions.checker import MonotonicReads, ReadYourWrites
+from checkers.sessions.causal import Causal
+from checkers.sessions.checker import (
+    CausalConvergent,
+    MonotonicReads,
+    MonotonicWrites,
+    Pram,
+    ReadYourWrites,
+    Semantics,
+    Sessions,
+    WritesFollowReads,
+)
+from checkers.sessions.sequential import Sequential
 
-__all__ = ["MonotonicReads", "ReadYourWrites"]
+__all__ = [
+    "Causal",
+    "CausalConvergent",
+    "MonotonicReads",
+    "MonotonicWrites",
+    "Pram",
+    "ReadYourWrites",
+    "Semantics",
+    "Sequential",
+    "Sessions",
+    "WritesFollowReads",
+]

@@ -1,36 +1,37 @@
-"""The two session checkers: key by key, by versions where they can be believed, by values elsewhere.
+"""The checkers of session guarantees, each alone and in any combination.
 
-- read-your-writes: after a write of a session was acknowledged, the session never reads an older value of that key;
-- monotonic reads: after a session has read a value, it never reads an older one of that key.
+    read-your-writes       after a session's write was acknowledged, it never reads something older
+    monotonic-reads        after a session has read something, it never reads something older
+    monotonic-writes       a session's writes take effect in its order, and nobody sees a later one without the earlier
+    writes-follow-reads    a write takes effect after what its session had read, and nobody sees it without that
+    pram                   the first three together
+    causal-convergent      all four together (Brzezinski et al. 2004)
 
 A session is what the operation says it is, else its process. Only acknowledged writes oblige; whatever is in doubt
 obliges nobody until somebody reads it. A successful compare-and-set counts as a write; a failed one counts as a read
 where the history says that it returned what it met.
 
-    >>> ReadYourWrites().name, MonotonicReads().name
-    ('read-your-writes', 'monotonic-reads')
+    >>> Sessions(("monotonic-reads", "read-your-writes")).name
+    'monotonic-reads+read-your-writes'
 
-With versions, each violation is two operations: the write (or read) and the read that should have known it. Without
-them one that takes two sessions to see ("one saw 5 before 7, the other 7 before 5") takes up to four, or more.
+What exactly is meant is a choice, see `Semantics`, and every verdict names it.
 
-Limits: a key on which neither is possible (a value written twice, and no versions that can be believed) is undecided,
-and makes an otherwise valid history "unknown".
+Limits: a key on which a value was written twice, without versions that can be believed, has reads whose write is not
+known. They are left out, and an otherwise valid history is "unknown".
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from itertools import repeat
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from checkers.protocol import Budget
-from checkers.sessions import by_values, by_versions
-from checkers.sessions.accesses import Access, by_key, token_of
-from checkers.sessions.explain import explain_cycle, explain_initial, explain_older, key_text, value_text
+from checkers.sessions import columns
+from checkers.sessions.explain import Explainer, asked, key_text, value_text
+from checkers.sessions.record import Record
+from checkers.sessions.visibility import MR, MW, RYW, WFR, Findings, Rules, judge
 from harness.history import History
-from harness.history.operations import NEVER, OK
 from harness.verdict import Anomaly, Verdict
 
 ANOMALIES_MAX: Final = 100
@@ -38,121 +39,238 @@ REASONS_MAX: Final = 3
 
 
 @dataclass(frozen=True)
+class Semantics:
+    """What exactly is meant; the defaults suit a replicated log.
+
+    Attributes:
+        convergent: all sessions agree on one order of writes; else ("weak") each reading session may have its own.
+        per_key: writes to different keys have no order between them; else one order holds over all keys.
+        writes: "any", or "linearizable": a write that was over before another began comes before it, as where a
+            leader takes the writes and only reads are weak.
+    """
+
+    convergent: bool = True
+    per_key: bool = False
+    writes: str = "any"
+
+    def rules(self, guarantees: Sequence[str]) -> Rules:
+        """The same for the judge."""
+        return Rules(frozenset(guarantees), self.per_key, self.convergent, self.writes == "linearizable")
+
+    def __str__(self) -> str:
+        agreed = "one order of writes for everybody (convergent)" if self.convergent else "an order per session (weak)"
+        scope = "each key by itself" if self.per_key else "all keys together"
+        return f"{agreed}, {scope}" + (", writes linearizable" if self.writes == "linearizable" else "")
+
+
+DEFAULT: Final = Semantics()
+
+
+@dataclass(frozen=True)
 class ReadYourWrites:
     """A session sees what it wrote."""
 
-    name: str = "read-your-writes"
+    semantics: Semantics = DEFAULT
+    name: str = RYW
 
     def check(self, history: History, budget: Budget) -> Verdict:
         """Judge; see the module docstring."""
-        return _Judge(history, budget, self.name, earlier_reads=False).verdict()
+        return _judged(history, budget, self.name, self.semantics, (RYW,))
 
 
 @dataclass(frozen=True)
 class MonotonicReads:
     """A session never goes back in time."""
 
-    name: str = "monotonic-reads"
+    semantics: Semantics = DEFAULT
+    name: str = MR
 
     def check(self, history: History, budget: Budget) -> Verdict:
         """Judge; see the module docstring."""
-        return _Judge(history, budget, self.name, earlier_reads=True).verdict()
+        return _judged(history, budget, self.name, self.semantics, (MR,))
+
+
+@dataclass(frozen=True)
+class MonotonicWrites:
+    """A session's writes take effect in its order."""
+
+    semantics: Semantics = DEFAULT
+    name: str = MW
+
+    def check(self, history: History, budget: Budget) -> Verdict:
+        """Judge; see the module docstring."""
+        return _judged(history, budget, self.name, self.semantics, (MW,))
+
+
+@dataclass(frozen=True)
+class WritesFollowReads:
+    """A write takes effect after what its session had read."""
+
+    semantics: Semantics = DEFAULT
+    name: str = WFR
+
+    def check(self, history: History, budget: Budget) -> Verdict:
+        """Judge; see the module docstring."""
+        return _judged(history, budget, self.name, self.semantics, (WFR,))
+
+
+@dataclass(frozen=True)
+class Pram:
+    """Read-your-writes, monotonic reads and monotonic writes together."""
+
+    semantics: Semantics = DEFAULT
+    name: str = "pram"
+
+    def check(self, history: History, budget: Budget) -> Verdict:
+        """Judge; see the module docstring."""
+        return _judged(history, budget, self.name, self.semantics, (RYW, MR, MW))
+
+
+@dataclass(frozen=True)
+class CausalConvergent:
+    """Causal consistency with one order of writes for everybody (CCv): all four session guarantees together."""
+
+    semantics: Semantics = DEFAULT
+    name: str = "causal-convergent"
+
+    def check(self, history: History, budget: Budget) -> Verdict:
+        """Judge; see the module docstring."""
+        return _judged(history, budget, self.name, self.semantics, (RYW, MR, MW, WFR))
+
+
+@dataclass(frozen=True)
+class Sessions:
+    """Any combination of the four session guarantees."""
+
+    guarantees: tuple[str, ...] = (RYW, MR, MW, WFR)
+    semantics: Semantics = DEFAULT
+
+    @property
+    def name(self) -> str:
+        """The guarantees with a plus between them."""
+        return "+".join(self.guarantees)
+
+    def check(self, history: History, budget: Budget) -> Verdict:
+        """Judge; see the module docstring."""
+        return _judged(history, budget, self.name, self.semantics, self.guarantees)
+
+
+def _judged(history: History, budget: Budget, name: str, semantics: Semantics, guarantees: tuple[str, ...]) -> Verdict:
+    """By columns where that decides, else by the pass over all accesses."""
+    rules = semantics.rules(guarantees)
+    quick = columns.decide(history, rules)
+    if quick is not None:
+        return quick_verdict(name, semantics, rules, quick)
+    record = Record.of(history)
+    return verdict_of(record, judge(record, rules, budget.spent), rules, semantics, name)
+
+
+def verdict_of(
+    record: Record, findings: Findings, rules: Rules, semantics: Semantics, name: str, more: int = 0
+) -> Verdict:
+    """Findings as a verdict; `more` were found by somebody else, who explains them."""
+    return _Said(record, findings, rules, semantics, name, more).verdict()
+
+
+def quick_verdict(name: str, semantics: Semantics, rules: Rules, quick: columns.Quick) -> Verdict:
+    """What the columns confirmed, as a verdict."""
+    counts = {
+        "anomalies": 0,
+        "keys": quick.keys,
+        "keys_by_versions": quick.keys,
+        "keys_by_values": 0,
+        "keys_undecided": 0,
+        "obliged_reads": quick.obliged,
+        "ordered_writes": quick.ordered,
+    }
+    certificate = {"asked": asked(rules), "by": "versions"}
+    return Verdict(name, "valid", _held(rules, counts, semantics), counts=counts, certificate=certificate)
 
 
 @dataclass
-class _Judge:
-    """One guarantee on one history."""
+class _Said:
+    """Puts findings into a verdict."""
 
-    history: History
-    budget: Budget
-    guarantee: str
-    earlier_reads: bool
-    anomalies: list[Anomaly] = field(default_factory=list)
-    undecided: list[str] = field(default_factory=list)
-    decided: list[dict[str, Any]] = field(default_factory=list)
-    reads: int = 0
+    record: Record
+    findings: Findings
+    rules: Rules
+    semantics: Semantics
+    name: str
+    more: int = 0
 
     def verdict(self) -> Verdict:
-        """Judge every key, in order of first use."""
-        keys = by_key(self.history)
-        for number, (code, accesses) in enumerate(keys.items()):
-            if self.budget.spent():
-                self.undecided.append(f"the time was over after {number} of {len(keys)} keys")
-                break
-            self._judge_key(code, accesses)
-        self.anomalies.sort(key=lambda anomaly: anomaly.culprit or 0)
-        by = Counter(decided["by"] for decided in self.decided)
+        """Invalid if anything was found; unknown if something was left out; else valid."""
+        record, findings = self.record, self.findings
+        keys = set(record.key)
+        undecided = keys & record.ambiguous.keys()
+        kinds: tuple[Sequence[object], ...] = (record.impossible, findings.initial, findings.older, findings.circles)
+        found = sum(len(kind) for kind in kinds) + self.more
         counts = {
-            "anomalies": len(self.anomalies),
+            "anomalies": found,
             "keys": len(keys),
-            "keys_by_versions": by["versions"],
-            "keys_by_values": by["values"],
-            "keys_undecided": len(keys) - len(self.decided),
-            "obliged_reads": self.reads,
+            "keys_by_versions": len(keys & record.versioned),
+            "keys_by_values": len(keys - record.versioned - undecided),
+            "keys_undecided": len(undecided),
+            "obliged_reads": findings.obliged,
+            "ordered_writes": findings.ordered,
         }
-        return self._said(counts)
+        if found:
+            summary = f"{_counted(found, 'violation')} found in {_counted(findings.obliged, 'read')}; {self.semantics}."
+            return Verdict(self.name, "invalid", summary, tuple(self._anomalies()), counts)
+        if findings.spent or undecided or not keys:
+            reason = self._why_not(undecided, len(keys))
+            return Verdict(self.name, "unknown", "Not every key could be decided.", counts=counts, reason=reason)
+        summary = _held(self.rules, counts, self.semantics)
+        return Verdict(self.name, "valid", summary, counts=counts, certificate=self._certificate())
 
-    def _said(self, counts: dict[str, int]) -> Verdict:
-        if self.anomalies:
-            summary = f"{_counted(len(self.anomalies), 'violation')} found in {_counted(self.reads, 'read')}."
-            return Verdict(self.guarantee, "invalid", summary, tuple(self.anomalies[:ANOMALIES_MAX]), counts)
-        if self.undecided or not counts["keys"]:
-            reason = "; ".join(self.undecided[:REASONS_MAX]) or "no operation is a read, a write or a cas"
-            if len(self.undecided) > REASONS_MAX:
-                reason += f"; and {len(self.undecided) - REASONS_MAX} more keys"
-            reason += f"; keys decided: {len(self.decided)} of {counts['keys']}."
-            return Verdict(self.guarantee, "unknown", "Not every key could be decided.", counts=counts, reason=reason)
-        what = "went back in time" if self.earlier_reads else "missed a write of its own"
-        summary = f"No session {what}, in {_counted(self.reads, 'read')} that might have."
-        return Verdict(self.guarantee, "valid", summary, counts=counts, certificate={"keys": self.decided})
+    def _anomalies(self) -> list[Anomaly]:
+        """The first of each kind that fit in, in the order of what gives them away."""
+        explainer, findings = Explainer(self.record, self.rules, self.name), self.findings
+        found = [explainer.impossible(one) for one in self.record.impossible[:ANOMALIES_MAX]]
+        found += [explainer.initial(seen) for seen in findings.initial[: ANOMALIES_MAX - len(found)]]
+        found += [explainer.older(seen) for seen in findings.older[: ANOMALIES_MAX - len(found)]]
+        circles = findings.circles[: ANOMALIES_MAX - len(found)]
+        found += [explainer.circle(steps, findings.convergence) for steps in circles]
+        return sorted(found, key=lambda anomaly: anomaly.culprit or 0)
 
-    def _judge_key(self, code: int, accesses: Sequence[Access]) -> None:
-        key, initial = self.history.operations.keys[code], token_of(self.history.header.initial)
-        obliged = sum(map(_obliged, _sessions(accesses), repeat(self.earlier_reads)))
-        self.reads += obliged
-        if not obliged:
-            self.decided.append({"key": key, "by": "nothing"})
-        elif by_versions.usable(accesses):
-            self.decided.append({"key": key, "by": "versions"})
-            self._judge_versions(accesses)
-        elif (twice := by_values.repeated(accesses, initial)) is None:
-            self._judge_values(key, accesses, initial)
+    def _certificate(self) -> dict[str, Any]:
+        """The order of writes by their invocations; one for each session where they need not agree."""
+        accesses, names = self.record.accesses, self.record.history.operations.names
+        certificate: dict[str, Any] = {"asked": asked(self.rules), "by": "order"}
+        if self.findings.orders:
+            certificate["orders"] = [
+                {"session": names[session], "order": [accesses[number].invoke for number in order]}
+                for session, order in self.findings.orders.items()
+            ]
         else:
-            value = value_text(twice.value)
-            self.undecided.append(
-                f"{key_text(key)}: the value {value} was written twice or is the initial one, and"
-                " the versions are missing or contradict each other"
-            )
+            certificate["order"] = [accesses[number].invoke for number in self.findings.order]
+        return certificate
 
-    def _judge_versions(self, accesses: Sequence[Access]) -> None:
-        for session in _sessions(accesses):
-            for older in by_versions.older_reads(session, self.earlier_reads):
-                self.anomalies.append(explain_older(self.history.operations, self.guarantee, older))
-
-    def _judge_values(self, key: Any, accesses: Sequence[Access], initial: Any) -> None:
-        operations = self.history.operations
-        findings = by_values.judge_values(accesses, initial, self.earlier_reads)
-        self.anomalies.extend(explain_initial(operations, self.guarantee, step) for step in findings.initial)
-        self.anomalies.extend(explain_cycle(operations, self.guarantee, cycle) for cycle in findings.cycles)
-        value_of = {access.token: access.value for access in accesses}
-        ordered = dict.fromkeys([*findings.order, *value_of])
-        values = [value_of[token] for token in ordered if token != initial]
-        self.decided.append({"key": key, "by": "values", "order": values})
+    def _why_not(self, undecided: set[int], keys: int) -> str:
+        if self.findings.spent:
+            done, total = self.findings.spent
+            return f"the time was over after {done:,} of {total:,} steps."
+        if not keys:
+            return "no operation is a read, a write or a cas."
+        names = self.record.history.operations.keys
+        reasons = [
+            f"{key_text(names[code])}: the value {value_text(self.record.ambiguous[code].value)} was written twice or"
+            " is the initial one, and the versions are missing or contradict each other"
+            for code in sorted(undecided)[:REASONS_MAX]
+        ]
+        more = [f"and {len(undecided) - REASONS_MAX} more keys"] if len(undecided) > REASONS_MAX else []
+        return "; ".join([*reasons, *more, f"keys decided: {keys - len(undecided)} of {keys}."])
 
 
-def _sessions(accesses: Sequence[Access]) -> Iterable[list[Access]]:
-    """Completed accesses to one key, session by session."""
-    found: dict[int, list[Access]] = {}
-    for access in accesses:
-        if access.status == OK:
-            found.setdefault(access.session, []).append(access)
-    return found.values()
-
-
-def _obliged(done: Sequence[Access], earlier_reads: bool) -> int:
-    """How many reads of a session have something earlier that obliges them."""
-    first = min((access.response for access in done if access.reads == earlier_reads), default=NEVER)
-    return sum(access.reads and access.invoke > first for access in done)
+def _held(rules: Rules, counts: dict[str, int], semantics: Semantics) -> str:
+    reads, writes = _counted(counts["obliged_reads"], "read"), _counted(counts["ordered_writes"], "write")
+    if rules.guarantees == {RYW}:
+        said = f"No session missed a write of its own, in {reads} that might have"
+    elif rules.guarantees == {MR}:
+        said = f"No session went back in time, in {reads} that might have"
+    else:
+        said = f"An order of the writes serves {reads} and {writes} that might have found none"
+    return f"{said}; {semantics}."
 
 
 def _counted(number: int, noun: str) -> str:

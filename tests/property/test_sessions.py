@@ -1,233 +1,212 @@
-"""Session checkers and durability against the definitions, on small random histories; every certificate re-checked.
+"""Session guarantees against the definitions, on small random histories; every certificate is re-checked.
 
-Small histories travel in bundles: each has a key and processes of its own, so that one history judges a bundle of them.
+`SPLITBRAIN_HISTORIES` says how many histories `make torture` draws for each checker.
 """
 
+import os
 from collections import Counter
-from random import Random
 
 import pytest
-from oracle import sessions as oracle
+from oracle import guarantees as oracle
+from oracle.guarantees import MR, MW, RYW, SUBSETS, WFR
+from oracle.replicas import Sessions as Replicas
 
-from checkers.durability import Durability
 from checkers.protocol import Budget
-from checkers.sessions import MonotonicReads, ReadYourWrites
+from checkers.sessions import CausalConvergent, Pram, Semantics, Sessions
+from checkers.sessions.record import Record
+from checkers.sessions.visibility import judge
 from checkers.verify_sessions import verify_sessions
 from harness.history import Header, History
 from harness.op import Op
 
-BUNDLE = 40
-BUNDLES = 2500
-SEEDS = pytest.mark.parametrize(
-    "seeds",
-    [range(BUNDLES), pytest.param(range(BUNDLES, 20 * BUNDLES), marks=pytest.mark.torture)],
-    ids=["some", "many"],
-)
-VALID_AGAIN = 5
-"""How often the valid histories of a bundle are judged once more by themselves, for their certificate."""
+NAMED = [(RYW,), (MR,), (MW,), (WFR,), (RYW, MR, MW), (RYW, MR, MW, WFR)]
+MANY = int(os.environ.get("SPLITBRAIN_HISTORIES", "1000000"))
 
 
-class Maker:
-    """Makes random operations of one key at a time; events are numbered through."""
-
-    def __init__(self, random, new_value=lambda number: number):
-        self.random, self.events, self.key, self.free_process, self.new_value = random, [], 0, 0, new_value
-
-    def below(self, number):
-        return int(self.random.random() * number)
-
-    def emit(self, process, type_, f, value=None, version=None, session=None):
-        self.events.append(Op(len(self.events), None, process, type_, f, self.key, value, None, session, version))
-
-    def main_phase(self, versions, operations, written, choose):
-        """Interleaved reads, writes and cas by one to three processes; `written` collects the values."""
-        first = self.free_process
-        processes = list(range(first, first + (1, 2, 2, 3)[self.below(4)]))
-        self.free_process += 10
-        shared = first if self.random.random() < 0.2 else None
-        running = {}
-        while (operations and processes) or running:
-            some = processes if operations else list(running)
-            process = some[self.below(len(some))]
-            if process not in running:
-                operations -= 1
-                running[process] = self._invoke(process, written, shared)
-            elif self._complete(running.pop(process), process, versions, written, choose) == "info":
-                processes.remove(process)
-
-    def final_reads(self, versions, written, choose):
-        """One to three reads by processes of their own, mostly of the same value."""
-        self.free_process += 10
-        same = choose(self, written)
-        for process in range(self.free_process, self.free_process + 1 + self.below(3)):
-            value = same if self.random.random() < 0.7 else choose(self, written)
-            end = "ok" if process == self.free_process or self.random.random() < 0.8 else "fail"
-            self.emit(process, "invoke", "read")
-            self.emit(process, end, "read", value, versions(value) if versions and end == "ok" else None)
-
-    def _invoke(self, process, written, session):
-        f = ("read", "read", "read", "read", "read", "write", "write", "write", "write", "cas")[self.below(10)]
-        value = None
-        if f != "read":
-            value = self.new_value(len(written) + 1)
-            written.append(value)
-            value = [self.below(value), value] if f == "cas" else value
-        self.emit(process, "invoke", f, value, None, session)
-        return f, value, session
-
-    def _complete(self, started, process, versions, written, choose):
-        f, value, session = started
-        end = ("ok", "ok", "ok", "ok", "ok", "ok", "ok", "ok", "info", "fail")[self.below(10)]
-        if f == "read" and end == "ok":
-            value = choose(self, written)
-        told = None
-        if versions and end == "ok":
-            told = versions(value[1] if f == "cas" else value)
-        self.emit(process, end, f, value, told, session)
-        return end
+def made(seed, most=7):
+    """A history, and whether its versions are the order of its writes."""
+    versions = ("none", "global", "none", "key")[seed % 4]
+    history = History(Header(1, "register"), Replicas(seed).history(most, 2, versions))
+    record = Record.of(history)
+    keys = set(record.key)
+    # The definition knows versions of all keys or of none.
+    mixed = bool(keys & record.versioned) and not keys <= record.versioned
+    return history, bool(keys) and not mixed, keys <= record.versioned
 
 
-def bundles(seeds, versions):
+def semantics_of(seed, versions):
+    convergent = versions or seed // 4 % 3 != 0
+    return Semantics(convergent, per_key=seed // 12 % 3 == 0, writes="linearizable" if seed // 36 % 4 == 0 else "any")
+
+
+def wanted(history, subset, semantics, versions):
+    return oracle.holds(
+        history.events,
+        subset,
+        per_key=semantics.per_key,
+        convergent=semantics.convergent,
+        versions=versions,
+        linearizable=semantics.writes == "linearizable",
+    )
+
+
+def compare(seeds, subset):
+    answers = Counter()
     for seed in seeds:
-        maker = Maker(Random(seed))
-        parts = []
-        for maker.key in range(BUNDLE):
-            start = len(maker.events)
-            maker.main_phase(versions, 3 + maker.below(4), [], recent)
-            parts.append(maker.events[start:])
-        yield seed, parts, History(Header(1, "register"), maker.events)
+        history, usable, versions = made(seed)
+        if not usable:
+            continue
+        semantics = semantics_of(seed, versions)
+        verdict = Sessions(subset, semantics).check(history, Budget(60))
+        holds = wanted(history, subset, semantics, versions)
+        assert verdict.answer == ("valid" if holds else "invalid"), (seed, subset)
+        assert verify_sessions(history, verdict) == [], (seed, subset)
+        answers[holds] += 1
+    assert answers[False] > 0.03 * answers.total()
+    assert answers[True] > 0.3 * answers.total()
 
 
-def judge(checker, history):
-    verdict = checker.check(history, Budget(60))
-    assert verdict.answer in ("valid", "invalid"), verdict
-    assert verdict.counts["anomalies"] == len(verdict.anomalies)
-    assert verify_sessions(history, verdict) == []
-    return verdict
+@pytest.mark.parametrize("subset", SUBSETS, ids="+".join)
+def test_every_combination_is_what_the_definition_says(subset):
+    compare(range(5400 if subset in NAMED else 1200), subset)
 
 
-def judge_valid_ones(checker, history, broken):
-    """The histories of a bundle that are valid make a valid bundle."""
-    sound = [op for op in history.events if op.key not in broken]
-    moved = [renumbered(op, index) for index, op in enumerate(sound)]
-    assert judge(checker, History(history.header, moved)).answer == "valid"
+@pytest.mark.torture
+@pytest.mark.parametrize("subset", SUBSETS, ids="+".join)
+def test_every_combination_is_what_the_definition_says_on_very_many(subset):
+    compare(range(10_000, 10_000 + MANY), subset)
 
 
-def renumbered(op, index):
-    return Op(index, op.time, op.process, op.type, op.f, op.key, op.value, op.node, op.session, op.version, op.error)
+@pytest.mark.parametrize("subset", SUBSETS, ids="+".join)
+def test_the_smallest_sets_decide_as_all_sets_do(subset):
+    answers = Counter()
+    for seed in range(150):
+        events = Replicas(seed).history(5, 2)
+        case = oracle.Case(events)
+        if len(case.writes) <= 3 and len(case.reads) <= 3:
+            answer = oracle.holds_by_all_sets(events, subset)
+            assert oracle.holds(events, subset) == answer, seed
+            answers[answer] += 1
+    assert min(answers[True], answers[False]) > 2
 
 
-def recent(maker, written):
-    """Reads mostly return something that was written lately, so that many histories are sound."""
-    if not written:
-        return None
-    if maker.random.random() < 0.6:
-        return written[-1]
-    place = maker.below(len(written) + 1)
-    return written[place] if place < len(written) else None
+@pytest.mark.parametrize("guarantee", [RYW, MR])
+def test_by_versions_each_culprit_is_a_read_older_than_what_obliges_it(guarantee):
+    found = 0
+    for seed in range(1, 1500, 2):
+        history, usable, versions = made(seed, 12)
+        if not usable or not versions or oracle.Case(history.events).impossible():
+            continue
+        done = oracle.operations(history.events)
+        culprits = {
+            read.begin
+            for read in done
+            if read.reads
+            for one in done
+            if oracle.before(one, read) and one.key == read.key and one.reads == (guarantee == MR)
+            if one.version > read.version
+        }
+        verdict = Sessions((guarantee,)).check(history, Budget(60))
+        assert {a.culprit for a in verdict.anomalies if a.name == guarantee} == culprits, seed
+        found += len(culprits)
+    assert found > 50
 
 
-def version_of(value):
-    return (1 + (value or 0) // 3, value or 0)
+def test_columns_confirm_only_what_the_pass_does():
+    confirmed = 0
+    for seed in range(1, 500, 2):
+        history, _, _ = made(seed, 12)
+        record = Record.of(history)
+        for subset in SUBSETS:
+            semantics = semantics_of(seed, True)
+            verdict = Sessions(subset, semantics).check(history, Budget(60))
+            findings = judge(record, semantics.rules(subset), lambda: False)
+            broken = bool(findings or record.impossible)
+            assert (verdict.answer == "invalid") == broken, (seed, subset)
+            confirmed += verdict.certificate.get("by") == "versions"
+    assert confirmed > 500
 
 
-CHECKERS = (ReadYourWrites(), MonotonicReads())
+# ── laws ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@SEEDS
-def test_session_guarantees_by_versions_are_what_the_definition_says(seeds):
-    broken = Counter()
-    for seed, parts, history in bundles(seeds, version_of):
-        for number, checker in enumerate(CHECKERS):
-            found = {anomaly.culprit for anomaly in judge(checker, history).anomalies}
-            wanted = [oracle.culprits_by_versions(part, checker.name) for part in parts]
-            assert found == set().union(*wanted), (seed, checker.name)
-            broken[checker.name] += len(found)
-            if seed % VALID_AGAIN == number:
-                judge_valid_ones(checker, history, {key for key, culprits in enumerate(wanted) if culprits})
-    assert min(broken.values()) > BUNDLES
+def answer(checker, events, initial=None):
+    """Judge events after they were numbered afresh."""
+    moved = [
+        Op(index, op.time, op.process, op.type, op.f, op.key, op.value, op.node, op.session, op.version)
+        for index, op in enumerate(events)
+    ]
+    return checker.check(History(Header(1, "register", initial), moved), Budget(60)).answer
 
 
-@SEEDS
-def test_session_guarantees_by_values_are_what_the_definition_says(seeds):
-    broken = Counter()
-    for seed, parts, history in bundles(seeds, None):
-        for number, checker in enumerate(CHECKERS):
-            found = {anomaly.key for anomaly in judge(checker, history).anomalies}
-            wanted = {key for key, part in enumerate(parts) if not oracle.holds_by_values(part, checker.name)}
-            assert found == wanted, (seed, checker.name)
-            broken[checker.name] += len(found)
-            if seed % VALID_AGAIN == number:
-                judge_valid_ones(checker, history, found)
-    assert min(broken.values()) > BUNDLES
+def valid_ones(checker, count):
+    for seed in range(count):
+        events = Replicas(seed).history(9, 2, ("none", "global")[seed % 2])
+        if answer(checker, events) == "valid":
+            yield events
 
 
-@pytest.mark.parametrize("guarantee", ["read-your-writes", "monotonic-reads"])
-def test_the_smallest_sets_decide_as_all_sets_do(guarantee):
-    answers = set()
-    for seed in range(2000):
-        maker = Maker(Random(seed))
-        maker.main_phase(None, 5, [], recent)
-        answer = oracle.holds_by_all_sets(maker.events, guarantee)
-        assert oracle.holds_by_values(maker.events, guarantee) == answer, seed
-        answers.add(answer)
-    assert answers == {True, False}
+ALL = [Sessions((RYW,)), Sessions((MR,)), Sessions((MW,)), Sessions((WFR,)), Pram(), CausalConvergent()]
 
 
-def some_versions(maker):
-    """Versions of one key's values: absent, in order of invocation, nearly so, or contradicting each other."""
-    kind = ("none", "sorted", "shuffled", "shuffled", "colliding")[maker.below(5)]
-    if kind == "none":
-        return None
-    noise = {"sorted": 0, "shuffled": 15, "colliding": 30}[kind]
-    numbers = [30 + number * 10 + maker.below(2 * noise + 1) - noise for number in range(9)]
-    if kind == "colliding":
-        numbers = [number // 10 for number in numbers]
-    return lambda value: (1, 0 if value is None else numbers[value])
+@pytest.mark.parametrize("checker", ALL, ids=lambda checker: checker.name)
+def test_without_a_doubtful_write_that_nobody_saw_what_was_valid_stays_so(checker):
+    removed = 0
+    for events in valid_ones(checker, 150):
+        seen = {op.value for op in events if op.f == "read" and op.type == "ok"}
+        unseen = {op.process for op in events if op.type == "info" and op.f == "write" and op.value not in seen}
+        values = {op.value for op in events if op.process in unseen and op.type == "info"}
+        rest = [op for op in events if op.f != "write" or op.value not in values]
+        removed += len(rest) < len(events)
+        assert answer(checker, rest) != "invalid"
+    assert removed > 2
 
 
-def bundles_with_final_reads(seeds, draw_versions, new_value):
-    """Main phases of a bundle one after another, then the final reads of all."""
-    for seed in seeds:
-        maker = Maker(Random(seed))
-        maker.new_value = lambda number, maker=maker: new_value(maker, number)
-        written = [[] for _ in range(BUNDLE)]
-        versions = [draw_versions(maker) for _ in range(BUNDLE)]
-        parts = []
-        for maker.key in range(BUNDLE):
-            start = len(maker.events)
-            maker.main_phase(versions[maker.key], 1 + maker.below(5), written[maker.key], recent)
-            parts.append(maker.events[start:])
-        final_from = 1 + max(op.index for op in maker.events if op.f != "read")
-        for maker.key in range(BUNDLE):
-            start = len(maker.events)
-            maker.final_reads(versions[maker.key], written[maker.key], recent)
-            parts[maker.key] += maker.events[start:]
-        yield seed, parts, final_from, History(Header(1, "register"), maker.events)
+@pytest.mark.parametrize("checker", ALL, ids=lambda checker: checker.name)
+def test_other_names_for_values_and_keys_change_nothing(checker):
+    for seed in range(120):
+        events = Replicas(seed).history(9, 2, ("none", "global")[seed % 2])
+        renamed = [
+            Op(op.index, None, op.process, op.type, op.f, {"key": op.key}, op.value and f"value {op.value}", None,
+               op.session, op.version)
+            for op in events
+        ]  # fmt: skip
+        assert answer(checker, renamed) == answer(checker, events)
 
 
-@SEEDS
-def test_writes_are_lost_exactly_where_no_order_explains_the_final_reads(seeds):
-    lost = Counter()
-    for seed, parts, final_from, history in bundles_with_final_reads(
-        seeds, some_versions, lambda _maker, number: number
-    ):
-        anomalies = judge(Durability(), history).anomalies
-        wanted = [oracle.lost_writes(part, final_from) for part in parts]
-        assert {anomaly.ops[0] for anomaly in anomalies} == set().union(*wanted), seed
-        lost.update(anomaly.certificate["by"] for anomaly in anomalies)
-        if seed % VALID_AGAIN == 0:
-            judge_valid_ones(Durability(), history, {key for key, writes in enumerate(wanted) if writes})
-    assert lost["versions"] > BUNDLES
-    assert lost["real-time"] > BUNDLES
+@pytest.mark.parametrize("checker", ALL, ids=lambda checker: checker.name)
+def test_cut_where_nothing_is_under_way_what_was_valid_stays_so(checker):
+    for events in valid_ones(checker, 150):
+        for end in range(len(events)):
+            begun = {op.process for op in events[:end] if op.type == "invoke"}
+            if begun and answer(checker, events[:end]) != "unknown":
+                cut = [
+                    op for op in events[:end] if op.f != "read" or op.type != "invoke" or _completes(op, events, end)
+                ]
+                reads = [op for op in cut if op.f == "read" and op.type == "ok"]
+                if reads:
+                    assert answer(checker, cut) == "valid"
 
 
-@SEEDS
-def test_a_write_of_a_repeated_value_is_called_lost_only_if_it_is(seeds):
-    lost = 0
-    repeated = bundles_with_final_reads(seeds[::5], lambda _maker: None, lambda maker, _number: 1 + maker.below(2))
-    for seed, parts, final_from, history in repeated:
-        found = {anomaly.ops[0] for anomaly in judge(Durability(), history).anomalies}
-        assert found <= set().union(*(oracle.lost_writes(part, final_from) for part in parts)), seed
-        lost += len(found)
-    assert lost > BUNDLES // 5
+def _completes(op, events, end):
+    return any(other.process == op.process and other.type == "ok" for other in events[op.index - events[0].index : end])
+
+
+@pytest.mark.parametrize("checker", ALL, ids=lambda checker: checker.name)
+def test_an_operation_that_ends_later_obliges_less(checker):
+    for events in valid_ones(checker, 100):
+        for place, op in enumerate(events[:-1]):
+            after = events[place + 1]
+            if op.type == "ok" and after.process != op.process:
+                swapped = [*events[:place], after, op, *events[place + 2 :]]
+                assert answer(checker, swapped) == "valid"
+
+
+def test_what_is_stronger_is_never_valid_where_what_is_weaker_is_not():
+    for seed in range(250):
+        events = Replicas(seed).history(9, 2)
+        answers = {subset: answer(Sessions(subset), events) for subset in SUBSETS}
+        for weak in SUBSETS:
+            for strong in SUBSETS:
+                if set(weak) < set(strong) and answers[strong] == "valid":
+                    assert answers[weak] == "valid", (seed, weak, strong)

@@ -1,20 +1,15 @@
-"""Read-your-writes, monotonic reads and durability straight from their definitions, for histories of a few operations.
+"""Durability straight from its definition, for histories of a few operations.
 
-Nothing clever: every order of the writes is tried. What is given is the events of one key.
-
-- A guarantee holds if there is an order of all values and, for every read, a set of values it sees, such that the read
-  returns the last of the set in that order (the initial value if the set is empty), and the set holds what the
-  session's earlier completed writes wrote (read-your-writes), or what its earlier reads saw (monotonic reads).
-- With versions the order is given, so it is a matter of two operations.
-- A write is lost if there is no order of the writes, each put somewhere within its operation and before whatever
-  operation showed its value was over, in which a final read shows the write or one behind it.
+Nothing clever: every order of the writes is tried. What is given is the events of one key. A write is lost if there is
+no order of the writes, each put somewhere within its operation and before whatever operation showed its value was over,
+in which a final read shows the write or one behind it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import combinations, permutations
+from itertools import permutations
 
 from harness.op import Op
 
@@ -57,59 +52,6 @@ def operations(events: list[Op]) -> list[Done]:
         last = end.index if kind == "ok" else NEVER
         done.append(Done(op.f, op.index, last, session, value, end.version if end else None, found))
     return done
-
-
-def obliging(done: list[Done], read: Done, guarantee: str) -> list[Done]:
-    """What a read is obliged by, itself not among it."""
-    wanted = {"read"} if guarantee == "monotonic-reads" else {"write", "cas"}
-    return [one for one in done if one.f in wanted and one.session == read.session and one.end < read.begin]
-
-
-def culprits_by_versions(events: list[Op], guarantee: str) -> set[int]:
-    """The reads that are older than something that obliges them."""
-    done = operations(events)
-    reads = [one for one in done if one.f == "read"]
-    return {r.begin for r in reads if any(o.version > r.version for o in obliging(done, r, guarantee))}
-
-
-def holds_by_values(events: list[Op], guarantee: str, initial: object = None) -> bool:
-    """Whether some order of the values serves every read; sets seen are the smallest that the rules allow."""
-    done = operations(events)
-    reads = sorted((one for one in done if one.f == "read"), key=lambda one: one.begin)
-    sees: dict[int, set[object]] = {}
-    for read in reads:
-        sees[read.begin] = {read.value} - {initial}
-        for earlier in obliging(done, read, guarantee):
-            sees[read.begin] |= sees[earlier.begin] if earlier.f == "read" else {earlier.value}
-    values = {value for seen in sees.values() for value in seen}
-    return any(_serves(order, reads, sees, initial) for order in permutations(values))
-
-
-def _serves(order: tuple[object, ...], reads: list[Done], sees: dict[int, set[object]], initial: object) -> bool:
-    return all(max(sees[read.begin], key=order.index, default=initial) == read.value for read in reads)
-
-
-def holds_by_all_sets(events: list[Op], guarantee: str, initial: object = None) -> bool:
-    """The same with every set that a read might see tried, instead of the smallest: very slow."""
-    done = operations(events)
-    reads = sorted((one for one in done if one.f == "read"), key=lambda one: one.begin)
-    values = sorted({one.value for one in done} - {initial}, key=str)
-    every = [set(some) for size in range(len(values) + 1) for some in combinations(values, size)]
-
-    def extend(order: tuple[object, ...], sees: dict[int, set[object]], left: list[Done]) -> bool:
-        if not left:
-            return True
-        read = left[0]
-        due: set[object] = set()
-        for earlier in obliging(done, read, guarantee):
-            due |= sees[earlier.begin] if earlier.f == "read" else {earlier.value}
-        return any(
-            extend(order, {**sees, read.begin: seen}, left[1:])
-            for seen in every
-            if due <= seen and max(seen, key=order.index, default=initial) == read.value
-        )
-
-    return any(extend(order, {}, reads) for order in permutations(values))
 
 
 def lost_writes(events: list[Op], final_from: int, initial: object = None) -> set[int]:

@@ -1,0 +1,97 @@
+"""What the verifiers of session guarantees and durability see of a history: pairs of raw events, and nothing more.
+
+It shares no code with the checkers, on purpose.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+from harness.history import Header, History
+from harness.op import NEMESIS, Op
+
+INFINITE: Final = 1 << 62
+
+
+@dataclass(frozen=True)
+class Did:
+    """An operation as its two raw events tell it; `wrote` and `read` are JSON, None where it did not."""
+
+    begin: Op
+    end: Op | None
+    wrote: bytes | None
+    read: bytes | None
+
+    @property
+    def over(self) -> int:
+        """When it was certainly over; never for a write in doubt."""
+        done = self.end is not None and (self.end.type == "ok" or self.read is not None)
+        return self.end.index if self.end is not None and done else INFINITE
+
+    @property
+    def version(self) -> tuple[int, int] | None:
+        """What the system said."""
+        return self.end.version if self.end is not None else None
+
+    def session(self) -> Any:
+        """To whom the guarantees are promised."""
+        return ("session", self.begin.session) if self.begin.session is not None else ("process", self.begin.process)
+
+
+def operations_of(history: History) -> Iterator[Did]:
+    """Every client operation, in order of invocation."""
+    running: dict[Any, Op] = {}
+    ends: dict[int, Op] = {}
+    begins: list[Op] = []
+    for op in history.events:
+        if op.process == NEMESIS:
+            continue
+        if op.type == "invoke":
+            running[op.process] = op
+            begins.append(op)
+        else:
+            ends[running.pop(op.process).index] = op
+    for begin in begins:
+        end = ends.get(begin.index)
+        yield Did(begin, end, _wrote(begin, end), _read(begin, end, history.header))
+
+
+def _wrote(begin: Op, end: Op | None) -> bytes | None:
+    if end is not None and end.type == "fail":
+        return None
+    if begin.f == "write":
+        return json_of(begin.value)
+    if begin.f == "cas" and isinstance(begin.value, list) and len(begin.value) == 2:
+        return json_of(begin.value[1])
+    return None
+
+
+def _read(begin: Op, end: Op | None, header: Header) -> bytes | None:
+    if end is None:
+        return None
+    if begin.f == "read" and end.type == "ok":
+        return json_of(end.value)
+    told = header.fail_cas == "returned" and begin.f == "cas" and end.type == "fail"
+    return json_of(end.value[2]) if told and isinstance(end.value, list) and len(end.value) == 3 else None
+
+
+def json_of(value: Any) -> bytes:
+    """Equal for equal JSON values."""
+    return msgspec.json.encode(value)
+
+
+def contradiction(dids: Iterable[Did]) -> str:
+    """Why versions cannot be believed."""
+    named: dict[Any, bytes | None] = {}
+    for did in dids:
+        if did.over < INFINITE:
+            value = did.wrote if did.read is None else did.read
+            if did.version is None:
+                return f"{did.begin.index} has no version."
+            if named.setdefault(tuple(did.version), value) != value:
+                return f"version {did.version} names two values."
+    return ""

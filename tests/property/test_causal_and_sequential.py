@@ -1,0 +1,86 @@
+"""Causal and sequential consistency against the definitions, on small random histories; certificates are re-checked."""
+
+import os
+from collections import Counter
+
+import msgspec
+import pytest
+from oracle import guarantees as oracle
+from oracle.registers import random_events, random_shape
+from oracle.replicas import Sessions as Replicas
+
+from checkers.protocol import Budget
+from checkers.sessions import Causal, CausalConvergent, Sequential
+from checkers.verify_sessions import verify_sessions
+from harness.history import Header, History
+from harness.streams import Random
+
+MANY = int(os.environ.get("SPLITBRAIN_HISTORIES", "1000000"))
+SEEDS = pytest.mark.parametrize(
+    "seeds",
+    [range(5000), pytest.param(range(5000, 5000 + MANY), marks=pytest.mark.torture)],
+    ids=["some", "many"],
+)
+
+
+def judged(checker, history):
+    verdict = checker.check(history, Budget(60))
+    assert verify_sessions(history, verdict) == []
+    return verdict
+
+
+@SEEDS
+@pytest.mark.parametrize("checker", [Causal(), CausalConvergent()], ids=lambda checker: checker.name)
+def test_causality_is_what_the_bad_patterns_say(checker, seeds):
+    answers = Counter()
+    for seed in seeds:
+        convergent = checker.name == "causal-convergent"
+        events = Replicas(seed).history(11, 2, "none" if convergent or seed % 3 else "global")
+        verdict = judged(checker, History(Header(1, "register"), events))
+        holds = oracle.causal(events, convergent=convergent)
+        assert verdict.answer == ("valid" if holds else "invalid") or not oracle.operations(events), seed
+        answers[holds, verdict.certificate.get("by")] += 1
+    assert answers[False, None] > len(seeds) // 20
+    assert answers[True, "closure"] or checker.name == "causal-convergent"
+
+
+@SEEDS
+def test_sequential_consistency_is_what_trying_all_orders_says(seeds):
+    answers = Counter()
+    for seed in seeds:
+        events = Replicas(seed).history(9, 2)
+        verdict = judged(Sequential(), History(Header(1, "register"), events))
+        if oracle.operations(events):
+            holds = oracle.sequential(events)
+            assert verdict.answer == ("valid" if holds else "invalid"), seed
+            answers[holds] += 1
+    assert answers[False] > len(seeds) // 10
+
+
+@SEEDS
+def test_compare_and_sets_and_repeated_values_are_in_the_order_too(seeds):
+    answers = Counter()
+    for seed in seeds[::2]:
+        random = Random(seed)
+        refusals = ("drop", "returned")[seed // 2 % 2]
+        made = random_events(random, random_shape(random, True, refusals), None)
+        events = [msgspec.structs.replace(op, index=index) for index, op in enumerate(made)]
+        verdict = judged(Sequential(), History(Header(1, "cas-register", None, refusals), events))
+        if verdict.answer == "unknown":
+            assert "no operation" in verdict.reason or "refused" in verdict.reason
+            continue
+        holds = oracle.sequential(oracle.with_refusals_as_reads(events, refusals))
+        assert verdict.answer == ("valid" if holds else "invalid"), seed
+        answers.update([holds, *(anomaly.rule for anomaly in verdict.anomalies)])
+    assert min(answers[False], answers["no-order"], answers["order-cycle"]) > 10
+
+
+def test_what_is_sequential_is_causal():
+    checked = 0
+    for seed in range(1000):
+        history = History(Header(1, "register"), Replicas(seed).history(9, 2))
+        answers = [judged(checker, history).answer for checker in (Sequential(), CausalConvergent(), Causal())]
+        assert answers in (["valid"] * 3, ["unknown"] * 3) or answers[0] == "invalid", seed
+        assert answers[1] != "valid" or answers[2] == "valid", seed
+        checked += answers[0] == "valid"
+    assert checked > 100
