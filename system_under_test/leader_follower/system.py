@@ -55,8 +55,20 @@ OPTIONS = (
 )
 
 
+EVENTS = {
+    "elected": r"^leader of generation",
+    "deposed": r"^no longer leader",
+    "standing": r"^standing for election|^proposing in generation",
+    "following": r"^following ",
+    "dropped": r"^dropped \d+ entries",
+    "snapshot": r"snapshot",
+    "up": r"^up as ",
+}
+"""What a node's log tells of, for triggers."""
+
+
 class LeaderFollower:
-    """Implements `System`, `Simulated` and `Packaged` of `harness.protocols`, `Promising` of `harness.matrix`."""
+    """Implements System, Simulated, Packaged and Announcing of `harness.protocols`, Promising of `harness.matrix`."""
 
     name = "leader-follower"
     operations = frozenset({"read", *ARGUMENTS}) - {"open"}
@@ -64,6 +76,7 @@ class LeaderFollower:
     port = 7000
     image = "splitbrain-leader-follower"
     promises = PROMISES
+    events = EVENTS
 
     def client(self, cluster: Cluster, home: str, options: Mapping[str, Any], seed: int) -> Client:
         """One session at `home`; it has no use for randomness."""
