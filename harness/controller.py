@@ -13,21 +13,26 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 from harness.errors import InfrastructureError, SetupError
-from harness.generator import Generator, clients, phases, stagger, time_limit
+from harness.generator import Generator, clients, nemesis, phases, stagger, time_limit
 from harness.generator import any_ as either
 from harness.history.header import Header
 from harness.history.recorder import Recorder
 from harness.interpreter import Interpreter
-from harness.nemesis import ComposedNemesis, build_nemesis, fault_schedule
 from harness.op import INTERRUPTED, NEMESIS, Op
 from harness.plan import Plan, Setting
-from harness.protocols import Client, Cluster, Ground, System, Traced
+from harness.protocols import Announcing, Client, Cluster, Ground, System, Traced
+from harness.schedule.drawing import draw_faults
+from harness.schedule.members import ScheduledNemesis
+from harness.schedule.planned import PlannedFault
+from harness.schedule.recording import exact_plan
+from harness.schedule.script import FaultScript, final_script, main_script
+from harness.schedule.watch import POLL_S, Watch
 from harness.store import Run
 from harness.streams import Streams
 
@@ -73,6 +78,8 @@ class Controller:
         settings: all switches of system and workload, defaults filled in.
         interrupted: how often the user pressed Ctrl-C.
         problems: first occurrence of each unexpected error, for the log.
+        on_cluster: is called with the cluster once it is ready.
+        exact: once it is over, the plan with everything that was drawn in it: run again, it does the same.
     """
 
     run: Run
@@ -84,6 +91,8 @@ class Controller:
     settings: dict[str, Setting] = field(default_factory=dict)
     interrupted: int = 0
     problems: list[str] = field(default_factory=list)
+    exact: Plan | None = None
+    on_cluster: Callable[[Cluster], None] | None = None
 
     def execute(self) -> None:
         """Run it all on the ground's own event loop; returns when everything is undone.
@@ -129,12 +138,18 @@ class Controller:
         self._enter("set up")
         async with _deadline("set up", DEADLINES_S["set up"]):
             await self.system.wait_ready(cluster, self.settings, DEADLINES_S["set up"] - 5)
-        nemesis = build_nemesis(self.plan, cluster, lambda: self.system.leader(cluster), streams)
+        if self.on_cluster is not None:
+            self.on_cluster(cluster)
+        faults = draw_faults(self.plan, streams)
+        members = ScheduledNemesis(self.plan, faults, cluster, lambda: self.system.leader(cluster))
+        triggered = any(fault.after is not None for fault in faults)
+        leader = await self.system.leader(cluster) if triggered else None
         recorder = Recorder(self.run.history_path, self.load.header(self.plan), self.ground.now_ns)
         recorder.listeners.append(self.watcher.event)
-        interpreter = self._interpreter(recorder, cluster, nemesis, streams)
+        interpreter = self._interpreter(recorder, cluster, members, streams)
         try:
-            await self._drive(interpreter, recorder, nemesis, stop)
+            async with self._watching(faults, leader, cluster, recorder, interpreter):
+                await self._drive(interpreter, recorder, faults, members, stop)
         finally:
             await interpreter.close()
             recorder.close()
@@ -142,28 +157,69 @@ class Controller:
             for problem in interpreter.problems:
                 self.run.log("problem", text=problem)
 
+    @asynccontextmanager
+    async def _watching(
+        self,
+        faults: Sequence[PlannedFault],
+        leader: str | None,
+        cluster: Cluster,
+        recorder: Recorder,
+        interpreter: Interpreter,
+    ) -> AsyncIterator[None]:
+        """Triggers are counted while inside."""
+        if all(fault.after is None for fault in faults):
+            yield
+            return
+        events = self.system.events if isinstance(self.system, Announcing) else {}
+        watch = Watch(faults, events, interpreter.announce, recorder.elapsed_ns, leader)
+        recorder.listeners.append(watch.client_event)
+        watch.begin(cluster)
+        polling = asyncio.create_task(self._poll(cluster, watch)) if watch.wants_polling() else None
+        try:
+            yield
+        finally:
+            if polling is not None:
+                polling.cancel()
+
+    async def _poll(self, cluster: Cluster, watch: Watch) -> None:
+        while True:
+            watch.polled(await self.system.leader(cluster))
+            await asyncio.sleep(POLL_S)
+
     async def _drive(
-        self, interpreter: Interpreter, recorder: Recorder, nemesis: ComposedNemesis, stop: asyncio.Event
+        self,
+        interpreter: Interpreter,
+        recorder: Recorder,
+        faults: Sequence[PlannedFault],
+        members: ScheduledNemesis,
+        stop: asyncio.Event,
     ) -> None:
         plan = self.plan
         self._enter("main")
         slack_s = plan.op_timeout_s + 120.0
         async with _deadline("main", plan.time_limit_s + slack_s):
-            await interpreter.run(_main(plan, self.load), stop=stop)
+            await interpreter.run(_main(plan, self.load, faults), stop=stop)
         if stop.is_set():
             recorder.record(Op(process=NEMESIS, type="info", f=INTERRUPTED, value="the main phase ended early"))
         self._enter("heal")
         async with _deadline("heal", DEADLINES_S["heal"]):
-            await interpreter.run(phases(*nemesis.lifting_ops()))
-            await nemesis.heal()
+            await interpreter.run(phases(*members.lifting_ops()))
+            await members.heal()
         self._enter("quiet")
         await asyncio.sleep(plan.quiet_s)
         self._enter("final reads")
         async with _deadline("final reads", DEADLINES_S["final reads"]):
-            await interpreter.run(clients(self.load.final_reads(plan, recorder.events)))
+            final_index = len(recorder.events)
+            await interpreter.run(clients(self._final(recorder.events)))
+        self.exact = exact_plan(plan, faults, recorder.events, final_index)
+
+    def _final(self, events: Sequence[Op]) -> Generator:
+        if self.plan.operations is not None:
+            return final_script(self.plan.operations, self.plan.concurrency)
+        return self.load.final_reads(self.plan, events)
 
     def _interpreter(
-        self, recorder: Recorder, cluster: Cluster, nemesis: ComposedNemesis, streams: Streams
+        self, recorder: Recorder, cluster: Cluster, members: ScheduledNemesis, streams: Streams
     ) -> Interpreter:
         def open_client(worker: int, process: int) -> Client:
             home = cluster.nodes[worker % len(cluster.nodes)]
@@ -173,7 +229,7 @@ class Controller:
             recorder,
             concurrency=self.plan.concurrency,
             open_client=open_client,
-            nemesis=nemesis,
+            nemesis=members,
             random=streams.stream("generator"),
             op_timeout_s=self.plan.op_timeout_s,
         )
@@ -209,10 +265,14 @@ class Controller:
                 signal.signal(number, handler)
 
 
-def _main(plan: Plan, load: Load) -> Generator:
-    """Clients at the plan's rate and faults on their own time, until the time is up."""
-    work = clients(stagger(1.0 / plan.rate, load.generator(plan)))
-    return time_limit(plan.time_limit_s, either(work, fault_schedule(plan)))
+def _main(plan: Plan, load: Load, faults: Sequence[PlannedFault]) -> Generator:
+    """Clients at the plan's rate, or as listed, and faults on their own time, until the time is up."""
+    if plan.operations is not None:
+        work = main_script(plan.operations, plan.concurrency)
+    else:
+        work = stagger(1.0 / plan.rate, load.generator(plan))
+    script = FaultScript.of(faults, plan.combine) if faults else None
+    return time_limit(plan.time_limit_s, either(clients(work), nemesis(script)))
 
 
 @asynccontextmanager

@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from harness.errors import PlanError, nearest
+from harness.schedule.planned import PlannedFault, PlannedOp
 
 Setting = str | int | float | bool
 
@@ -38,6 +39,8 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         quiet_s: pause after the final heal, before the final reads.
         options: switches of system and workload by name, as in `System.options`.
         check_budget_s: deadline for all checkers together.
+        faults: the faults one by one, instead of being drawn from `nemesis`, `interval_s` and the like.
+        operations: the client operations one by one, instead of the workload's; its final reads, too.
     """
 
     system: str = "leader-follower"
@@ -58,6 +61,8 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     quiet_s: float = 3.0
     options: dict[str, Setting] = msgspec.field(default_factory=dict)
     check_budget_s: float = 120.0
+    faults: tuple[PlannedFault, ...] | None = None
+    operations: tuple[PlannedOp, ...] | None = None
 
     def node_names(self) -> tuple[str, ...]:
         """n1, n2, ..."""

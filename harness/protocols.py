@@ -130,6 +130,22 @@ class Cluster(Protocol):
         """Write every node's logs below `folder/<node>/`; a dead node is named in the file, not raised."""
 
 
+@runtime_checkable
+class ObservesNodes(Protocol):
+    """A cluster whose nodes can be listened to as they run, and struck at the very moment."""
+
+    def listen(self, listener: Callable[[str, str, str], None]) -> None:
+        """From now on tell `listener(node, event, text)` at once: a line that a node logs (event "log"), and what it is
+        about to do to a file ("append", "sync", "write", "rename", "remove", "truncate"; text is the path)."""
+
+    def strike(self, node: str, *, power: bool) -> None:
+        """End the node's process at once, even in the middle of what it is doing; power: as when the machine goes dark.
+        What a kill or a loss of power does further is still to be done by the fault surfaces."""
+
+    def observe(self, node: str) -> Mapping[str, Any]:
+        """What the running server says of its own state, where it offers to; else nothing."""
+
+
 class Ground(Protocol):
     """A place where nodes run."""
 
@@ -268,6 +284,22 @@ class Machine(Protocol):
 
     def log(self, message: str) -> None:
         """One line to the node's log."""
+
+
+@runtime_checkable
+class Announcing(Protocol):
+    """A system whose nodes' logs tell of what happens, so that faults can be timed by it."""
+
+    events: Mapping[str, str]
+    """A regular expression for each event ("elected", "deposed", ...), searched in every line that a node logs."""
+
+
+@runtime_checkable
+class Exposing(Protocol):
+    """A machine to which a server may show its state, for whoever explores what states there are."""
+
+    def expose(self, state: Callable[[], Mapping[str, Any]]) -> None:
+        """`state()` gives role, generation, last_index, commit_index, or whatever tells states apart."""
 
 
 @runtime_checkable

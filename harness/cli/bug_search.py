@@ -13,21 +13,14 @@ Limits: only on the simulated ground. The runs are short, so what takes minutes 
 
 from __future__ import annotations
 
-import signal
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
-from harness.op import Op
 from harness.plan import Plan, Setting
 
 CHECK_BUDGET_S = 20.0
-RUN_BUDGET_S = 30.0
-"""Real time for one run, which takes half a second: with a safeguard off, a store may talk to itself for ever."""
 
 
 class Trial(msgspec.Struct, frozen=True):
@@ -58,20 +51,6 @@ class Search(msgspec.Struct, frozen=True):
     trial: Trial | None
 
 
-class _Overdue(KeyboardInterrupt):
-    """The one exception that a running event loop lets through at once, like Ctrl-C."""
-
-
-class _Nobody:
-    """A watcher that does not look."""
-
-    def phase(self, name: str) -> None:
-        """Not told to anybody."""
-
-    def event(self, op: Op) -> None:
-        """As above."""
-
-
 def plan_of(setting: Any, bug: str, seed: int) -> Plan:
     """The plan of one run in a setting of `system_under_test.leader_follower.bugs`; `bug` may be ""."""
     from harness import registry
@@ -86,53 +65,14 @@ def plan_of(setting: Any, bug: str, seed: int) -> Plan:
 def run_once(plan: Plan) -> Trial:
     """Run a plan on the simulated ground and judge what it left; nothing of it stays on disk."""
     from harness import registry
-    from harness.cli import judging, planning
+    from harness.cli import planning
+    from harness.cli.judged import run_judged
 
-    system, workload = registry.load("systems", plan.system), registry.load("workloads", plan.workload)
-    repeat = planning.repeat_command(plan, [*system.options, *workload.options])
-    with tempfile.TemporaryDirectory(prefix="splitbrain-") as folder:
-        failure = _drive(plan, system, workload, Path(folder))
-        if failure:
-            return Trial(plan.seed, "harness", failure, repeat=repeat)
-        from checkers.judge import judge_run
-        from checkers.protocol import Budget
-        from harness.history.reader import read_history
-
-        history = read_history(Path(folder) / "history.jsonl")
-        result = judge_run(history, plan, workload.checkers(plan), Budget(plan.check_budget_s), repeat)
-        return _trial(plan.seed, judging.verified(history, result))
-
-
-def _drive(plan: Plan, system: Any, workload: Any, folder: Path) -> str:
-    """Run it into `folder`; returns what went wrong with the run itself, or ""."""
-    from harness import registry
-    from harness.controller import Controller
-    from harness.errors import SplitbrainError
-    from harness.store import Run
-
-    ground = registry.load("grounds", "sim")(plan.seed, None)
-    try:
-        with _bounded(RUN_BUDGET_S):
-            Controller(Run(folder), plan, ground, system, workload, _Nobody(), dict(plan.options)).execute()
-    except (SplitbrainError, _Overdue) as error:
-        return str(error)
-    return ""
-
-
-@contextmanager
-def _bounded(seconds: float) -> Iterator[None]:
-    """Interrupt what is inside after so much real time."""
-
-    def interrupt(_number: int, _frame: object) -> None:
-        raise _Overdue(f"The run was not over after {seconds:g} s of real time.")
-
-    previous = signal.signal(signal.SIGALRM, interrupt)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, previous)
+    judged = run_judged(plan)
+    if judged.result is None:
+        options = [*registry.load("systems", plan.system).options, *registry.load("workloads", plan.workload).options]
+        return Trial(plan.seed, "harness", judged.failure, repeat=planning.repeat_command(plan, options))
+    return _trial(plan.seed, judged.result)
 
 
 def _trial(seed: int, result: Any) -> Trial:

@@ -20,6 +20,7 @@ from harness.nemesis.compose import SURFACES, validate_faults
 from harness.nemesis.shapes import SHAPES
 from harness.plan import Plan, Setting, read_plan
 from harness.protocols import Ground, Launchable, Option, Packaged, Preflighted, Simulated
+from harness.schedule.checking import check_lists
 
 FLAGS: Final = {
     "on": "--on",
@@ -130,6 +131,8 @@ def _resolve(given: argparse.Namespace, base: Plan, options: Sequence[Option]) -
         if (value := getattr(given, f"option:{name}", None)) is not None:
             settings[name] = value
     plan = msgspec.structs.replace(base, **chosen, options=settings)
+    if plan.faults is not None:
+        plan = msgspec.structs.replace(plan, nemesis=tuple(sorted({fault.kind for fault in plan.faults})))
     _check_numbers(plan)
     return plan
 
@@ -184,13 +187,19 @@ def preflight(parts: Parts, base_image: str | None) -> Ground:
     if plan.on == "local" and not isinstance(system, Launchable):
         raise PlanError(f"The system {plan.system!r} does not run as a plain process; use --on docker.")
     validate_faults(plan, ground.faults)
+    check_lists(plan, system, observed=plan.on == "sim")
     if isinstance(ground, Preflighted):
         ground.preflight()
     return ground
 
 
 def repeat_command(plan: Plan, options: Sequence[Option]) -> str:
-    """The command that runs this plan again; only what differs from the defaults is spelled out."""
+    """The command that runs this plan again; only what differs from the defaults is spelled out.
+
+    Lists of faults and operations are not for a command line: such a plan is run from its file.
+    """
+    if plan.faults is not None or plan.operations is not None:
+        return "splitbrain run plan.json"
     words = ["splitbrain", "run", "--on", plan.on, "--seed", str(plan.seed)]
     default = Plan()
     for name, flag in FLAGS.items():

@@ -9,7 +9,7 @@ from harness.cli import judging, planning
 from harness.cli.planning import Parts
 from harness.controller import Controller, Watcher
 from harness.errors import SplitbrainError
-from harness.protocols import Ground
+from harness.protocols import Ground, Traced
 from harness.result import Result
 from harness.store import Run, create_run, default_store
 from harness.verdict import Outcome
@@ -50,6 +50,8 @@ def _drive(run: Run, parts: Parts, ground: Ground, panel: Watcher) -> tuple[Outc
     controller = Controller(run, parts.plan, ground, parts.system, parts.workload, panel, dict(parts.plan.options))
     try:
         controller.execute()
+        if controller.exact is not None and isinstance(ground, Traced):
+            run.write("exact.json", controller.exact.to_json())
     except SplitbrainError as error:
         run.log("failed", reason=str(error))
         return "infrastructure", str(error)

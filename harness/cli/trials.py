@@ -19,12 +19,12 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from harness.cli import judging, planning
+from harness.cli.judged import Nobody
 from harness.cli.planning import Parts
 from harness.controller import Controller
 from harness.errors import SplitbrainError
 from harness.matrix.figures import measure
 from harness.matrix.table import RunReport
-from harness.op import Op
 from harness.plan import Plan
 from harness.result import Result
 from harness.store import Run, create_run
@@ -43,16 +43,6 @@ class Trial:
     plan: Plan
     promised: tuple[str, ...]
     keep: Path
-
-
-class Nobody:
-    """A watcher that watches nothing."""
-
-    def phase(self, name: str) -> None:
-        """A phase begins."""
-
-    def event(self, op: Op) -> None:
-        """An event was recorded."""
 
 
 def run_trials(trials: Sequence[Trial], jobs: int) -> Iterator[tuple[int, RunReport]]:

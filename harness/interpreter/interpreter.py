@@ -18,6 +18,7 @@ in docs/performance.md.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Sequence
 from typing import Final
@@ -68,6 +69,7 @@ class Interpreter:
         self._workers: dict[int | str, Worker] = {}
         self._abandoned: list[Worker] = []
         self._completions: deque[tuple[Worker, Op]] = deque()
+        self._announcements: deque[Op] = deque()
         self._deadlines: deque[tuple[int, Op]] = deque()
         self._nemesis_deadline: tuple[int, Op] | None = None
         self._wake: asyncio.Future[None] | None = None
@@ -121,6 +123,11 @@ class Interpreter:
     def completed(self, worker: Worker, op: Op) -> None:
         """An operation ended: it is recorded when the pump comes to it."""
         self._completions.append((worker, op))
+        self._wake_up()
+
+    def announce(self, event: Op) -> None:
+        """Tell the generator of something that is not recorded."""
+        self._announcements.append(event)
         self._wake_up()
 
     def problem(self, text: str) -> None:
@@ -200,7 +207,9 @@ class Interpreter:
 
     def _drain(self, now_ns: int) -> bool:
         """Record every completion that has arrived, and every deadline that has passed; whether there were any."""
-        any_ended = False
+        any_ended = bool(self._announcements)
+        while self._announcements:
+            self._generator = tell(self._generator, self._ctx, self._announcements.popleft())
         while self._completions:
             worker, op = self._completions.popleft()
             if not worker.abandoned:
@@ -259,7 +268,7 @@ class Interpreter:
 
     async def _wait(self, loop: asyncio.AbstractEventLoop, until_ns: int | None) -> None:
         """Until something happens, or the time has come, or a deadline passes."""
-        if self._completions:
+        if self._completions or self._announcements:
             return
         moments = [] if until_ns is None else [until_ns]
         if self._deadlines:
@@ -281,7 +290,8 @@ class Interpreter:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        delay_s = max(0, moment_ns - self._recorder.elapsed_ns()) / 1e9
+        # A breath less, so that whole nanoseconds told in seconds are not one too many when told back.
+        delay_s = math.nextafter(max(0, moment_ns - self._recorder.elapsed_ns()) / 1e9, 0.0)
         if delay_s < FOREVER_S:
             self._timer, self._timer_ns = loop.call_later(delay_s, self._ring), moment_ns
 

@@ -3,8 +3,9 @@
 - `targets`  which nodes ("leader", "minority", ...), resolved when the fault fires;
 - `shapes`   which links a partition cuts;
 - `partition`, `process`, `clock`  the nemeses, written against fault surfaces, never against a ground;
-- `compose`  several nemeses as one, and what is still in force;
-- `schedule` when faults come and go, as a generator.
+- `compose`  several nemeses as one, and what is still in force.
+
+When they come and go is a list: `harness.schedule`.
 
 Every fault is four events: its invocation, its completion with evidence that it took hold, and the same two for
 lifting it. The completion's value is
@@ -14,6 +15,5 @@ lifting it. The completion's value is
 """
 
 from harness.nemesis.compose import ComposedNemesis, build_nemesis
-from harness.nemesis.schedule import fault_schedule
 
-__all__ = ["ComposedNemesis", "build_nemesis", "fault_schedule"]
+__all__ = ["ComposedNemesis", "build_nemesis"]

@@ -37,6 +37,7 @@ class ClockNemesis:
         self._cluster, self._clocks = cluster, clocks
         self._target, self._random = target, random
         self._count = 0
+        self.fixed_ns: int | None = None
         self.active: dict[str, Any] | None = None
 
     async def invoke(self, op: Op, scene: Scene) -> Op:
@@ -78,7 +79,9 @@ class ClockNemesis:
         return op.ok(value={**fault, "proven": proven, "evidence": f"read back: {told}"})
 
     def _draw_ns(self) -> int:
-        """A jump: its sign even, its size even over orders of magnitude."""
+        """A jump: its sign even, its size even over orders of magnitude; or the one that is fixed."""
+        if self.fixed_ns is not None:
+            return self.fixed_ns
         size_ms = math.exp(self._random.uniform(math.log(JUMP_MS_MIN), math.log(JUMP_MS_MAX)))
         return int(self._random.choice((-1, 1)) * size_ms * MILLISECOND_NS)
 

@@ -45,17 +45,21 @@ class ComposedNemesis:
     """Routes fault operations to the nemesis that handles them."""
 
     def __init__(self, members: Sequence[Member], leader: Callable[[], Awaitable[str | None]]) -> None:
-        self._members = tuple(members)
+        self.members = tuple(members)
         self._leader = leader
         self.fs = frozenset(f for member in members for f in member.fs)
 
     async def invoke(self, op: Op) -> Op:
         """Inject or lift; the leader is asked for just before a fault is aimed, so that it is still the leader."""
-        member = next((member for member in self._members if op.f in member.fs), None)
+        member = next((member for member in self.members if op.f in member.fs), None)
         if member is None:
             return op.info(f"unknown-fault: {op.f}")
+        return await self.conduct(member, op)
+
+    async def conduct(self, member: Member, op: Op) -> Op:
+        """Have that member do it, told of what the others have in force."""
         leader = await self._leader() if op.f.startswith("start-") else None
-        others = [other.active for other in self._members if other is not member and other.active is not None]
+        others = [other.active for other in self.members if other is not member and other.active is not None]
         return await member.invoke(op, Scene(leader, _nodes(others, BLOWS), _nodes(others, ("power",))))
 
     def lifting_ops(self) -> list[Op]:
@@ -63,12 +67,12 @@ class ComposedNemesis:
 
         A link proves nothing while one of its ends has no power.
         """
-        kinds = [member.active["kind"] for member in self._members if member.active is not None]
+        kinds = [member.active["kind"] for member in self.members if member.active is not None]
         return [Op(process=NEMESIS, f=f"stop-{kind}") for kind in sorted(kinds, key=lambda kind: kind not in BLOWS)]
 
     async def heal(self) -> None:
         """Lift everything, without evidence: for exits in a hurry."""
-        for member in self._members:
+        for member in self.members:
             await member.heal()
 
 
@@ -97,10 +101,11 @@ def build_nemesis(
     plan: Plan, cluster: Cluster, leader: Callable[[], Awaitable[str | None]], streams: Streams
 ) -> ComposedNemesis:
     """The nemeses that a plan names, each with a random stream of its own."""
-    return ComposedNemesis([_member(kind, plan, cluster, streams) for kind in plan.nemesis], leader)
+    return ComposedNemesis([one_member(kind, plan, cluster, streams) for kind in plan.nemesis], leader)
 
 
-def _member(kind: str, plan: Plan, cluster: Cluster, streams: Streams) -> Member:
+def one_member(kind: str, plan: Plan, cluster: Cluster, streams: Streams) -> Member:
+    """The nemesis of one kind of fault, with a random stream of its own."""
     random = streams.stream(f"faults/{kind}")
     if kind == "partition":
         assert cluster.net is not None

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from harness.nemesis.shapes import draw
+from harness.nemesis.shapes import Shape, draw, exactly
 from harness.nemesis.targets import Scene, resolve
 from harness.op import Op
 from harness.protocols import Cluster, Cut, Net
@@ -25,6 +25,7 @@ class PartitionNemesis:
         self._count = 0
         self.active: dict[str, Any] | None = None
         self._cuts: tuple[Cut, ...] = ()
+        self.fixed_cuts: tuple[Cut, ...] | None = None
 
     async def invoke(self, op: Op, scene: Scene) -> Op:
         """Cut or heal; evidence is a probe of every link that was cut and whose ends have power."""
@@ -32,11 +33,15 @@ class PartitionNemesis:
             return await self._stop(op, scene)
         if self.active is not None:
             return op.fail(f"in-force: {self.active['fault']} is not lifted yet")
+        if self.fixed_cuts is not None:
+            return await self._start(op, exactly(self.fixed_cuts, self._cluster.nodes), scene)
         anybody = self._target == "random"
         aimed = () if anybody else resolve(self._target, self._cluster.nodes, scene.leader, self._random)
         if not aimed and not anybody:
             return op.fail(f"no-target: nobody is {self._target} now")
-        shape = draw(self._shape, self._cluster.nodes, aimed, self._random)
+        return await self._start(op, draw(self._shape, self._cluster.nodes, aimed, self._random), scene)
+
+    async def _start(self, op: Op, shape: Shape, scene: Scene) -> Op:
         if not shape.cuts:
             return op.fail(f"nothing-to-cut: {shape.detail}")
         if not _probeable(shape.cuts, scene):

@@ -53,6 +53,17 @@ def draw(kind: str, nodes: Sequence[str], aimed: Sequence[str], random: Random) 
     return _split(nodes, order[: len(nodes) // 2])
 
 
+def exactly(cuts: Iterable[Cut], nodes: Sequence[str]) -> Shape:
+    """The partition of exactly these cuts."""
+    wanted = tuple(cuts)
+    cutters = {source for source, _ in wanted}
+    return Shape(
+        tuple(node for node in nodes if node in cutters),
+        ", ".join(f"{source}→{destination}" for source, destination in wanted),
+        wanted,
+    )
+
+
 def _split(nodes: Sequence[str], side: Iterable[str]) -> Shape:
     left = [node for node in nodes if node in set(side)]
     right = [node for node in nodes if node not in left]

@@ -6,7 +6,7 @@ themselves, a kill leaves what was written, a start begins on what the disk has.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -120,6 +120,19 @@ class SimCluster:
         random = self._loop.streams.stream("start")
         for host in self._hosts.values():
             self._loop.call_at_ns(self._loop.now_ns() + int(random.random() * START_SPREAD_NS), host.start, ())
+
+    def listen(self, listener: Callable[[str, str, str], None]) -> None:
+        """See `harness.protocols.ObservesNodes`."""
+        for host in self._hosts.values():
+            host.listeners.append(listener)
+
+    def strike(self, node: str, *, power: bool) -> None:
+        """As above."""
+        self._hosts[node].strike(power=power)
+
+    def observe(self, node: str) -> Mapping[str, Any]:
+        """As above."""
+        return self._hosts[node].observe()
 
     async def collect_logs(self, folder: Path) -> None:
         """`folder/<node>/server.log`; its last line says in which state the node was found."""

@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextvars import copy_context
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from harness.protocols import Disk, Machine, ProcessState
 from harness.simulation.disk import SimDisk
@@ -40,9 +40,10 @@ Program = Callable[[Machine], Awaitable[None]]
 class MachineDisk:
     """A host's disk as one process sees it: closed to the dead, and the place where a blow may strike."""
 
-    def __init__(self, disk: SimDisk, process: Process) -> None:
+    def __init__(self, disk: SimDisk, process: Process, told: Callable[[str, str], None]) -> None:
         self._disk = disk
         self._process = process
+        self._told = told
         self.strike: Callable[[], None] | None = None
         self.operations_to_strike = 0
 
@@ -52,33 +53,35 @@ class MachineDisk:
 
     def append(self, path: str, data: bytes) -> None:
         """See `harness.protocols.Disk`."""
-        self._open().append(path, data)
+        self._open("append", path).append(path, data)
 
     def write(self, path: str, data: bytes) -> None:
         """See `harness.protocols.Disk`."""
-        self._open().write(path, data)
+        self._open("write", path).write(path, data)
 
     def truncate(self, path: str, size: int) -> None:
         """See `harness.protocols.Disk`."""
-        self._open().truncate(path, size)
+        self._open("truncate", path).truncate(path, size)
 
     def rename(self, old: str, new: str) -> None:
         """See `harness.protocols.Disk`."""
-        self._open().rename(old, new)
+        self._open("rename", old).rename(old, new)
 
     def remove(self, path: str) -> None:
         """See `harness.protocols.Disk`."""
-        self._open().remove(path)
+        self._open("remove", path).remove(path)
 
     def sync(self, path: str) -> None:
         """See `harness.protocols.Disk`."""
-        self._open().sync(path)
+        self._open("sync", path).sync(path)
 
     def list(self) -> list[str]:
         """See `harness.protocols.Disk`."""
         return self._open().list()
 
-    def _open(self) -> SimDisk:
+    def _open(self, event: str = "", path: str = "") -> SimDisk:
+        if event and self._process.state != "dead":
+            self._told(event, path)
         if self._process.state != "dead" and self.strike is not None:
             self.operations_to_strike -= 1
             if self.operations_to_strike <= 0:
@@ -97,6 +100,10 @@ class SimMachine:
         self.random = process.random
         self._node = node
         self._process = process
+
+    def expose(self, state: Callable[[], Mapping[str, Any]]) -> None:
+        """See `harness.protocols.Exposing`."""
+        self._process.exposed = state
 
     def monotonic_ns(self) -> int:
         """Virtual time."""
@@ -127,16 +134,17 @@ class SimNode:
 
     Attributes:
         lines: the log; clock_offset_ns: how far faults have set the wall clock off.
+        listeners: who is told what it logs, and what it is about to do to its disk: (node, event, text).
     """
 
     def __init__(self, loop: SimLoop, name: str, program: Program) -> None:
         self.loop = loop
         self.name = name
         self.lines: list[str] = []
+        self.listeners: list[Callable[[str, str, str], None]] = []
         self.clock_offset_ns = 0
         self._program = program
         self._disk = SimDisk(loop.streams.stream(f"disk/{name}"))
-        self._blows = loop.streams.stream(f"blows/{name}")
         self._drift_ppm = loop.streams.stream(f"clock/{name}").uniform(-DRIFT_PPM, DRIFT_PPM)
         self._lives: list[Life] = []
         loop.network.add_host(name)
@@ -154,6 +162,18 @@ class SimNode:
     def log(self, message: str) -> None:
         """Add a line, with virtual seconds before it."""
         self.lines.append(f"{self.loop.time():.6f} {message}")
+        self._tell("log", message)
+
+    def _tell(self, event: str, text: str) -> None:
+        for listener in self.listeners:
+            listener(self.name, event, text)
+
+    def observe(self) -> Mapping[str, Any]:
+        """What the running server exposes of its state."""
+        process = self._process()
+        if process is None or process.state == "dead" or process.exposed is None:
+            return {}
+        return process.exposed()
 
     # ── lives ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -171,7 +191,7 @@ class SimNode:
         self.loop.network.set_power(self.name, on=True)
         random: Random = self.loop.streams.stream(f"node/{self.name}/{len(self._lives)}")
         process = Process(self.name, self.log, self.wall_ns, random)
-        life = Life(process, MachineDisk(self._disk, process))
+        life = Life(process, MachineDisk(self._disk, process, self._tell))
         self._lives.append(life)
         self.log("started")
         context = copy_context()
@@ -206,6 +226,12 @@ class SimNode:
             self.log("resumed")
             self.loop.resume(process)
 
+    def strike(self, *, power: bool) -> None:
+        """End the server at once; `kill` or `power_off` then find it ended."""
+        if self.state() != "stopped":
+            self.log("power lost" if power else "killed")
+            self._end(self._lives[-1], quietly=power)
+
     async def kill(self) -> None:
         """SIGKILL: what was written is still there."""
         await self._blow("killed", quietly=False)
@@ -229,8 +255,10 @@ class SimNode:
             self._end(life, quietly)
             struck.set()
 
-        if self._blows.random() < STRIKE_AT_DISK_SHARE:
-            life.disk.operations_to_strike = self._blows.randint(1, STRIKE_OPERATIONS_MAX)
+        # A stream for each moment, so that one blow does not change what another draws.
+        blows = self.loop.streams.stream(f"blows/{self.name}/{self.loop.now_ns()}")
+        if blows.random() < STRIKE_AT_DISK_SHARE:
+            life.disk.operations_to_strike = blows.randint(1, STRIKE_OPERATIONS_MAX)
             life.disk.strike = strike
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(STRIKE_WAIT_S):

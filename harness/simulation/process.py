@@ -12,9 +12,9 @@ would have run in its `finally` blocks has no effect, just as after a SIGKILL.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from harness.streams import Random
 
@@ -47,9 +47,10 @@ class Process:
         log: takes one line; errors that nobody caught go there.
         wall_ns: what the host's wall clock says.
         random: the chance that it is given instead of the real one.
+        exposed: gives what it lets be seen of its state, if it does.
     """
 
-    __slots__ = ("held", "host", "log", "random", "sockets", "state", "wall_ns")
+    __slots__ = ("exposed", "held", "host", "log", "random", "sockets", "state", "wall_ns")
 
     def __init__(self, host: str, log: Callable[[str], None], wall_ns: Callable[[], int], random: Random) -> None:
         self.host = host
@@ -59,6 +60,7 @@ class Process:
         self.log = log
         self.wall_ns = wall_ns
         self.random = random
+        self.exposed: Callable[[], Mapping[str, Any]] | None = None
 
     def hold(self, handle: Due) -> None:
         """Take a callback that must not run now: kept while paused, dropped when dead."""

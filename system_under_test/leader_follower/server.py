@@ -17,6 +17,7 @@ import asyncio
 import errno
 from collections.abc import Mapping
 
+from . import status
 from .commands import BadRequest
 from .configuration import Configuration
 from .hard_state import load_hard_state, save_hard_state
@@ -99,6 +100,9 @@ class Server:
         self._loop = asyncio.get_running_loop()
         self._failed: asyncio.Future[None] = self._loop.create_future()
         last = self._node.state.log.last_version()
+        expose = getattr(machine, "expose", None)  # a simulated machine may be curious
+        if expose is not None:
+            expose(lambda: status.summary(self._node.state))
         machine.log(f"up as {configuration.name}, generation {generation}, log ends at {last}")
 
     async def run(self) -> None:

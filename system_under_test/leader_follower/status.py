@@ -43,6 +43,16 @@ def of(state: State) -> dict[str, Any]:
     }
 
 
+def summary(state: State) -> dict[str, Any]:
+    """What tells one state of a node from another, for whoever explores them."""
+    return {
+        "role": state.role,
+        "generation": state.generation,
+        "last_index": state.log.last_index,
+        "commit_index": state.commit_index,
+    }
+
+
 def _follower(state: State, name: str) -> dict[str, Any]:
     progress = state.followers[name]
     return {

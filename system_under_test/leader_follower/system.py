@@ -56,8 +56,20 @@ OPTIONS = (
 )
 
 
+EVENTS = {
+    "elected": r"^leader of generation",
+    "deposed": r"^no longer leader",
+    "standing": r"^standing for election|^proposing in generation",
+    "following": r"^following ",
+    "dropped": r"^dropped \d+ entries",
+    "snapshot": r"snapshot",
+    "up": r"^up as ",
+}
+"""What a node's log tells of, for triggers."""
+
+
 class LeaderFollower:
-    """Implements `System` and every way to run one of `harness.protocols`, and `Promising` of `harness.matrix`."""
+    """Implements `System`, every way to run one, and `Announcing` of `harness.protocols`; `Promising` of `harness.matrix`."""
 
     name = "leader-follower"
     operations = frozenset({"read", *ARGUMENTS}) - {"open"}
@@ -65,6 +77,7 @@ class LeaderFollower:
     port = 7000
     image = "splitbrain-leader-follower"
     promises = PROMISES
+    events = EVENTS
 
     def client(self, cluster: Cluster, home: str, options: Mapping[str, Any], seed: int) -> Client:
         """One session at `home`; it has no use for randomness."""

@@ -1,0 +1,65 @@
+"""Runs from data: what a run did is written down exactly, and one element less leaves the rest what it was."""
+
+import msgspec
+import pytest
+
+from harness.cli.bug_search import plan_of
+from harness.cli.judged import run_judged
+from harness.plan import Plan
+from harness.schedule.planned import PlannedFault, Trigger
+from system_under_test.leader_follower.bugs import SETTINGS
+
+SHORT = ("cuts and kills", "power cuts", "locks", "sessions", "leases, clocks")
+
+
+def told(history):
+    return [(op.time, op.process, op.type, op.f, op.key, op.node, op.error) for op in history.events]
+
+
+def short(setting, seed):
+    return msgspec.structs.replace(plan_of(SETTINGS[setting], "", seed), time_limit_s=1.5, quiet_s=0.5)
+
+
+@pytest.mark.parametrize("setting", SHORT)
+def test_a_run_is_run_again_exactly_from_what_was_written_down(setting):
+    drawn = run_judged(short(setting, 3))
+    assert drawn.exact is not None and drawn.exact.operations
+    again = run_judged(msgspec.json.decode(drawn.exact.to_json(), type=Plan))
+    assert told(again.history) == told(drawn.history)
+    third = run_judged(again.exact)
+    assert (third.history_digest, third.digest) == (again.history_digest, again.digest)
+
+
+def test_taking_one_fault_away_leaves_the_others_what_they_were():
+    exact = run_judged(short("cuts and kills", 5)).exact
+    assert len(exact.faults) > 3
+    fewer = msgspec.structs.replace(exact, faults=exact.faults[1:])
+    after = run_judged(fewer).exact
+    partitions = [(f.draw, f.hit) for f in exact.faults[1:] if f.kind == "partition"]
+    assert [(f.draw, f.hit) for f in after.faults if f.kind == "partition"] == partitions
+
+
+def test_a_kill_at_a_sync_falls_between_an_append_and_its_sync():
+    plan = short("power cuts", 1)
+    fault = PlannedFault(kind="power", after=Trigger("sync", "leader", count=3), target="there", duration_s=0.2)
+    judged = run_judged(msgspec.structs.replace(plan, faults=(fault,), nemesis=("power",)))
+    (proof,) = judged.result.faults
+    lost = int(proof.evidence[0].rpartition(":")[2])
+    assert proof.proven and lost > 0
+    struck = [line for lines in judged.logs.values() for line in lines if line.endswith("power lost")]
+    assert len(struck) == 1
+
+
+def test_a_fault_after_an_election_hits_whom_was_elected():
+    kill = PlannedFault(kind="kill", at_s=0.2, target="leader", duration_s=0.5)
+    cut = PlannedFault(
+        kind="partition", after=Trigger("elected", delay_s=0.01), target="there", partition="isolate", duration_s=0.3
+    )
+    plan = msgspec.structs.replace(
+        short("cuts and kills", 1), faults=(kill, cut), nemesis=("kill", "partition"), combine=True
+    )
+    judged = run_judged(plan)
+    by_kind = {fault.kind: fault for fault in judged.result.faults}
+    elected = by_kind["partition"].nodes[0]
+    assert elected != by_kind["kill"].nodes[0]
+    assert any("leader of generation" in line for line in judged.logs[elected])
