@@ -6,6 +6,7 @@ set -eu
 mkdir -p /root/.ssh /run/sshd /run/splitbrain/heard /var/lib/splitbrain /var/log/splitbrain
 chmod 700 /root/.ssh
 printf '%s\n' "$SPLITBRAIN_AUTHORIZED_KEY" >/root/.ssh/authorized_keys
+python3 -I -S /opt/splitbrain/node/preload_file.py /run/splitbrain/preload make
 iptables -w 5 -N "$SPLITBRAIN_CHAIN"
 iptables -w 5 -I INPUT -j "$SPLITBRAIN_CHAIN"
 while :; do
