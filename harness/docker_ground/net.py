@@ -35,8 +35,8 @@ SEND_PROBE: Final = 'printf %s "$1" >"/dev/udp/$2/$3"'
 """For bash, which has datagrams built in."""
 CONNECT: Final = 'exec 3<>"/dev/tcp/$1/$2"'
 CONNECT_S: Final = "0.7"
-PING_EVERY_S: Final = 0.05
-PING_WAIT_S: Final = 2
+PING_EVERY_S: Final = 0.02
+PING_WAIT_S: Final = 1
 SHAPES: Final = frozenset({"delay_ms", "jitter_ms", "loss", "reorder", "corrupt", "rate_kbit"})
 UNSHAPED: Final = LinkShape()
 

@@ -36,6 +36,7 @@ SIZE_BYTES: Final = 256 << 20
 MOUNTED: Final = "/run/splitbrain/disk"
 DEVICE: Final = "/dev/splitbrain-disk"
 FILLER: Final = "filler"
+TOUCHED: Final = "touched"
 BLOCK_BYTES: Final = 4096
 SHUTDOWN: Final = 0x8004587D
 WITHOUT_LOG: Final = 2
@@ -128,7 +129,8 @@ class Volume:
         """Take writes again; False where it must be mounted anew for that."""
         try:
             self._inside("mount", "-o", "remount,rw", MOUNTED)
-        except InfrastructureError:
+            (self._top() / TOUCHED).touch()  # after an error it is said to be writable, and is not
+        except (InfrastructureError, OSError):
             return False
         return True
 
