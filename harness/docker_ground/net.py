@@ -102,9 +102,12 @@ class IptablesNet:
         return False
 
     async def round_trip_ms(self, source: str, destination: str, count: int) -> list[float | None]:
-        """Ping; None for each ping that was not answered within PING_WAIT_S."""
+        """Ping; None for each ping that was not answered within PING_WAIT_S.
+
+        Timed by ping itself (-U): the kernel's own times of arrival are those before a queue.
+        """
         address = self._control.addresses[destination]
-        words = ["ping", "-n", "-c", str(count), "-i", str(PING_EVERY_S), "-W", str(PING_WAIT_S), address]
+        words = ["ping", "-n", "-U", "-c", str(count), "-i", str(PING_EVERY_S), "-W", str(PING_WAIT_S), address]
         done = await self._control.run(source, words, repeatable=True)
         if done.status not in (0, 1):  # 1: some were not answered
             raise RemoteError(source, " ".join(words), done.status, done.errors)

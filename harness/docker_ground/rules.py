@@ -1,16 +1,21 @@
 """From the faults of links to the rules of each node's packet filter.
 
+    *filter
     :SPLITBRAIN - [0:0]
     -A SPLITBRAIN -s 172.18.0.2 -j DROP
+    COMMIT
 
 The chain is called from INPUT and holds these rules and nothing else, so replacing it as a whole, which
 iptables-restore does in one step, puts exactly the wanted faults in force. Acting on arrival makes them one-way, and
 breaks connections that are open.
+
+What is handed to the queue is so by a chain of the same name in the table raw, before connections are tracked: of
+packets that wait there, those after the first of a connection would else be dropped for being new ones, too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from harness.docker_ground.node_image import CHAIN, QUEUE
@@ -38,12 +43,18 @@ class Faults:
 
 
 def rules(faults: Faults, node: str, addresses: Mapping[str, str]) -> bytes:
-    """Input of iptables-restore for one node: its chain as a whole."""
-    lines = [f"-A {CHAIN} {rule}" for rule in _rules(faults, node, addresses)]
-    return "\n".join(["*filter", f":{CHAIN} - [0:0]", *lines, "COMMIT", ""]).encode()
+    """Input of iptables-restore for one node: both of its chains as a whole."""
+    queue = f"NFQUEUE --queue-num {QUEUE} --queue-bypass"
+    queued = (f"-s {addresses[source]} -j {queue}" for source, at in sorted(faults.queued) if at == node)
+    return _table("filter", _refusals(faults, node, addresses)) + _table("raw", queued)
 
 
-def _rules(faults: Faults, node: str, addresses: Mapping[str, str]) -> Iterator[str]:
+def _table(name: str, found: Iterable[str]) -> bytes:
+    lines = [f"-A {CHAIN} {rule}" for rule in found]
+    return "\n".join([f"*{name}", f":{CHAIN} - [0:0]", *lines, "COMMIT", ""]).encode()
+
+
+def _refusals(faults: Faults, node: str, addresses: Mapping[str, str]) -> Iterator[str]:
     for source, destination in sorted(faults.cut):
         if destination == node:
             yield f"-s {addresses[source]} -j DROP"
@@ -55,6 +66,3 @@ def _rules(faults: Faults, node: str, addresses: Mapping[str, str]) -> Iterator[
         if destination == node:
             answer = "REJECT --reject-with tcp-reset" if reset else "DROP"
             yield f"-s {addresses[source]} -p tcp --dport {port} -j {answer}"
-    for source, destination in sorted(faults.queued):
-        if destination == node:
-            yield f"-s {addresses[source]} -j NFQUEUE --queue-num {QUEUE} --queue-bypass"

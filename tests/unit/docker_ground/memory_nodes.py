@@ -48,10 +48,12 @@ class MemoryNodes:
         return self.dead.get(node)
 
     def take_rules(self, node: str, text: str) -> None:
-        head, chain, *found, commit, end = text.split("\n")
-        assert (head, chain, commit, end) == ("*filter", f":{CHAIN} - [0:0]", "COMMIT", "")
-        assert all(rule.startswith(f"-A {CHAIN} -s ") for rule in found)
-        self.rules[node] = [rule.removeprefix(f"-A {CHAIN} -s ") for rule in found]
+        self.rules[node] = []
+        for name, table in zip(("filter", "raw"), text.split("COMMIT\n"), strict=False):
+            head, chain, *found, end = table.split("\n")
+            assert (head, chain, end) == (f"*{name}", f":{CHAIN} - [0:0]", "")
+            assert all(rule.startswith(f"-A {CHAIN} -s ") for rule in found)
+            self.rules[node] += [rule.removeprefix(f"-A {CHAIN} -s ") for rule in found]
         self.dropped[node] = {rule.split()[0] for rule in self.rules[node] if rule.split()[1:] == ["-j", "DROP"]}
 
     def send_probe(self, source: str, probe: str, address: str, port: str) -> None:

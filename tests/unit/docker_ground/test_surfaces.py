@@ -32,7 +32,8 @@ def run(work: Coroutine[Any, Any, Any]) -> Any:
 
 def test_rules_replace_the_chain_as_a_whole() -> None:
     addresses = {"n1": "10.0.0.1", "n2": "10.0.0.2", "n3": "10.0.0.3"}
-    assert rules(Faults(), "n1", addresses) == b"*filter\n:SPLITBRAIN - [0:0]\nCOMMIT\n"
+    none = b"*filter\n:SPLITBRAIN - [0:0]\nCOMMIT\n*raw\n:SPLITBRAIN - [0:0]\nCOMMIT\n"
+    assert rules(Faults(), "n1", addresses) == none
     faults = Faults(
         cut=frozenset({("n3", "n1"), ("n2", "n1"), ("n1", "n2")}),
         reset=frozenset({("n2", "n1")}),
@@ -46,6 +47,9 @@ def test_rules_replace_the_chain_as_a_whole() -> None:
         "-A SPLITBRAIN -s 10.0.0.2 -j DROP",
         "-A SPLITBRAIN -s 10.0.0.2 -p tcp --dport 7000 -j REJECT --reject-with tcp-reset",
         "-A SPLITBRAIN -s 10.0.0.3 -p tcp --dport 7000 -j DROP",
+        "COMMIT",
+        "*raw",
+        ":SPLITBRAIN - [0:0]",
         "-A SPLITBRAIN -s 10.0.0.2 -j NFQUEUE --queue-num 7 --queue-bypass",
     ]
 
