@@ -5,19 +5,21 @@ True
 
 A finding is a fact that was looked up now, or a limit of the program; nothing is started, pulled or changed.
 
-Limits: whether the kernel lets a container filter packets shows only when a cluster is provisioned.
+Limits: whether the kernel lets a container filter packets shows only when a cluster is provisioned. Without root, it
+cannot be tried whether it queues them either.
 """
 
 from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from harness.errors import InfrastructureError
+from harness.protocols import Ground, Tunable
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -37,12 +39,39 @@ class Finding(msgspec.Struct, frozen=True):
     remedy: str = ""
 
 
-FAULTS = {
-    "net": ("partitions", "links are cut one way or both, and probed"),
-    "processes": ("kill and pause", "the server of a node is killed, started, stopped and resumed"),
-    "disks": ("power loss", "what was not fsynced is forgotten"),
-    "clocks": ("clock faults", "a node's wall clock jumps"),
+FAULTS: Final = {
+    "partition": "links are cut one way or both, and probed",
+    "packet": "links are slow, lossy, narrow or damaging, as drawn",
+    "latency": "links are slow",
+    "loss": "links lose packets",
+    "bandwidth": "links are narrow",
+    "clog": "links hold everything, and give it all at once",
+    "reset": "links answer with a reset",
+    "port": "the servers' port is cut, and nothing else",
+    "kill": "servers are killed and started",
+    "pause": "servers are stopped and continued",
+    "stop": "servers are asked to end",
+    "restart": "servers are killed and started at once",
+    "rolling-restart": "servers are restarted one after another",
+    "crash-loop": "servers are restarted again and again",
+    "cpu": "nodes have a share of a core",
+    "memory": "nodes have little memory",
+    "freeze": "nodes stand still as a whole",
+    "power": "what was not fsynced is forgotten",
+    "disk-full": "disks have no room",
+    "disk-read-only": "disks refuse writes",
+    "disk-slow": "disks are slow",
+    "disk-hung": "disks answer nothing",
+    "disk-error": "fsync fails",
+    "disk-lying-fsync": "fsync does nothing",
+    "corrupt": "files are cut or have bits turned",
+    "clock": "wall clocks jump",
+    "clock-drift": "wall clocks run fast or slow",
+    "clock-strobe": "wall clocks jump to and fro",
+    "clock-freeze": "wall clocks stand still",
+    "membership": "nodes are taken out and added again, where the system can",
 }
+"""What each fault does, in few words."""
 
 
 def examine() -> list[Finding]:
@@ -56,7 +85,7 @@ def examine_simulation() -> list[Finding]:
 
     version = ".".join(str(part) for part in sys.version_info[:3])
     runs = Finding("sim", "simulated runs", True, f"Python {version}; nothing else is needed")
-    return [runs, *_faults("sim", SimGround(0).faults)]
+    return [runs, *_faults(SimGround(0), {})]
 
 
 def examine_docker() -> list[Finding]:
@@ -69,7 +98,7 @@ def examine_docker() -> list[Finding]:
             return [
                 *_engine(client),
                 _base_image(client, DockerGround(None).base_image),
-                *_faults("docker", DockerGround.faults),
+                *_faults(DockerGround(None), {"disk": "loop"}),
             ]
     except InfrastructureError as error:
         what, _, remedy = str(error).partition(". ")
@@ -106,10 +135,19 @@ def _base_image(client: DockerClient, named: str | None) -> Finding:
     return Finding("docker", "base image", False, f"{candidates[0]} is not on this machine yet", remedy)
 
 
-def _faults(ground: str, offered: frozenset[str]) -> Iterator[Finding]:
-    remedy = "use --on sim, where it is simulated" if ground != "sim" else ""
-    for surface, (ability, detail) in FAULTS.items():
-        if surface in offered:
-            yield Finding(ground, ability, True, detail)
+def _faults(ground: Ground, options: Mapping[str, Any]) -> Iterator[Finding]:
+    """Each fault, with what it needs where it can be had, and why not where it cannot."""
+    from harness.nemesis.compose import SURFACES
+
+    lacking = ground.lacking(options) if isinstance(ground, Tunable) else {}
+    always = ground.lacking({}) if isinstance(ground, Tunable) else {}
+    otherwise = "use --on sim, where it is simulated" if ground.name != "sim" else "use --on docker"
+    for kind, needs in SURFACES.items():
+        if not needs - {"membership"} <= ground.faults:
+            yield Finding(ground.name, kind, False, f"the ground {ground.name} cannot do it", otherwise)
+        elif kind in lacking:
+            why, _, remedy = lacking[kind].partition("; ")
+            yield Finding(ground.name, kind, False, why, remedy or otherwise)
         else:
-            yield Finding(ground, ability, False, f"the ground {ground} cannot do it", remedy)
+            switch = f" (with {always[kind].rpartition('use ')[2]})" if kind in always else ""
+            yield Finding(ground.name, kind, True, FAULTS[kind] + switch)

@@ -35,6 +35,7 @@ from harness.matrix import (
 )
 from harness.nemesis.compose import SURFACES
 from harness.plan import Plan, Setting
+from harness.protocols import Tunable
 from harness.store import Run, create_folder, default_store
 
 ROWS: Final = ("all", "named", "pairs")
@@ -83,7 +84,8 @@ def main(argv: Sequence[str]) -> int:
     if not isinstance(system, Promising):
         raise UsageError(f"The system {given.system!r} does not say what it promises.")
     ground = registry.load("grounds", given.on)(given.seed, None)
-    kinds = {kind for kind, surfaces in SURFACES.items() if surfaces <= ground.faults}
+    lacking = ground.lacking({}) if isinstance(ground, Tunable) else {}
+    kinds = {kind for kind, needs in SURFACES.items() if needs <= ground.faults and kind not in lacking}
     promises = Narrowed.to(system.promises, system.options, kinds)
     cells = _chosen(_cells(promises, given), given.only)
     if given.dry:

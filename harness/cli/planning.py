@@ -15,11 +15,11 @@ import msgspec
 
 from harness import registry
 from harness.cli import arguments
-from harness.errors import PlanError, UsageError, nearest
-from harness.nemesis.compose import SURFACES, validate_faults
+from harness.errors import InfrastructureError, PlanError, UsageError, nearest
+from harness.nemesis.compose import SURFACES, system_faults, validate_faults
 from harness.nemesis.shapes import SHAPES
 from harness.plan import Plan, Setting, read_plan
-from harness.protocols import Ground, Launchable, Option, Packaged, Preflighted, Simulated
+from harness.protocols import Ground, Launchable, Option, Packaged, Preflighted, Simulated, Tunable
 from harness.schedule.checking import check_lists
 
 FLAGS: Final = {
@@ -53,8 +53,8 @@ class Parts:
     workload: Any
 
 
-def build_parser(system: Any, workload: Any) -> arguments.Parser:
-    """The parser of `splitbrain run`, with the switches of the chosen system and workload."""
+def build_parser(system: Any, workload: Any, ground: Sequence[Option] = ()) -> arguments.Parser:
+    """The parser of `splitbrain run`, with the switches of the chosen system, workload and ground."""
     parser = arguments.Parser(
         prog="splitbrain run",
         description="Run a test. Without arguments: the store, simulated, under partitions and kills.",
@@ -90,6 +90,8 @@ def build_parser(system: Any, workload: Any) -> arguments.Parser:
     out.add_argument("--debug", action="store_true", help="show where errors come from")
     arguments.add_options(parser, f"switches of {system.name}", system.options)
     arguments.add_options(parser, f"switches of the workload {workload.name}", workload.options)
+    if ground:
+        arguments.add_options(parser, "switches of the ground", ground)
     return parser
 
 
@@ -101,14 +103,26 @@ def parse(argv: Sequence[str]) -> tuple[argparse.Namespace, Parts]:
     """
     first = arguments.Parser(add_help=False)
     first.add_argument("plan", nargs="?", type=Path)
-    for flag in ("--system", "--workload"):
+    for flag in ("--system", "--workload", "--on"):
         first.add_argument(flag, *(["-w"] if flag == "--workload" else []))
     early, _ = first.parse_known_args([word for word in argv if word not in ("-h", "--help")])
     base = _base_plan(argv, early.plan)
     system = registry.load("systems", early.system or base.system)
     workload = registry.load("workloads", early.workload or base.workload)
-    given = build_parser(system, workload).parse_args(argv)
-    return given, Parts(_resolve(given, base, [*system.options, *workload.options]), system, workload)
+    ground = ground_options(early.on or base.on)
+    given = build_parser(system, workload, ground).parse_args(argv)
+    return given, Parts(_resolve(given, base, [*system.options, *workload.options, *ground]), system, workload)
+
+
+def ground_options(name: str) -> tuple[Option, ...]:
+    """The switches of a ground by its name; none where it has none."""
+    ground = registry.load("grounds", name)(0, None)
+    return ground.options if isinstance(ground, Tunable) else ()
+
+
+def _is_of_another_ground(option: str) -> bool:
+    """Whether a plan's switch is one of some ground: the same plan runs on every ground."""
+    return any(option == one.name for ground in registry.names("grounds") for one in ground_options(ground))
 
 
 def _base_plan(argv: Sequence[str], file: Path | None) -> Plan:
@@ -126,6 +140,8 @@ def _resolve(given: argparse.Namespace, base: Plan, options: Sequence[Option]) -
     known = {option.name: option for option in options}
     settings: dict[str, Setting] = {option.name: option.default for option in options}
     for name, value in base.options.items():
+        if name not in known and _is_of_another_ground(name):
+            continue
         settings[name] = _checked(name, value, known)
     for name in known:
         if (value := getattr(given, f"option:{name}", None)) is not None:
@@ -186,7 +202,10 @@ def preflight(parts: Parts, base_image: str | None) -> Ground:
         raise PlanError(f"The system {plan.system!r} has no image; use --on sim.")
     if plan.on == "local" and not isinstance(system, Launchable):
         raise PlanError(f"The system {plan.system!r} does not run as a plain process; use --on docker.")
-    validate_faults(plan, ground.faults)
+    lacking = ground.lacking(plan.options) if isinstance(ground, Tunable) else {}
+    if isinstance(ground, Tunable) and (reason := ground.refused(plan.options)) is not None:
+        raise InfrastructureError(f"The ground {plan.on!r} cannot have {reason}.")
+    validate_faults(plan, ground.faults | system_faults(system), lacking)
     check_lists(plan, system, observed=plan.on == "sim")
     if isinstance(ground, Preflighted):
         ground.preflight()
@@ -209,7 +228,7 @@ def repeat_command(plan: Plan, options: Sequence[Option]) -> str:
         words.append(flag)
         if value is not True:
             words.append(",".join(value) if isinstance(value, tuple) else _told(value))
-    for option in options:
+    for option in (*options, *ground_options(plan.on)):
         value = plan.options.get(option.name, option.default)
         if value != option.default:
             words += [arguments.flag(option.name), str(value).lower() if isinstance(value, bool) else _told(value)]

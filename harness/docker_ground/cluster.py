@@ -19,20 +19,22 @@ LOG_BYTES_MAX: Final = 64 << 20
 
 
 class DockerCluster:
-    """Implements `harness.protocols.Cluster`. Clocks and disks cannot be broken on this ground."""
+    """Implements `harness.protocols.Cluster`."""
 
     def __init__(
         self,
         addresses: Mapping[str, tuple[str, int]],
         net: Net,
         processes: Processes,
+        clocks: Clocks,
+        disks: Disks,
         read_logs: Callable[[str], IO[bytes]],
     ) -> None:
         self.nodes = tuple(addresses)
         self.net: Net | None = net
         self.processes: Processes | None = processes
-        self.clocks: Clocks | None = None
-        self.disks: Disks | None = None
+        self.clocks: Clocks | None = clocks
+        self.disks: Disks | None = disks
         self._addresses, self._read_logs = dict(addresses), read_logs
 
     def address(self, node: str) -> tuple[str, int]:

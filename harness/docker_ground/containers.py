@@ -35,12 +35,18 @@ ARCHIVE_BYTES_MAX: Final = 1 << 30
 
 @dataclass(frozen=True)
 class Made:
-    """A container that is up: its node's name, its id, its address on the run's network, its SSH host key."""
+    """A container that is up.
+
+    Attributes:
+        node: its name; container: its id; address: on the run's network; host_key: of its sshd, public.
+        pid: of its first process, as the engine's machine numbers it.
+    """
 
     node: str
     container: str
     address: str
     host_key: str
+    pid: int
 
 
 def make_network(client: DockerClient, run_id: str) -> str:
@@ -74,7 +80,7 @@ def make_container(client: DockerClient, run_id: str, node: str, image: str, net
     except docker.errors.APIError as error:
         raise InfrastructureError(f"{node}: its container could not be made: {plain(error)}.") from error
     address = str(details["NetworkSettings"]["Networks"][network]["IPAddress"])
-    return Made(node, container, address, host_key)
+    return Made(node, container, address, host_key, int(details["State"]["Pid"]))
 
 
 def _create(client: DockerClient, run_id: str, node: str, image: str, network: str, public_key: str) -> str:

@@ -1,10 +1,11 @@
-"""Removing what a killed harness left behind: containers, their networks, and, when asked for, images.
+"""Removing what a killed harness left behind: containers, their networks, their disks, and, when asked for, images.
 
     for sentence in remove_leftovers():
         ...  # "container splitbrain-20261124-093000-1f2e-n1, of the run 20261124-093000-1f2e"
 
 Only what carries our label is touched, and of that only what belongs to runs whose harness is gone (`owner.py`): it
-is safe beside a run that is going on. Where there is no engine there is an error, not an empty list.
+is safe beside a run that is going on. Where there is no engine there is an error, not an empty list; disks are removed
+all the same. Whatever works inside containers (queues, captures, rules) goes with them.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Final
 import docker.errors
 from docker import DockerClient
 
+from harness.docker_ground import volumes
 from harness.docker_ground.containers import OWNER_LABEL, RUN_LABEL, remove_run
 from harness.docker_ground.engine import connect
 from harness.docker_ground.images import IMAGE_LABEL
@@ -35,7 +37,18 @@ def remove_leftovers(run_id: str | None = None, everything: bool = False, images
     Raises:
         InfrastructureError: no engine, or something could not be removed.
     """
-    removed = []
+    removed: list[str] = []
+    try:
+        removed += _containers_and_images(run_id, everything, images)
+    finally:
+        for run, folder in volumes.leftovers(everything):
+            if run_id in (None, run):
+                removed += [f"{thing}, of the run {run}" for thing in volumes.remove_folder(folder)]
+    return removed
+
+
+def _containers_and_images(run_id: str | None, everything: bool, images: bool) -> list[str]:
+    removed: list[str] = []
     with connect() as client, ThreadPoolExecutor(THREADS) as threads:
         for run, owner in sorted(_found(client)):
             if run_id in (None, run) and (everything or not is_alive(owner)):

@@ -7,6 +7,7 @@ data in place, and starting it again is starting it on what it left. Each comman
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 from harness.docker_ground.control import Control
 from harness.docker_ground.node_image import SERVER
@@ -15,7 +16,7 @@ from harness.protocols import ProcessState
 
 
 class ServerProcesses:
-    """Implements `harness.protocols.Processes`; `commands` has each node's command line."""
+    """Implements `Processes` and `StopsProcesses` of `harness.protocols`; `commands` has each node's command line."""
 
     def __init__(self, control: Control, commands: Mapping[str, Sequence[str]]) -> None:
         self._control, self._commands = control, dict(commands)
@@ -27,6 +28,10 @@ class ServerProcesses:
     async def start(self, node: str) -> None:
         """Start it unless it runs; returns when there is a process, which need not serve yet."""
         await self._control.check(node, [SERVER, "start", *self._commands[node]], repeatable=True)
+
+    async def stop(self, node: str) -> None:
+        """SIGTERM to its process group, and SIGKILL to what has not ended five seconds later."""
+        await self._control.check(node, [SERVER, "stop"], repeatable=True)
 
     async def pause(self, node: str) -> None:
         """SIGSTOP to its process group; returns when it has stopped."""
@@ -46,3 +51,73 @@ class ServerProcesses:
         if answer == "stopped":
             return "stopped"
         raise InfrastructureError(f"{node}: asked for its server's state, it said {answer!r}.")
+
+
+class Limits(Protocol):
+    """What is needed of `limits.ContainerLimits`."""
+
+    async def cpu(self, node: str, share: float) -> None:
+        """A share of one core; 0 lifts."""
+
+    async def memory(self, node: str, mebibytes: int) -> None:
+        """So much memory; 0 lifts."""
+
+    async def freeze(self, node: str) -> None:
+        """Stop everything."""
+
+    async def thaw(self, node: str) -> None:
+        """Let it run on."""
+
+    async def in_force(self, node: str) -> Mapping[str, float]:
+        """What the kernel has."""
+
+
+class ContainerProcesses:
+    """Implements `Processes`, `StopsProcesses`, `LimitsProcesses` and `TellsLimits` of `harness.protocols`."""
+
+    def __init__(self, servers: ServerProcesses, limits: Limits) -> None:
+        self._servers, self._limits = servers, limits
+
+    async def kill(self, node: str) -> None:
+        """As `ServerProcesses.kill`."""
+        await self._servers.kill(node)
+
+    async def start(self, node: str) -> None:
+        """As `ServerProcesses.start`."""
+        await self._servers.start(node)
+
+    async def stop(self, node: str) -> None:
+        """As `ServerProcesses.stop`."""
+        await self._servers.stop(node)
+
+    async def pause(self, node: str) -> None:
+        """As `ServerProcesses.pause`."""
+        await self._servers.pause(node)
+
+    async def resume(self, node: str) -> None:
+        """As `ServerProcesses.resume`."""
+        await self._servers.resume(node)
+
+    async def state(self, node: str) -> ProcessState:
+        """As `ServerProcesses.state`."""
+        return await self._servers.state(node)
+
+    async def limit_cpu(self, node: str, share: float) -> None:
+        """Of one core, for everything on the node; 0 lifts."""
+        await self._limits.cpu(node, share)
+
+    async def limit_memory(self, node: str, mebibytes: int) -> None:
+        """For everything on the node; 0 lifts."""
+        await self._limits.memory(node, mebibytes)
+
+    async def freeze(self, node: str) -> None:
+        """Stop everything on the node; until `thaw` nothing can be asked of it."""
+        await self._limits.freeze(node)
+
+    async def thaw(self, node: str) -> None:
+        """Let the node run on."""
+        await self._limits.thaw(node)
+
+    async def limits(self, node: str) -> Mapping[str, float]:
+        """As the kernel has them."""
+        return await self._limits.in_force(node)

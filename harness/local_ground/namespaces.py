@@ -19,18 +19,21 @@ import os
 import secrets
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
-from harness.docker_ground.net import LISTEN_S, SEND_PROBE, rules
+from harness.docker_ground.net import LISTEN_S, SEND_PROBE
 from harness.docker_ground.node_image import CHAIN, PROBE_PORT
 from harness.docker_ground.node_image import FOLDER as NODE_FOLDER
+from harness.docker_ground.rules import Faults, rules
 from harness.errors import InfrastructureError
 from harness.local_ground import commands
 from harness.local_ground.ledger import Ledger
 from harness.protocols import Cut
 
+CHAINS: Final = {"filter": "INPUT", "raw": "PREROUTING"}
+"""Tables of the packet filter that have our chain, and where it is called from."""
 PROGRAMS: Final = ("ip", "iptables", "iptables-restore", "bash")
 LISTENER: Final = NODE_FOLDER / "probe_listener.py"
 
@@ -125,8 +128,9 @@ class Hosts:
         commands.check(["ip", *there, "link", "set", plug, "up"])
 
     def _filter(self, node: str) -> None:
-        commands.check(self.inside(node, ["iptables", "-w", "5", "-N", CHAIN]))
-        commands.check(self.inside(node, ["iptables", "-w", "5", "-I", "INPUT", "-j", CHAIN]))
+        for table, called_from in CHAINS.items():
+            commands.check(self.inside(node, ["iptables", "-w", "5", "-t", table, "-N", CHAIN]))
+            commands.check(self.inside(node, ["iptables", "-w", "5", "-t", table, "-I", called_from, "-j", CHAIN]))
 
 
 class NamespaceNet:
@@ -141,13 +145,11 @@ class NamespaceNet:
         Raises:
             InfrastructureError: a cut names no node, or a node did not take its rules.
         """
-        addresses: Mapping[str, str] = self._hosts.addresses
-        sources: dict[str, set[str]] = {node: set() for node in addresses}
-        for source, destination in cuts:
-            if source not in sources or destination not in sources:
+        faults = Faults(cut=frozenset(cuts))
+        for source, destination in sorted(faults.cut):
+            if not {source, destination} <= set(self._hosts.addresses):
                 raise InfrastructureError(f"The link {source}→{destination} cannot be cut: there are no such nodes.")
-            sources[destination].add(addresses[source])
-        await asyncio.gather(*(asyncio.to_thread(self._restore, node, dropped) for node, dropped in sources.items()))
+        await asyncio.gather(*(asyncio.to_thread(self._restore, node, faults) for node in self._hosts.addresses))
 
     async def heal(self) -> None:
         """Remove every cut; idempotent."""
@@ -166,6 +168,6 @@ class NamespaceNet:
                 return True
         return False
 
-    def _restore(self, node: str, dropped: Iterable[str]) -> None:
+    def _restore(self, node: str, faults: Faults) -> None:
         words = ["iptables-restore", "--noflush", "--wait", "5"]
-        commands.check(self._hosts.inside(node, words), stdin=rules(dropped))
+        commands.check(self._hosts.inside(node, words), stdin=rules(faults, node, self._hosts.addresses))

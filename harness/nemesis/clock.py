@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from harness.nemesis.targets import Scene, resolve
@@ -46,7 +47,7 @@ class ClockNemesis:
             return await self._stop(op)
         if self.active is not None:
             return op.fail(f"in-force: {self.active['fault']} is not lifted yet")
-        nodes = resolve(self._target, self._cluster.nodes, scene.leader, self._random)
+        nodes = resolve(self._target, self._cluster.nodes, scene.leader, self._random, scene.roles)
         if not nodes:
             return op.fail(f"no-target: nobody is {self._target} now")
         common = self._draw_ns() if self._random.random() < COMMON_SHARE else None
@@ -71,12 +72,17 @@ class ClockNemesis:
 
     async def _set(self, op: Op, fault: dict[str, Any], offsets: dict[str, int]) -> Op:
         """Set the offsets, and tell what they then are."""
+        before = await self._read(offsets)
         await asyncio.gather(*(self._clocks.set_offset_ns(node, offset) for node, offset in offsets.items()))
-        found = await asyncio.gather(*(self._clocks.offset_ns(node) for node in offsets))
-        read_back = dict(zip(offsets, found, strict=True))
+        read_back = await self._read(offsets)
         proven = all(abs(read_back[node] - offset) <= TOLERANCE_MS * MILLISECOND_NS for node, offset in offsets.items())
-        told = ", ".join(f"{node} {_milliseconds(offset)}" for node, offset in read_back.items())
-        return op.ok(value={**fault, "proven": proven, "evidence": f"read back: {told}"})
+        evidence = f"read back: {_told(read_back)}; before: {_told(before)}"
+        return op.ok(value={**fault, "proven": proven, "evidence": evidence})
+
+    async def _read(self, nodes: Iterable[str]) -> dict[str, int]:
+        """The offset of each of these nodes' clocks, in ns."""
+        found = await asyncio.gather(*(self._clocks.offset_ns(node) for node in nodes))
+        return dict(zip(nodes, found, strict=True))
 
     def _draw_ns(self) -> int:
         """A jump: its sign even, its size even over orders of magnitude; or the one that is fixed."""
@@ -84,6 +90,10 @@ class ClockNemesis:
             return self.fixed_ns
         size_ms = math.exp(self._random.uniform(math.log(JUMP_MS_MIN), math.log(JUMP_MS_MAX)))
         return int(self._random.choice((-1, 1)) * size_ms * MILLISECOND_NS)
+
+
+def _told(offsets: Mapping[str, int]) -> str:
+    return ", ".join(f"{node} {_milliseconds(offset)}" for node, offset in offsets.items())
 
 
 def _milliseconds(offset_ns: int) -> str:

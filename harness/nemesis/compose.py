@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final, Protocol
 
 from harness.errors import PlanError, nearest
-from harness.nemesis import process
-from harness.nemesis.clock import ClockNemesis
-from harness.nemesis.partition import PartitionNemesis
+from harness.nemesis.catalogue import BLOWS, MAKERS, SURFACES, WHOLE, Making
 from harness.nemesis.shapes import SHAPES
-from harness.nemesis.targets import Scene, validate
+from harness.nemesis.targets import OLD_LEADER, Scene, validate
 from harness.op import NEMESIS, Op
 from harness.plan import Plan
-from harness.protocols import Cluster
+from harness.protocols import ChangesMembers, Cluster
 from harness.streams import Streams
 
-SURFACES: Final[dict[str, frozenset[str]]] = {
-    "partition": frozenset({"net"}),
-    "kill": frozenset({"processes"}),
-    "pause": frozenset({"processes"}),
-    "power": frozenset({"processes", "disks"}),
-    "clock": frozenset({"clocks"}),
-}
-"""The fault surfaces that each kind of fault needs."""
-BLOWS: Final = ("kill", "pause", "power")
-"""The faults that hold a node's process."""
+__all__ = [
+    "BLOWS",
+    "SURFACES",
+    "ComposedNemesis",
+    "Member",
+    "build_nemesis",
+    "lifting_place",
+    "one_member",
+    "system_faults",
+    "validate_faults",
+]
+NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class Member(Protocol):
@@ -47,6 +48,7 @@ class ComposedNemesis:
     def __init__(self, members: Sequence[Member], leader: Callable[[], Awaitable[str | None]]) -> None:
         self.members = tuple(members)
         self._leader = leader
+        self._led: tuple[str | None, str | None] = (None, None)
         self.fs = frozenset(f for member in members for f in member.fs)
 
     async def invoke(self, op: Op) -> Op:
@@ -58,17 +60,27 @@ class ComposedNemesis:
 
     async def conduct(self, member: Member, op: Op) -> Op:
         """Have that member do it, told of what the others have in force."""
-        leader = await self._leader() if op.f.startswith("start-") else None
         others = [other.active for other in self.members if other is not member and other.active is not None]
-        return await member.invoke(op, Scene(leader, _nodes(others, BLOWS), _nodes(others, ("power",))))
+        if frozen := _nodes(others, ("freeze",)):
+            return op.fail(f"not-now: nothing can be told to {' '.join(sorted(frozen))}, which stands still")
+        leader = await self._leader() if op.f.startswith("start-") else None
+        roles = self._remember(leader)
+        return await member.invoke(op, Scene(leader, _nodes(others, BLOWS), _nodes(others, ("power",)), roles))
+
+    def _remember(self, leader: str | None) -> Mapping[str, str]:
+        """Who is known by a name besides the leader, now that this is the leader."""
+        now, before = self._led
+        if leader not in (None, now):
+            self._led = now, before = leader, now
+        return {OLD_LEADER: before} if before is not None else {}
 
     def lifting_ops(self) -> list[Op]:
         """The operations that lift, with evidence, whatever is in force now: first what holds processes, then the rest.
 
-        A link proves nothing while one of its ends has no power.
+        A link proves nothing while one of its ends has no power, and nothing can be told to a node that stands still.
         """
         kinds = [member.active["kind"] for member in self.members if member.active is not None]
-        return [Op(process=NEMESIS, f=f"stop-{kind}") for kind in sorted(kinds, key=lambda kind: kind not in BLOWS)]
+        return [Op(process=NEMESIS, f=f"stop-{kind}") for kind in sorted(kinds, key=lifting_place)]
 
     async def heal(self) -> None:
         """Lift everything, without evidence: for exits in a hurry."""
@@ -76,12 +88,20 @@ class ComposedNemesis:
             await member.heal()
 
 
+def lifting_place(kind: str) -> tuple[bool, bool]:
+    """By what to sort kinds of faults that are to be lifted."""
+    return kind != "freeze", kind not in BLOWS
+
+
 def _nodes(faults: Iterable[dict[str, Any]], kinds: Sequence[str]) -> frozenset[str]:
     return frozenset(node for fault in faults if fault["kind"] in kinds for node in fault["nodes"])
 
 
-def validate_faults(plan: Plan, offered: frozenset[str]) -> None:
+def validate_faults(plan: Plan, offered: frozenset[str], lacking: Mapping[str, str] = NOTHING) -> None:
     """Refuse a plan whose faults are unknown or that its ground does not offer, before anything starts.
+
+    Args:
+        lacking: faults that the ground cannot make here and now: by kind, why and what to do.
 
     Raises:
         PlanError: naming the fault, what it needs and what would do.
@@ -89,12 +109,25 @@ def validate_faults(plan: Plan, offered: frozenset[str]) -> None:
     for kind in plan.nemesis:
         if kind not in SURFACES:
             raise PlanError(f"There is no nemesis {kind!r}.{nearest(kind, SURFACES)}")
-        missing = sorted(SURFACES[kind] - offered)
-        if missing:
+        missing = sorted(SURFACES[kind] - offered, key=lambda need: (need not in WHOLE, need))
+        if missing and missing[0] in WHOLE:
             raise PlanError(f"The fault {kind!r} needs the surface {missing[0]!r}, which the ground {plan.on!r} lacks.")
+        if "membership" in missing:
+            raise PlanError(
+                f"The fault {kind!r} needs a system that changes its members, which {plan.system!r} does not."
+            )
+        if missing:
+            raise PlanError(f"The fault {kind!r} cannot be made on the ground {plan.on!r}.")
+        if kind in lacking:
+            raise PlanError(f"The fault {kind!r} cannot be made on the ground {plan.on!r}: {lacking[kind]}.")
     if plan.partition not in SHAPES:
         raise PlanError(f"There is no partition shape {plan.partition!r}.{nearest(plan.partition, SHAPES)}")
     validate(plan.target, plan.node_names())
+
+
+def system_faults(system: object) -> frozenset[str]:
+    """What faults may ask of a system, and this one has."""
+    return frozenset({"membership"}) if isinstance(system, ChangesMembers) else frozenset()
 
 
 def build_nemesis(
@@ -106,18 +139,5 @@ def build_nemesis(
 
 def one_member(kind: str, plan: Plan, cluster: Cluster, streams: Streams) -> Member:
     """The nemesis of one kind of fault, with a random stream of its own."""
-    random = streams.stream(f"faults/{kind}")
-    if kind == "partition":
-        assert cluster.net is not None
-        return PartitionNemesis(cluster, cluster.net, plan.partition, plan.target, random)
-    if kind == "clock":
-        assert cluster.clocks is not None
-        return ClockNemesis(cluster, cluster.clocks, plan.target, random)
-    processes = cluster.processes
-    assert processes is not None
-    if kind == "power":
-        assert cluster.disks is not None
-        blow = process.power_blow(processes, cluster.disks)
-    else:
-        blow = {"kill": process.kill_blow, "pause": process.pause_blow}[kind](processes)
-    return process.ProcessNemesis(cluster, processes, blow, plan.target, random)
+    member: Member = MAKERS[kind](Making(kind, plan, cluster, streams.stream(f"faults/{kind}")))
+    return member

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from harness.nemesis.shapes import Shape, draw, exactly
@@ -14,11 +15,26 @@ from harness.streams import Random
 
 
 class PartitionNemesis:
-    """One partition at a time. "auto" isolates the target when there is one, else it draws random halves."""
+    """One partition at a time. "auto" isolates the target when there is one, else it draws random halves.
 
-    fs = frozenset({"start-partition", "stop-partition"})
+    Args:
+        net: cuts, heals and probes; kind: what such a fault is called.
+        between_servers: what is probed are servers, so that a node whose server is struck proves nothing.
+    """
 
-    def __init__(self, cluster: Cluster, net: Net, shape: str, target: str, random: Random) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        net: Net,
+        shape: str,
+        target: str,
+        random: Random,
+        *,
+        kind: str = "partition",
+        between_servers: bool = False,
+    ) -> None:
+        self.fs = frozenset({f"start-{kind}", f"stop-{kind}"})
+        self._kind, self._between_servers = kind, between_servers
         self._cluster, self._net, self._random = cluster, net, random
         self._target = target
         self._shape = ("random-halves" if target == "random" else "isolate") if shape == "auto" else shape
@@ -29,14 +45,16 @@ class PartitionNemesis:
 
     async def invoke(self, op: Op, scene: Scene) -> Op:
         """Cut or heal; evidence is a probe of every link that was cut and whose ends have power."""
-        if op.f == "stop-partition":
+        if self._between_servers:
+            scene = replace(scene, dark=scene.dark | scene.struck)
+        if op.f.startswith("stop-"):
             return await self._stop(op, scene)
         if self.active is not None:
             return op.fail(f"in-force: {self.active['fault']} is not lifted yet")
         if self.fixed_cuts is not None:
             return await self._start(op, exactly(self.fixed_cuts, self._cluster.nodes), scene)
         anybody = self._target == "random"
-        aimed = () if anybody else resolve(self._target, self._cluster.nodes, scene.leader, self._random)
+        aimed = () if anybody else resolve(self._target, self._cluster.nodes, scene.leader, self._random, scene.roles)
         if not aimed and not anybody:
             return op.fail(f"no-target: nobody is {self._target} now")
         return await self._start(op, draw(self._shape, self._cluster.nodes, aimed, self._random), scene)
@@ -48,8 +66,8 @@ class PartitionNemesis:
             return op.fail(f"nothing-to-cut: {shape.detail}, where every link has an end without power")
         self._count += 1
         self.active = {
-            "fault": f"partition-{self._count}",
-            "kind": "partition",
+            "fault": f"{self._kind}-{self._count}",
+            "kind": self._kind,
             "nodes": list(shape.nodes),
             "detail": shape.detail,
         }

@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.nemesis.targets import Scene, resolve
 from harness.op import Op
-from harness.protocols import Cluster, Disks, Processes, ProcessState
+from harness.protocols import Cluster, Disks, Processes, ProcessState, StopsProcesses
 from harness.streams import Random
 
 
@@ -33,6 +33,12 @@ def pause_blow(processes: Processes) -> Blow:
     return Blow("pause", processes.pause, processes.resume, "paused")
 
 
+def stop_blow(processes: Processes) -> Blow:
+    """SIGTERM, as an operator would, and a start."""
+    assert isinstance(processes, StopsProcesses)
+    return Blow("stop", processes.stop, processes.start, "stopped")
+
+
 def power_blow(processes: Processes, disks: Disks) -> Blow:
     """Power loss: what was not fsynced is gone."""
     return Blow("power", disks.power_off, processes.start, "stopped")
@@ -52,7 +58,7 @@ class ProcessNemesis:
         """Strike or undo; evidence is the state that each node's operating system reports."""
         if op.f.startswith("stop-"):
             return await self._stop(op)
-        aimed = resolve(self._target, self._cluster.nodes, scene.leader, self._random)
+        aimed = resolve(self._target, self._cluster.nodes, scene.leader, self._random, scene.roles)
         if not aimed:
             return op.fail(f"no-target: nobody is {self._target} now")
         nodes = tuple(node for node in aimed if node not in scene.struck)

@@ -7,8 +7,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Final
 
 from harness.errors import PlanError, nearest
@@ -23,14 +24,19 @@ class Scene:
         leader: who leads now; None when nobody does, or when it does not matter.
         struck: nodes whose process another fault holds: a second blow there could be neither proven nor lifted.
         dark: those of them that have no power: nothing that is sent to them or from them arrives, cut or not.
+        roles: who else is known by a name, as "old-leader".
     """
 
     leader: str | None = None
     struck: frozenset[str] = frozenset()
     dark: frozenset[str] = frozenset()
+    roles: Mapping[str, str] = field(default_factory=lambda: NOBODY)
 
 
-NAMED: Final = ("none", "one", "minority", "majority", "leader", "followers", "all", "random")
+NOBODY: Final[Mapping[str, str]] = MappingProxyType({})
+OLD_LEADER: Final = "old-leader"
+ROLES: Final = (OLD_LEADER,)
+NAMED: Final = ("none", "one", "minority", "majority", "leader", "followers", "all", "random", *ROLES)
 
 
 def validate(target: str, nodes: Sequence[str]) -> None:
@@ -46,10 +52,13 @@ def validate(target: str, nodes: Sequence[str]) -> None:
             raise PlanError(f"Target {target!r}: there is no node or group {name!r}.{nearest(name, [*NAMED, *nodes])}")
 
 
-def resolve(target: str, nodes: Sequence[str], leader: str | None, random: Random) -> tuple[str, ...]:
+def resolve(
+    target: str, nodes: Sequence[str], leader: str | None, random: Random, roles: Mapping[str, str] = NOBODY
+) -> tuple[str, ...]:
     """The nodes meant by a target, in cluster order. Empty when it means nobody (as "leader" while there is none).
 
-    "minority" is the largest one, "majority" the smallest one, "random" any non-empty subset.
+    "minority" is the largest one, "majority" the smallest one, "random" any non-empty subset; "old-leader" is who led
+    before the one who leads now, as far as faults that were aimed have seen.
     """
     count = len(nodes)
     match target:
@@ -67,6 +76,8 @@ def resolve(target: str, nodes: Sequence[str], leader: str | None, random: Rando
             chosen = tuple(node for node in nodes if node != leader)
         case "all":
             chosen = nodes
+        case "old-leader":
+            chosen = (roles[target],) if target in roles else ()
         case "random":
             chosen = random.sample(nodes, random.randint(1, count))
         case _:

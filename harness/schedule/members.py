@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from harness.nemesis.compose import BLOWS, ComposedNemesis, Member, one_member
+from harness.nemesis.compose import ComposedNemesis, Member, lifting_place, one_member
 from harness.op import NEMESIS, Op
 from harness.plan import Plan
 from harness.protocols import Cluster
@@ -53,7 +53,7 @@ class ScheduledNemesis:
     def lifting_ops(self) -> list[Op]:
         """The operations that lift, with evidence, whatever is in force now: first what holds processes."""
         active = [place for place, member in self._members.items() if member.active is not None]
-        active.sort(key=lambda place: self._faults[place].kind not in BLOWS)
+        active.sort(key=lambda place: lifting_place(self._faults[place].kind))
         return [Op(process=NEMESIS, f=f"stop-{self._faults[place].kind}", value={"planned": place}) for place in active]
 
     async def heal(self) -> None:

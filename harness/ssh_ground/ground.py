@@ -20,8 +20,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from harness import clock
+from harness.docker_ground.net import IptablesNet
+from harness.docker_ground.processes import ServerProcesses
 from harness.errors import PlanError, UsageError
-from harness.protocols import Cluster, Installable, Option, System
+from harness.protocols import Cluster, Installable, Option, System, abilities
 from harness.ssh_ground.fleet import Fleet
 from harness.ssh_ground.login import Access
 from harness.ssh_ground.machines import Machine, parse_machine, read_machines
@@ -44,7 +46,7 @@ class SshGround:
     """Implements `Ground` and `Tunable` of `harness.protocols`."""
 
     name = "ssh"
-    faults = frozenset({"net", "processes"})
+    faults = frozenset({"net", "processes"}) | abilities(IptablesNet, ServerProcesses)
     options = OPTIONS
 
     def new_event_loop(self) -> asyncio.AbstractEventLoop:

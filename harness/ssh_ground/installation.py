@@ -15,7 +15,7 @@ from typing import Final
 from harness.docker_ground.node_image import FOLDER as NODE_FOLDER
 
 CODE_FOLDER: Final = "opt/splitbrain"
-HELPERS: Final = ("server.sh", "probe_listener.py")
+HELPERS: Final = ("server.sh", "probe_listener.py", "link_queue.py")
 MACHINE_SCRIPT: Final = Path(__file__).parent / "machine.sh"
 
 

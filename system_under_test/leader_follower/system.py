@@ -20,6 +20,7 @@ from .promises import PROMISES
 from .server import serve
 
 STATUS_TIMEOUT_S = 0.25
+CHANGE_TIMEOUT_S = 5.0
 POLL_S = 0.05
 DATA_FOLDER = "/var/lib/splitbrain"
 CODE_FOLDER = "/opt/splitbrain"
@@ -69,7 +70,8 @@ EVENTS = {
 
 
 class LeaderFollower:
-    """Implements `System`, every way to run one, and `Announcing` of `harness.protocols`; `Promising` of `harness.matrix`."""
+    """Implements `System`, every way to run one, `ChangesMembers` and `Announcing` of `harness.protocols`, and also
+    `Promising` of `harness.matrix`."""
 
     name = "leader-follower"
     operations = frozenset({"read", *ARGUMENTS}) - {"open"}
@@ -108,6 +110,32 @@ class LeaderFollower:
             if status is not None and status["role"] == "leader"
         ]
         return max(claims)[1] if claims else None
+
+    async def members(self, cluster: Cluster) -> tuple[str, ...] | None:
+        """The members by the word of the leader of the highest generation; None while nobody leads."""
+        claims = [
+            (status["generation"], tuple(status["members"]))
+            for status in (await _statuses(cluster)).values()
+            if status is not None and status["role"] == "leader"
+        ]
+        return max(claims)[1] if claims else None
+
+    async def remove_node(self, cluster: Cluster, node: str) -> str | None:
+        """As `admin.py ADDRESS remove-node NODE`, at whoever leads."""
+        return await self._change(cluster, "remove-node", node)
+
+    async def add_node(self, cluster: Cluster, node: str) -> str | None:
+        """As `admin.py ADDRESS add-node NODE`, at whoever leads."""
+        return await self._change(cluster, "add-node", node)
+
+    async def _change(self, cluster: Cluster, command: str, node: str) -> str | None:
+        leader = await self.leader(cluster)
+        if leader is None:
+            return "nobody leads"
+        answer = await ask_once(cluster.address(leader), {"f": command, "key": node}, CHANGE_TIMEOUT_S)
+        if answer is None:
+            return f"no answer from {leader}"
+        return None if answer["status"] == "ok" else f"{leader}: {answer['error']}"
 
     def program(
         self, machine: Machine, addresses: Mapping[str, tuple[str, int]], options: Mapping[str, Any]

@@ -6,8 +6,11 @@ set -eu
 mkdir -p /root/.ssh /run/sshd /run/splitbrain/heard /var/lib/splitbrain /var/log/splitbrain
 chmod 700 /root/.ssh
 printf '%s\n' "$SPLITBRAIN_AUTHORIZED_KEY" >/root/.ssh/authorized_keys
+python3 -I -S /opt/splitbrain/node/preload_file.py /run/splitbrain/preload make
 iptables -w 5 -N "$SPLITBRAIN_CHAIN"
 iptables -w 5 -I INPUT -j "$SPLITBRAIN_CHAIN"
+iptables -w 5 -t raw -N "$SPLITBRAIN_CHAIN"
+iptables -w 5 -t raw -I PREROUTING -j "$SPLITBRAIN_CHAIN"
 while :; do
     python3 -I -S /opt/splitbrain/node/probe_listener.py "$SPLITBRAIN_PROBE_PORT" /run/splitbrain/heard || true
     sleep 1

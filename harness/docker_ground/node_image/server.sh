@@ -3,13 +3,16 @@
 #
 #     server.sh start COMMAND...     run it in a session of its own, its output at the end of the log
 #     server.sh kill | pause | resume     SIGKILL, SIGSTOP, SIGCONT to its whole process group
+#     server.sh stop                 SIGTERM, and SIGKILL to what has not ended five seconds later
 #     server.sh state                print running, paused or stopped
 #
 # All are idempotent, and return once /proc shows the new state. The pid file has the process' start time beside its
-# number, so that a stranger who got the number later is never signalled.
+# number, so that a stranger who got the number later is never signalled. The server is started with preload.so, where
+# the image has it, so that its clock can be set without anybody else's.
 set -eu
 pid_file=/run/splitbrain/server.pid
 log_file=/var/log/splitbrain/server.log
+preload=/opt/splitbrain/node/preload.so
 tries=500
 pause_s=0.01
 
@@ -70,6 +73,7 @@ case $verb in
         look $$
         echo "$$ $started" >"$pid_file.new"
         mv "$pid_file.new" "$pid_file"
+        [ ! -e "$preload" ] || export LD_PRELOAD="$preload"
         exec "$@"
         ;;
     start)
@@ -79,6 +83,10 @@ case $verb in
     kill)
         current
         [ "$state" = stopped ] || strike KILL stopped
+        ;;
+    stop)
+        current
+        [ "$state" = stopped ] || strike TERM stopped 2>/dev/null || strike KILL stopped
         ;;
     pause)
         current

@@ -6,12 +6,13 @@ The tests in tests/integration/ hold the same surfaces against real containers, 
 from __future__ import annotations
 
 import asyncio
+import json
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.docker_ground.control import Control
-from harness.docker_ground.node_image import CHAIN, HEARD_FOLDER, PROBE_PORT, SERVER
+from harness.docker_ground.node_image import CHAIN, HEARD_FOLDER, PROBE_PORT, SERVER, TELL_LINKS
 from harness.errors import RemoteError
 from harness.ssh import Completed
 
@@ -21,6 +22,7 @@ class MemoryNodes:
 
     Attributes:
         dropped: by node, the addresses whose packets it drops; heard: by node, the probes that reached it.
+        rules: by node, its whole chain; queues: by node, what its queue was told.
         states: by node; started: every command line that was started; dead: nodes whose containers ended.
         silent: nodes that do not answer over SSH.
     """
@@ -28,6 +30,8 @@ class MemoryNodes:
     def __init__(self, names: Sequence[str]) -> None:
         self.addresses = {name: f"10.0.0.{number}" for number, name in enumerate(names, 1)}
         self.dropped: dict[str, set[str]] = {name: set() for name in names}
+        self.rules: dict[str, list[str]] = {name: [] for name in names}
+        self.queues: dict[str, Any] = {name: {} for name in names}
         self.heard: dict[str, set[str]] = {name: set() for name in names}
         self.states = dict.fromkeys(names, "stopped")
         self.started: list[tuple[str, list[str]]] = []
@@ -44,12 +48,13 @@ class MemoryNodes:
         return self.dead.get(node)
 
     def take_rules(self, node: str, text: str) -> None:
-        head, chain, *drops, commit, end = text.split("\n")
-        assert (head, chain, commit, end) == ("*filter", f":{CHAIN} - [0:0]", "COMMIT", "")
-        for drop in drops:
-            assert drop.startswith(f"-A {CHAIN} -s ")
-            assert drop.endswith(" -j DROP")
-        self.dropped[node] = {drop.split()[3] for drop in drops}
+        self.rules[node] = []
+        for name, table in zip(("filter", "raw"), text.split("COMMIT\n"), strict=False):
+            head, chain, *found, end = table.split("\n")
+            assert (head, chain, end) == (f"*{name}", f":{CHAIN} - [0:0]", "")
+            assert all(rule.startswith(f"-A {CHAIN} -s ") for rule in found)
+            self.rules[node] += [rule.removeprefix(f"-A {CHAIN} -s ") for rule in found]
+        self.dropped[node] = {rule.split()[0] for rule in self.rules[node] if rule.split()[1:] == ["-j", "DROP"]}
 
     def send_probe(self, source: str, probe: str, address: str, port: str) -> None:
         assert port == str(PROBE_PORT)
@@ -104,6 +109,8 @@ class MemoryRemote:
     def _do(self, words: list[Any], stdin: bytes) -> Completed:
         if words[0] == "iptables-restore":
             self.nodes.take_rules(self.name, stdin.decode())
+        elif tuple(words) == TELL_LINKS:
+            self.nodes.queues[self.name] = json.loads(stdin)["links"]
         elif words[0] == "bash":
             self.nodes.send_probe(self.name, *words[4:])
         elif words[0] == SERVER:
@@ -116,3 +123,28 @@ class MemoryRemote:
         else:
             return Completed(127, "", f"{words[0]}: not found")
         return Completed(0, "", "")
+
+
+class MemoryLimits:
+    """Implements `harness.docker_ground.processes.Limits`."""
+
+    def __init__(self) -> None:
+        self.set: dict[str, dict[str, float]] = {}
+
+    def _put(self, node: str, name: str, value: float) -> None:
+        self.set.setdefault(node, {})[name] = value
+
+    async def cpu(self, node: str, share: float) -> None:
+        self._put(node, "cpu_share", share)
+
+    async def memory(self, node: str, mebibytes: int) -> None:
+        self._put(node, "memory_mib", mebibytes)
+
+    async def freeze(self, node: str) -> None:
+        self._put(node, "frozen", 1)
+
+    async def thaw(self, node: str) -> None:
+        self._put(node, "frozen", 0)
+
+    async def in_force(self, node: str) -> Mapping[str, float]:
+        return self.set.get(node, {})

@@ -212,7 +212,7 @@ def test_a_node_without_logs_is_named_in_a_file(tmp_path: Path) -> None:
         return packed(("server.log", b"fine\n"))
 
     addresses = dict.fromkeys(("n1", "n2"), ("10.0.0.1", 7000))
-    asyncio.run(DockerCluster(addresses, None, None, read_logs).collect_logs(tmp_path))
+    asyncio.run(DockerCluster(addresses, None, None, None, None, read_logs).collect_logs(tmp_path))
     assert (tmp_path / "n1" / "server.log").read_text() == "fine\n"
     assert (
         tmp_path / "n2" / "missing.txt"

@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from memory_nodes import MemoryNodes
+from memory_nodes import MemoryLimits, MemoryNodes
 
-from harness.docker_ground.net import IptablesNet, rules
-from harness.docker_ground.processes import ServerProcesses
+from harness.docker_ground.net import IptablesNet, pinged
+from harness.docker_ground.processes import ContainerProcesses, ServerProcesses
+from harness.docker_ground.rules import Faults, rules
 from harness.errors import InfrastructureError, RemoteError
+from harness.protocols import LinkShape
 
 NODES = ("n1", "n2", "n3")
 LINKS = [(source, destination) for source in NODES for destination in NODES if source != destination]
@@ -29,11 +31,66 @@ def run(work: Coroutine[Any, Any, Any]) -> Any:
 
 
 def test_rules_replace_the_chain_as_a_whole() -> None:
-    assert rules(()) == b"*filter\n:SPLITBRAIN - [0:0]\nCOMMIT\n"
-    assert rules({"10.0.0.2", "10.0.0.1"}).split(b"\n")[2:4] == [
-        b"-A SPLITBRAIN -s 10.0.0.1 -j DROP",
-        b"-A SPLITBRAIN -s 10.0.0.2 -j DROP",
+    addresses = {"n1": "10.0.0.1", "n2": "10.0.0.2", "n3": "10.0.0.3"}
+    none = b"*filter\n:SPLITBRAIN - [0:0]\nCOMMIT\n*raw\n:SPLITBRAIN - [0:0]\nCOMMIT\n"
+    assert rules(Faults(), "n1", addresses) == none
+    faults = Faults(
+        cut=frozenset({("n3", "n1"), ("n2", "n1"), ("n1", "n2")}),
+        reset=frozenset({("n2", "n1")}),
+        ports=frozenset({(("n3", "n1"), 7000, False), (("n2", "n1"), 7000, True)}),
+        queued=frozenset({("n2", "n1"), ("n1", "n3")}),
+    )
+    assert rules(faults, "n1", addresses).decode().split("\n")[2:-2] == [
+        "-A SPLITBRAIN -s 10.0.0.2 -j DROP",
+        "-A SPLITBRAIN -s 10.0.0.3 -j DROP",
+        "-A SPLITBRAIN -s 10.0.0.2 -p tcp -j REJECT --reject-with tcp-reset",
+        "-A SPLITBRAIN -s 10.0.0.2 -j DROP",
+        "-A SPLITBRAIN -s 10.0.0.2 -p tcp --dport 7000 -j REJECT --reject-with tcp-reset",
+        "-A SPLITBRAIN -s 10.0.0.3 -p tcp --dport 7000 -j DROP",
+        "COMMIT",
+        "*raw",
+        ":SPLITBRAIN - [0:0]",
+        "-A SPLITBRAIN -s 10.0.0.2 -j NFQUEUE --queue-num 7 --queue-bypass",
     ]
+
+
+def test_a_fault_of_one_kind_leaves_those_of_others_in_force(nodes: MemoryNodes) -> None:
+    net = IptablesNet(nodes.control())
+    run(net.cut([("n1", "n2")]))
+    run(net.resets([("n3", "n2")]))
+    run(net.cut_port([("n1", "n3")], 7000))
+    run(net.shape({("n1", "n2"): LinkShape(delay_ms=5)}))
+    run(net.clog([("n3", "n2")]))
+    assert nodes.queues["n2"] == {"10.0.0.1": {"delay_ms": 5.0}, "10.0.0.3": {"hold": True}}
+    assert [len(nodes.rules[node]) for node in NODES] == [0, 5, 1]
+    run(net.shape({}))
+    assert nodes.queues["n2"] == {"10.0.0.3": {"hold": True}}
+    run(net.heal())
+    run(net.clog([]))
+    assert (nodes.queues["n2"], len(nodes.rules["n2"]), len(nodes.rules["n3"])) == ({}, 2, 1)
+    for lift in (net.resets([]), net.cut_port([], 7000)):
+        run(lift)
+    assert nodes.rules == {node: [] for node in NODES}
+
+
+def test_packets_are_not_handed_to_a_queue_that_does_not_answer(nodes: MemoryNodes) -> None:
+    nodes.silent.add("n2")
+    net = IptablesNet(nodes.control())
+    with pytest.raises(RemoteError):
+        run(net.shape({("n1", "n2"): LinkShape(loss=0.5)}))
+    nodes.silent.clear()
+    run(net.heal())
+    assert nodes.rules["n2"] == []
+
+
+def test_a_shape_that_the_queue_cannot_make_is_refused(nodes: MemoryNodes) -> None:
+    with pytest.raises(InfrastructureError, match="n1→n2 cannot have duplicate"):
+        run(IptablesNet(nodes.control()).shape({("n1", "n2"): LinkShape(duplicate=0.5)}))
+
+
+def test_pings_are_told_by_their_numbers() -> None:
+    said = "64 bytes from 10.0.0.2: icmp_seq={} ttl=64 time={} ms\n"
+    assert pinged(said.format(1, 0.05) + said.format(3, 20), 4) == [0.05, None, 20.0, None]
 
 
 @settings(max_examples=20, deadline=None)
@@ -77,7 +134,9 @@ def test_healing_reaches_every_node_that_can_be_reached(nodes: MemoryNodes) -> N
 
 
 def test_processes_start_each_node_with_its_own_command_once(nodes: MemoryNodes) -> None:
-    processes = ServerProcesses(nodes.control(), {node: ["serve", node, "a b"] for node in NODES})
+    processes = ContainerProcesses(
+        ServerProcesses(nodes.control(), {node: ["serve", node, "a b"] for node in NODES}), MemoryLimits()
+    )
     for node in ("n1", "n1", "n2"):
         run(processes.start(node))
     assert nodes.started == [("n1", ["serve", "n1", "a b"]), ("n2", ["serve", "n2", "a b"])]
@@ -85,7 +144,9 @@ def test_processes_start_each_node_with_its_own_command_once(nodes: MemoryNodes)
 
 
 def test_processes_pause_resume_and_kill(nodes: MemoryNodes) -> None:
-    processes = ServerProcesses(nodes.control(), {node: ["serve"] for node in NODES})
+    processes = ContainerProcesses(
+        ServerProcesses(nodes.control(), {node: ["serve"] for node in NODES}), MemoryLimits()
+    )
     run(processes.start("n1"))
     seen = []
     for verb in ("pause", "resume", "kill", "resume", "pause"):

@@ -1,0 +1,155 @@
+"""Wall clocks that run fast or slow, that jump to and fro, that stand still. Monotonic clocks go on as they were.
+
+What a clock does is read back twice, LOOK_S apart, so that its rate is seen and not only where it stands. When the
+fault is lifted, the clock is set right, too. Clocks of nodes that were not struck are read as well: they must not have
+moved.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from harness.errors import InfrastructureError
+from harness.nemesis.clock import MILLISECOND_NS, TOLERANCE_MS
+from harness.nemesis.effect import Nodes, Proof, each
+from harness.protocols import Clocks, Cluster, DriftsClocks
+from harness.streams import Random
+
+LOOK_S: Final = 0.3
+RATES_PPM: Final = (100_000, 1_000_000)
+"""How much too fast, evenly over orders of magnitude; as much too slow as that is too fast: half as fast at most."""
+STROBE_MS: Final = (50.0, 2_000.0)
+STROBE_PAUSE_S: Final = (0.01, 0.3)
+CLOSE: Final = 0.3
+
+
+@dataclass(frozen=True)
+class Look:
+    """By how much a clock's offset grew, and how long that took, in ms."""
+
+    gained_ms: float
+    took_ms: float
+
+    @property
+    def ppm(self) -> float:
+        """How much too fast the clock runs."""
+        return self.gained_ms / self.took_ms * 1_000_000
+
+
+class WrongClock:
+    """Drift and freeze; which of them, `kind` tells: "clock-drift" or "clock-freeze"."""
+
+    holds = False
+
+    def __init__(self, kind: str, cluster: Cluster, clocks: Clocks, random: Random) -> None:
+        assert isinstance(clocks, DriftsClocks)
+        self.kind, self._cluster, self._clocks, self._drifts, self._random = kind, cluster, clocks, clocks, random
+
+    async def inject(self, nodes: Nodes) -> Proof:
+        """Change the rate, and see it."""
+        if self.kind == "clock-freeze":
+            ppm = -1_000_000
+            await each(nodes, lambda node: self._drifts.freeze_clock(node, True))
+        else:
+            ppm = self._draw_ppm()
+            await each(nodes, lambda node: self._drifts.set_rate_ppm(node, ppm))
+        others = [node for node in self._cluster.nodes if node not in nodes]
+        mine, theirs = await asyncio.gather(each(nodes, self._look), each(others, self._look))
+        seen = all(abs(one.ppm - ppm) <= CLOSE * abs(ppm) for one in mine)
+        still = all(abs(one.gained_ms) <= TOLERANCE_MS for one in theirs)
+        moved = ", ".join(
+            f"{node} gained {one.gained_ms:+.0f} ms in {one.took_ms:.0f} ms"
+            for node, one in zip(nodes, mine, strict=True)
+        )
+        detail = f"{' '.join(nodes)} {'stand still' if self.kind == 'clock-freeze' else f'{ppm:+d} ppm'}"
+        return Proof(f"{moved}; the other clocks {'did not move' if still else 'moved, too'}", seen and still, detail)
+
+    async def _look(self, node: str) -> Look:
+        """How far a clock gains while we wait, by the harness' own clock."""
+        loop = asyncio.get_running_loop()
+        first_s, first_ns = loop.time(), await self._clocks.offset_ns(node)
+        began_s = (first_s + loop.time()) / 2
+        await asyncio.sleep(LOOK_S)
+        second_s, second_ns = loop.time(), await self._clocks.offset_ns(node)
+        took_s = (second_s + loop.time()) / 2 - began_s
+        return Look((second_ns - first_ns) / MILLISECOND_NS, took_s * 1000)
+
+    async def lift(self, nodes: Nodes) -> Proof:
+        """Set rate and clock right, and see both."""
+        before = await offsets(self._clocks, nodes)
+        if self.kind == "clock-freeze":
+            await each(nodes, lambda node: self._drifts.freeze_clock(node, False))
+        else:
+            await each(nodes, lambda node: self._drifts.set_rate_ppm(node, 0))
+        return await set_right(self._clocks, nodes, before)
+
+    def _draw_ppm(self) -> int:
+        fast = math.exp(self._random.uniform(*map(math.log, RATES_PPM)))
+        return int(fast if self._random.random() < 0.5 else -fast / 2)
+
+
+class Strobe:
+    """A wall clock that jumps to and fro many times a second."""
+
+    kind, holds = "clock-strobe", False
+
+    def __init__(self, clocks: Clocks, random: Random) -> None:
+        self._clocks, self._random = clocks, random
+        self._task: asyncio.Task[None] | None = None
+        self._ended, self._jumps = False, 0
+
+    async def inject(self, nodes: Nodes) -> Proof:
+        """The first jump is read back; the others follow."""
+        size_ms = math.exp(self._random.uniform(*map(math.log, STROBE_MS))) * self._random.choice((-1, 1))
+        away = int(size_ms * MILLISECOND_NS)
+        await each(nodes, lambda node: self._clocks.set_offset_ns(node, away))
+        found = await offsets(self._clocks, nodes)
+        proven = all(abs(offset - away) <= TOLERANCE_MS * MILLISECOND_NS for offset in found.values())
+        self._ended, self._jumps = False, 1
+        self._task = asyncio.create_task(self._go_on(nodes, away))
+        return Proof(
+            f"first jump read back: {told(found)}", proven, f"{' '.join(nodes)} to and fro by {size_ms:+.0f} ms"
+        )
+
+    async def lift(self, nodes: Nodes) -> Proof:
+        """End it, and set the clocks right."""
+        self._ended = True
+        task, self._task = self._task, None
+        if task is not None:
+            await task
+        proof = await set_right(self._clocks, nodes, await offsets(self._clocks, nodes))
+        return Proof(f"{self._jumps} jumps; {proof.evidence}", proof.proven and self._jumps > 1)
+
+    async def _go_on(self, nodes: Nodes, away: int) -> None:
+        while not self._ended:
+            await asyncio.sleep(self._random.uniform(*STROBE_PAUSE_S))
+            offset = 0 if self._jumps % 2 else away
+            try:
+                await each(nodes, lambda node, offset=offset: self._clocks.set_offset_ns(node, offset))  # type: ignore[misc]
+            except InfrastructureError:  # lifting will find out what is wrong, and say it
+                return
+            self._jumps += 1
+
+
+async def offsets(clocks: Clocks, nodes: Nodes) -> dict[str, int]:
+    """Where each clock stands, in ns, all read at once."""
+    return dict(zip(nodes, await each(nodes, clocks.offset_ns), strict=True))
+
+
+async def set_right(clocks: Clocks, nodes: Nodes, before: Mapping[str, int]) -> Proof:
+    """Set clocks right whose rate is, and see that they stay so."""
+    await each(nodes, lambda node: clocks.set_offset_ns(node, 0))
+    first = await offsets(clocks, nodes)
+    await asyncio.sleep(LOOK_S)
+    second = await offsets(clocks, nodes)
+    right = all(abs(offset) <= TOLERANCE_MS * MILLISECOND_NS for offset in [*first.values(), *second.values()])
+    return Proof(f"stood at {told(before)}; read back: {told(second)}", right)
+
+
+def told(found: Mapping[str, int]) -> str:
+    """Offsets of nodes, in words."""
+    return ", ".join(f"{node} {offset / MILLISECOND_NS:+.0f} ms" for node, offset in found.items())

@@ -1,0 +1,212 @@
+"""Links that are slow, lossy, narrow or clogged, and links that are cut in other ways than by silence.
+
+The links of a fault are those between its nodes and all others, both ways. Evidence are round trips before, during and
+after: a delay shows in their median, loss in those that never came back, a narrow link in how long a probe takes to get
+through. A clogged link lets no probe through while it is clogged, and does when it is not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from statistics import median
+from typing import Final
+
+from harness.nemesis.effect import Nodes, Proof
+from harness.protocols import ClogsLinks, Cluster, Cut, CutsPorts, LinkShape, Net, ProbesPorts, ShapesLinks
+from harness.streams import Random
+
+DELAY_MS: Final = (10.0, 400.0)
+LOSS: Final = (0.1, 0.4)
+REORDER: Final = (0.1, 0.5)
+RATE_KBIT: Final = (32.0, 256.0)
+PROBES: Final = 30
+"""Both ways lossy by a tenth, so many round trips all come back once in five hundred times."""
+PROBED_LINKS: Final = 2
+PROBE_BYTES: Final = 84
+SEEN: Final = 0.5
+"""What share of the delay that was asked for must show in the median."""
+CALM_MS: Final = 5.0
+"""By how much a median may differ and still be that of an undisturbed link."""
+
+
+class ShapedLinks:
+    """One kind of shape: "packet" is any, or any two at once; "latency", "loss", "bandwidth"."""
+
+    holds = False
+
+    def __init__(self, kind: str, cluster: Cluster, net: Net, random: Random) -> None:
+        assert isinstance(net, ShapesLinks)
+        self.kind, self._cluster, self._net, self._random = kind, cluster, net, random
+        self._before: dict[Cut, list[float | None]] = {}
+
+    async def inject(self, nodes: Nodes) -> Proof:
+        """Shape all links of these nodes, and measure some."""
+        links = links_of(nodes, self._cluster.nodes)
+        shape = self.draw()
+        self._before = await self._measure(links[:PROBED_LINKS])
+        await self._net.shape(dict.fromkeys(links, shape))
+        during = await self._measure(links[:PROBED_LINKS])
+        proven = all(shows(shape, self._before[link], during[link]) for link in during)
+        return Proof(
+            f"{tell(during)}; before: {tell(self._before)}",
+            bool(during) and proven,
+            f"{' '.join(nodes)}: {words(shape)}",
+        )
+
+    async def lift(self, nodes: Nodes) -> Proof:
+        """Lift all shapes, and measure again."""
+        await self._net.shape({})
+        after = await self._measure(links_of(nodes, self._cluster.nodes)[:PROBED_LINKS])
+        calm = all(is_calm(self._before.get(link, [0.0]), after[link]) for link in after)
+        return Proof(tell(after), bool(after) and calm)
+
+    def draw(self) -> LinkShape:
+        """A shape of this kind, as far as the ground can do it."""
+        makers: dict[str, Callable[[], LinkShape]] = {
+            "delay_ms": self._delay,
+            "loss": lambda: LinkShape(loss=self._between(LOSS)),
+            "corrupt": lambda: LinkShape(corrupt=self._between(LOSS)),
+            "reorder": lambda: LinkShape(delay_ms=self._between(DELAY_MS), reorder=self._between(REORDER)),
+            "rate_kbit": lambda: LinkShape(rate_kbit=self._between(RATE_KBIT)),
+        }
+        one = {"latency": "delay_ms", "loss": "loss", "bandwidth": "rate_kbit"}.get(self.kind)
+        if one is not None:
+            return makers[one]()
+        can = [name for name in makers if name in self._net.shapes()]
+        chosen = [makers[name]() for name in self._random.sample(can, self._random.randint(1, min(2, len(can))))]
+        return LinkShape(*(max(values) for values in zip(*(fields(shape).values() for shape in chosen), strict=True)))
+
+    def _delay(self) -> LinkShape:
+        delay_ms = self._between(DELAY_MS)
+        jitter_ms = delay_ms * self._random.choice((0.0, 0.2)) if "jitter_ms" in self._net.shapes() else 0.0
+        return LinkShape(delay_ms=delay_ms, jitter_ms=jitter_ms)
+
+    def _between(self, bounds: tuple[float, float]) -> float:
+        """Even over orders of magnitude, to two digits."""
+        return float(f"{math.exp(self._random.uniform(*map(math.log, bounds))):.2g}")
+
+    async def _measure(self, links: Sequence[Cut]) -> dict[Cut, list[float | None]]:
+        found = await asyncio.gather(*(self._net.round_trip_ms(*link, PROBES) for link in links))
+        return dict(zip(links, found, strict=True))
+
+
+class Clog:
+    """Links that hold everything, and give it all at once when they are released."""
+
+    kind, holds = "clog", False
+
+    def __init__(self, cluster: Cluster, net: Net) -> None:
+        assert isinstance(net, ClogsLinks)
+        self._cluster, self._net, self._clogs = cluster, net, net
+
+    async def inject(self, nodes: Nodes) -> Proof:
+        """Clog all links of these nodes, and probe some."""
+        links = links_of(nodes, self._cluster.nodes)
+        await self._clogs.clog(links)
+        passing = await self._passing(links)
+        return Proof(f"{len(passing)} links probed, {sum(passing)} pass", bool(links) and not any(passing))
+
+    async def lift(self, nodes: Nodes) -> Proof:
+        """Release them, and probe again."""
+        await self._clogs.clog(())
+        passing = await self._passing(links_of(nodes, self._cluster.nodes))
+        return Proof(f"{len(passing)} links probed, {sum(passing)} pass again", all(passing))
+
+    async def _passing(self, links: Sequence[Cut]) -> list[bool]:
+        return list(await asyncio.gather(*(self._net.reaches(*link) for link in links[: 2 * PROBED_LINKS])))
+
+
+class ResetNet:
+    """Cuts that are answered with a reset, as a `Net`."""
+
+    def __init__(self, net: Net) -> None:
+        assert isinstance(net, CutsPorts)
+        self._net, self._cuts = net, net
+
+    async def cut(self, cuts: Iterable[Cut]) -> None:
+        """Exactly these."""
+        await self._cuts.resets(cuts)
+
+    async def heal(self) -> None:
+        """None."""
+        await self._cuts.resets(())
+
+    async def reaches(self, source: str, destination: str) -> bool:
+        """By a datagram, which a reset does not let through either."""
+        return await self._net.reaches(source, destination)
+
+
+class PortNet:
+    """Cuts of the servers' port only, as a `Net`; half the time by reset, half by silence."""
+
+    def __init__(self, cluster: Cluster, net: Net, random: Random) -> None:
+        assert isinstance(net, CutsPorts)
+        self._cluster, self._net, self._cuts, self._random = cluster, net, net, random
+
+    async def cut(self, cuts: Iterable[Cut]) -> None:
+        """Exactly these."""
+        await self._cuts.cut_port(cuts, self._port(), reset=self._random.random() < 0.5)
+
+    async def heal(self) -> None:
+        """None."""
+        await self._cuts.cut_port((), self._port())
+
+    async def reaches(self, source: str, destination: str) -> bool:
+        """By a connection to the server's port; where none can be tried, what passes at all counts as passing."""
+        if not isinstance(self._net, ProbesPorts):
+            return await self._net.reaches(source, destination)
+        return await self._net.connects(source, destination, self._port()) == "open"
+
+    def _port(self) -> int:
+        return self._cluster.address(self._cluster.nodes[0])[1]
+
+
+def links_of(nodes: Nodes, everybody: Sequence[str]) -> list[Cut]:
+    """Both ways between these nodes and all others."""
+    pairs = [(node, other) for node in nodes for other in everybody if other != node]
+    return list(dict.fromkeys(link for a, b in pairs for link in ((a, b), (b, a))))
+
+
+def shows(shape: LinkShape, before: Sequence[float | None], during: Sequence[float | None]) -> bool:
+    """Whether round trips over a link that is shaped both ways are as they should be."""
+    lost = sum(one is None for one in during)
+    if (shape.loss or shape.corrupt) and not lost:
+        return False
+    came = [one for one in during if one is not None]
+    one_way_ms = shape.delay_ms + (PROBE_BYTES * 8 / shape.rate_kbit if shape.rate_kbit else 0.0)
+    if not came or not one_way_ms:
+        return bool(lost)
+    calm = [one for one in before if one is not None]
+    slower_ms = median(came) - (median(calm) if calm else 0.0)
+    if shape.reorder and shape.reorder >= SEEN / 2:  # many overtake, so the median says little, and the slowest all
+        slower_ms = max(came) - (median(calm) if calm else 0.0)
+    return slower_ms >= SEEN * 2 * one_way_ms - 2 * shape.jitter_ms
+
+
+def is_calm(before: Sequence[float | None], after: Sequence[float | None]) -> bool:
+    """Whether a link is as it was: nothing is lost, and it takes no longer."""
+    came = [one for one in after if one is not None]
+    calm = [one for one in before if one is not None]
+    return len(came) == len(after) and median(came) <= (median(calm) if calm else 0.0) * 2 + CALM_MS
+
+
+def tell(found: Mapping[Cut, Sequence[float | None]]) -> str:
+    """Round trips in words: the median, and how many were lost."""
+    told = []
+    for (source, destination), trips in found.items():
+        came = [one for one in trips if one is not None]
+        middle = f"{median(came):.1f} ms" if came else "nothing came back"
+        told.append(f"{source}→{destination} {middle}, {len(trips) - len(came)} of {len(trips)} lost")
+    return "; ".join(told)
+
+
+def fields(shape: LinkShape) -> dict[str, float]:
+    """A shape by the names of its fields."""
+    return {name: getattr(shape, name) for name in LinkShape.__struct_fields__}
+
+
+def words(shape: LinkShape) -> str:
+    """A shape for people: "delay_ms 40, loss 0.2"."""
+    return ", ".join(f"{name} {value:g}" for name, value in fields(shape).items() if value)
