@@ -22,7 +22,6 @@ from typing import Any
 
 import msgspec
 
-from harness.op import Op
 from harness.plan import Plan, Setting
 
 CHECK_BUDGET_S = 20.0
@@ -62,16 +61,6 @@ class _Overdue(KeyboardInterrupt):
     """The one exception that a running event loop lets through at once, like Ctrl-C."""
 
 
-class _Nobody:
-    """A watcher that does not look."""
-
-    def phase(self, name: str) -> None:
-        """Not told to anybody."""
-
-    def event(self, op: Op) -> None:
-        """As above."""
-
-
 def plan_of(setting: Any, bug: str, seed: int) -> Plan:
     """The plan of one run in a setting of `system_under_test.leader_follower.bugs`; `bug` may be ""."""
     from harness import registry
@@ -106,6 +95,7 @@ def run_once(plan: Plan) -> Trial:
 def _drive(plan: Plan, system: Any, workload: Any, folder: Path) -> str:
     """Run it into `folder`; returns what went wrong with the run itself, or ""."""
     from harness import registry
+    from harness.cli.trials import Nobody
     from harness.controller import Controller
     from harness.errors import SplitbrainError
     from harness.store import Run
@@ -113,7 +103,7 @@ def _drive(plan: Plan, system: Any, workload: Any, folder: Path) -> str:
     ground = registry.load("grounds", "sim")(plan.seed, None)
     try:
         with _bounded(RUN_BUDGET_S):
-            Controller(Run(folder), plan, ground, system, workload, _Nobody(), dict(plan.options)).execute()
+            Controller(Run(folder), plan, ground, system, workload, Nobody(), dict(plan.options)).execute()
     except (SplitbrainError, _Overdue) as error:
         return str(error)
     return ""

@@ -20,6 +20,10 @@ QUICK = {
     "dequeue-outside-log": "total-queue",
     "lock-released-by-other": "fenced-lock",
     "lease-not-honoured": "linearizability",
+    "vote-not-persisted": "durability",
+    "old-generation-counted": "linearizability",
+    "snapshot-wrong-generation": "read-your-writes",
+    "changes-overlap": "linearizability",
 }
 
 
