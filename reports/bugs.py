@@ -108,8 +108,7 @@ def bug_lines(row: BugRow, width: int = 100) -> Iterator[str]:
 def correct_lines(report: BugsReport, width: int = 100) -> Iterator[str]:
     """What the correct store came to, and the sum of it all."""
     for row in report.correct:
-        told = ", ".join(f"{count_text(number)} {outcome}" for outcome, number in sorted(row.outcomes.items()))
-        yield f"  correct store, {row.setting:<26} {told}"
+        yield f"  correct store, {row.setting:<32} {_outcomes(row)}"
         for alarm in row.alarms:
             yield from _wrapped(f"FALSE ALARM or bug: {inert(alarm.sentence, 400)}", width)
             yield f"    {alarm.repeat}"
@@ -121,6 +120,35 @@ def correct_lines(report: BugsReport, width: int = 100) -> Iterator[str]:
     found = len(report.bugs) - len(report.missed)
     missed = f"; not found: {', '.join(report.missed)}" if report.missed else ""
     yield f"{found} of {counted(len(report.bugs), 'planted bug')} found{missed}"
+
+
+def render_bugs_markdown(report: BugsReport) -> str:
+    """The whole search as tables for a page or a job's summary."""
+    lines = [
+        "| bug | mistake | made by | workload | found by | seeds to find it | operations of the witness |",
+        "|---|---|---|---|---|---|---|",
+        *map(_markdown_row, report.bugs),
+    ]
+    if report.correct:
+        lines += ["", "| correct store, in the setting | workload | runs |", "|---|---|---|"]
+        lines += [f"| {row.setting} | {row.workload} | {_outcomes(row)} |" for row in report.correct]
+    return "\n".join([*lines, "", *(line for line in correct_lines(report) if not line.startswith(" ")), ""])
+
+
+def _markdown_row(row: BugRow) -> str:
+    median = median_interval([*row.runs, *[inf] * row.given_up])
+    low, high = _runs(median.low, row), _runs(median.high, row)
+    found = f"{_runs(median.middle, row)} ({low}–{high})"
+    if row.given_up:
+        found += f", in {len(row.runs)} of {len(row.runs) + row.given_up} searches"
+    by = ", ".join(name for name, _ in Counter(row.checkers).most_common()) or "none"
+    size = "–" if row.witness is None else str(row.witness.operations)
+    cells = (f"`{row.name}`", row.safeguard, row.made_by, row.workload, by, found, size)
+    return "| " + " | ".join(inert(cell, 400).replace("|", "\\|") for cell in cells) + " |"
+
+
+def _outcomes(row: CorrectRow) -> str:
+    return ", ".join(f"{count_text(number)} {outcome}" for outcome, number in sorted(row.outcomes.items()))
 
 
 def _runs(number: float, row: BugRow) -> str:

@@ -26,12 +26,22 @@ ROW_PX: Final = 22
 HEAD_PX: Final = 120
 GROUP_PX: Final = 30
 SQUARE_PX: Final = (46, 16)
-NAME_PX: Final = 300
+EDGE_PX: Final = 18
+NAME_PX: Final = 256
 DIMENSION_PX: Final = 92
-FAULT_PX: Final = 22
+FAULT_PX: Final = 23
 GUARANTEE_PX: Final = 54
-MARGIN_PX: Final = 70
+GAP_PX: Final = 22
+"""Between the switches, the faults and the promises."""
+MARGIN_PX: Final = 84
 """Room for the slanted name of the last column."""
+_LEGEND: Final = (
+    ("held", "✓", "promised, and no run broke it"),
+    ("broken", "✗ 1/4", "promised, and BROKEN in 1 of 4 runs"),
+    ("seen", "3/4", "may break, and did in 3 of 4 runs"),
+    ("not-seen", "0/4", "may break, and did not"),
+    ("untested", "?", "not decided by any run"),
+)
 _HEADLINES: Final = {
     0: "Every promise was kept.",
     1: "A promise was broken.",
@@ -57,14 +67,25 @@ class Square:
 
 
 @dataclass(frozen=True)
+class Head:
+    """The name of a column, or (`wide`) of several that belong together."""
+
+    left: int
+    text: str
+    slanted: bool = False
+    wide: bool = False
+
+
+@dataclass(frozen=True)
 class Line:
-    """One row of the picture: where it lies, what it says, which faults it has."""
+    """One row of the picture: where it lies, what it says, which faults it has, and where nothing is judged."""
 
     top: int
     name: str
     named: bool
     values: list[tuple[int, str, bool]]
     dots: list[tuple[int, bool]]
+    blanks: list[int]
     squares: list[Square]
     target: str
 
@@ -91,6 +112,7 @@ def render_matrix_page(table: Table) -> str:
         headline=_HEADLINES[table.exit_code],
         counts=[(state, STATE_WORDS[state], counts[state]) for state in STATE_WORDS],
         picture=_Picture(table),
+        legend=_LEGEND,
         rows=[_details(number, row, table) for number, row in enumerate(table.rows)],
         statements=[(one.shown, inert(one.sentence, 400), inert(one.figures, 1000)) for one in table.statements],
         command=inert(table.command, 2000),
@@ -106,23 +128,30 @@ class _Picture:
         self.table = table
         self.dimensions = list(table.usual)
         self.kinds = sorted({kind for row in table.rows for kind in row.cell.faults})
-        self.faults_left = NAME_PX + len(self.dimensions) * DIMENSION_PX
-        self.marks_left = self.faults_left + len(self.kinds) * FAULT_PX + 20
+        self.switches_left = EDGE_PX + NAME_PX
+        self.faults_left = self.switches_left + len(self.dimensions) * DIMENSION_PX + GAP_PX
+        self.marks_left = self.faults_left + len(self.kinds) * FAULT_PX + GAP_PX
         self.width = self.marks_left + len(table.guarantees) * GUARANTEE_PX + MARGIN_PX
+        self.edge = EDGE_PX
         self.square = SQUARE_PX
         self.row = ROW_PX
         self.head = HEAD_PX
         self.groups = list(self._groups())
-        self.height = (self.groups[-1].lines[-1].top if self.groups else HEAD_PX) + ROW_PX + 10
+        self.height = (self.groups[-1].lines[-1].top if self.groups else HEAD_PX) + ROW_PX + EDGE_PX
 
-    def heads(self) -> list[tuple[int, str]]:
-        """Where the name of each column goes."""
-        found = [(NAME_PX + place * DIMENSION_PX, name) for place, name in enumerate(self.dimensions)]
-        found += [(self.faults_left + place * FAULT_PX + 8, kind) for place, kind in enumerate(self.kinds)]
+    def heads(self) -> list[Head]:
+        """The names over the columns. Switches have room to lie flat."""
+        found = [Head(self.switches_left + place * DIMENSION_PX, name) for place, name in enumerate(self.dimensions)]
         found += [
-            (self.marks_left + place * GUARANTEE_PX + 18, name) for place, name in enumerate(self.table.guarantees)
+            Head(self.faults_left + place * FAULT_PX + 8, kind, slanted=True) for place, kind in enumerate(self.kinds)
         ]
-        return found
+        found += [
+            Head(self.marks_left + place * GUARANTEE_PX + 22, name, slanted=True)
+            for place, name in enumerate(self.table.guarantees)
+        ]
+        found += [Head(self.switches_left, "switches (bold: not as usual)", wide=True)]
+        found += [Head(self.faults_left - 4, "faults", wide=True)] if self.kinds else []
+        return [*found, Head(self.marks_left, "promises", wide=True)]
 
     def _groups(self) -> Iterator[Group]:
         """The named rows, then the others by the first dimension."""
@@ -141,13 +170,22 @@ class _Picture:
     def _line(self, number: int, row: Row, top: int) -> Line:
         cell = row.cell
         values = [
-            (NAME_PX + place * DIMENSION_PX, _value(cell.configuration[name]), cell.configuration[name] != usual)
+            (
+                self.switches_left + place * DIMENSION_PX,
+                _value(cell.configuration[name]),
+                cell.configuration[name] != usual,
+            )
             for place, (name, usual) in enumerate(self.table.usual.items())
         ]
         dots = [(self.faults_left + place * FAULT_PX + 6, kind in cell.faults) for place, kind in enumerate(self.kinds)]
         squares = [self._square(number, row, one) for one in row.observations]
         name = inert(cell.name or cell.workload, 100)
-        return Line(top, name, bool(cell.name), values, dots, squares, f"row-{number}")
+        blanks = [
+            self.marks_left + place * GUARANTEE_PX + SQUARE_PX[0] // 2
+            for place, guarantee in enumerate(self.table.guarantees)
+            if guarantee not in cell.promises
+        ]
+        return Line(top, name, bool(cell.name), values, dots, blanks, squares, f"row-{number}")
 
     def _square(self, number: int, row: Row, one: Observation) -> Square:
         left = self.marks_left + self.table.guarantees.index(one.guarantee) * GUARANTEE_PX

@@ -174,9 +174,12 @@ def _witness(trial: Trial) -> Witness:
 
 
 def _stored(store: Path, report: BugsReport) -> Run:
-    """Keep the result as a file of the store."""
+    """Keep the result in the store, for programs and for people."""
+    from reports.bugs import render_bugs_markdown
+
     run = create_folder(store, "bugs")
     run.write("bugs.json", msgspec.json.format(msgspec.json.encode(report), indent=1))
+    run.write("bugs.md", render_bugs_markdown(report).encode())
     return run
 
 

@@ -13,7 +13,7 @@ How it is built, and in which order to read it:
     roles.py, replication.py, writes.py, reads.py, forwarding.py   one file per concern
     election.py, paxos.py, leading.py, transfer.py                 who leads, and how that comes and goes
     rounds.py, lease.py            what the answers of a majority prove, and for how long
-    membership.py, changes.py      who belongs to the cluster
+    membership.py, changes.py, autopilot.py    who belongs to the cluster
     status.py                      what a node says of itself
     node.py      the pure machine: `handle(event, now_ns) -> effects`; no input or output, no clock, no asyncio
     wal.py, hard_state.py          what survives a crash

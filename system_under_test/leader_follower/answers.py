@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .messages import ForwardAnswer, Reference, Reply, Version
+from .messages import NOBODY, ForwardAnswer, Reference, Reply, Version
 from .sessions import EXPIRED, FORGOTTEN, TOO_LATE, Outcome
 from .state import State
 
@@ -57,7 +57,7 @@ def relayed(state: State, reference: Reference, answer: dict[str, Any]) -> None:
     to, number = reference
     if isinstance(to, str):
         state.send(to, ForwardAnswer(number, answer))
-    else:
+    elif reference != NOBODY:
         state.effects.append(Reply((to, number), answer))
 
 

@@ -56,6 +56,8 @@ _QUICK = (("heartbeat_ms", 20), ("election_timeout_ms", 100), ("wait_ms", 300))
 """Fail-over in a fraction of a second, so that a short run sees several."""
 _LEASE = (("read", "lease"), ("lease", "monotonic"), ("lease_ms", 400))
 """Leases that are longer than an election takes."""
+_PILOTED = (("autopilot_ms", 60),)
+"""Members that are removed when they have been silent for three heartbeats."""
 _CONTESTED = (("heartbeat_ms", 15), ("election_timeout_ms", 60), ("wait_ms", 300))
 """Nodes that start together and stand within a few milliseconds of each other."""
 
@@ -68,6 +70,7 @@ def _often(workload: str, nemesis: tuple[str, ...], target: str = "leader", **ot
 
 SETTINGS: dict[str, Setting] = {
     "leader cut off": _often("register", ("partition",)),
+    "leader cut off, members replaced": _often("register", ("partition",), options=_PILOTED),
     "leader killed, busy": _often("register", ("kill",), rate=800.0, concurrency=10, time_limit_s=2.5, duration_s=0.2),
     "cuts and kills": _often("register", ("partition", "kill"), "random", combine=True),
     "contested elections": Setting(
@@ -82,9 +85,28 @@ SETTINGS: dict[str, Setting] = {
     "sessions, halves of five": _often(
         "session", ("partition",), nodes=5, partition="halves", options=(("read", "session"),)
     ),
+    "leader cut off, hardly any load": _often(
+        "register",
+        ("partition",),
+        options=(("keys", 1),),
+        interval_s=0.01,
+        duration_s=0.22,
+        time_limit_s=20.0,
+        rate=30.0,
+    ),
     "leader deaf or mute": _often("register", ("partition",), partition="one-way"),
     "leader cut off and killed": _often("register", ("partition", "kill"), combine=True, concurrency=10),
     "snapshots": _often("register", ("kill",), "majority", options=(("snapshot_entries", 10),), rate=300.0),
+    "sessions, snapshots": _often(
+        "session",
+        ("kill",),
+        "random",
+        options=(("snapshot_entries", 20), ("read", "session")),
+        interval_s=0.1,
+        duration_s=0.1,
+        time_limit_s=4.0,
+        rate=300.0,
+    ),
     "transactions": _often("txn", ("kill",), time_limit_s=2.0),
     "leases": _often("register", ("partition",), options=_LEASE),
     "leases, clocks": _often("register", ("partition", "clock"), "random", combine=True, options=_LEASE, rate=300.0),
@@ -168,10 +190,22 @@ _ALL = (
         "contested elections",
     ),
     Bug(
+        "vote-not-persisted",
+        "Generation and vote are not on disk: a node that starts anew knows of none.",
+        "PySyncObj: term and vote began anew with every start, and logs diverged (PySyncObj pull request 202, 2026)",
+        "contested elections",
+    ),
+    Bug(
         "trial-votes-counted",
         "Answers to a trial election (pre-vote) that come late count as votes in the real one.",
         "Canonical raft (dqlite): pre-vote results taken for votes (canonical/raft issue 196, 2021)",
         "contested elections",
+    ),
+    Bug(
+        "old-generation-counted",
+        "A leader begins with no entry of its own, and commits an older leader's entries once a majority has them.",
+        "PySyncObj: entries of older terms committed by counting (PySyncObj issue 169, 2022)",
+        "leader cut off, hardly any load",
     ),
     Bug(
         "read-without-confirmation",
@@ -256,6 +290,18 @@ _ALL = (
         "A snapshot says that it holds one entry more than it does.",
         "Redis-Raft: logs and snapshots that did not fit together (RedisLabs raft issue 49, 2021)",
         "snapshots",
+    ),
+    Bug(
+        "snapshot-wrong-generation",
+        "A node that starts with a snapshot takes its last entry for one of the node's present generation.",
+        "CCF: the index of a snapshot was given the term of the node that began with it (CCF issue 2648, 2021)",
+        "sessions, snapshots",
+    ),
+    Bug(
+        "changes-overlap",
+        "A change of the membership is begun while another one is not committed.",
+        "Redis-Raft: several changes of the configuration under way at once (redisraft pull request 20, 2020)",
+        "leader cut off, members replaced",
     ),
     Bug(
         "lease-too-long",

@@ -71,7 +71,7 @@ def _refusal(state: State, request: Request) -> str | None:
         return "transfer-in-progress"
     if not state.leads_and_knows():
         return "not-ready"
-    if state.joining is not None or state.is_changing():
+    if state.joining is not None or (state.is_changing() and not state.has_bug("changes-overlap")):
         return "change-in-progress"
     if request.f == "add-node":
         if name not in state.configuration.nodes:

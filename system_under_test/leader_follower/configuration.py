@@ -19,6 +19,7 @@ What each switch promises:
   operating system likes. Generation and vote are synced whatever this says: without that no election is safe.
 - `wait_ms`: how long a client's request may wait inside the node before it is told that it waited in vain.
 - `snapshot_entries`: how many applied entries make a snapshot due; 0: never. `segment_bytes`: size of a log segment.
+- `autopilot_ms`: how long a member may be silent before the leader itself removes it; 0: for ever (`autopilot.py`).
 - `forward`: whether followers pass writes on to the leader instead of refusing them with its name (`forwarding.py`).
 - `exactly_once`: whether the clients of the harness repeat a write that is in doubt. Nodes know a session's request by
   its number whatever this says (`sessions.py`).
@@ -68,6 +69,7 @@ class Configuration:
     snapshot_entries: int = 0
     segment_bytes: int = 16 << 20
     members: str = ""
+    autopilot_ms: int = 0
     forward: bool = False
     exactly_once: bool = False
     bug: str = ""
@@ -89,6 +91,11 @@ class Configuration:
                 raise ValueError(f"{option} must be positive")
         if self.snapshot_entries < 0:
             raise ValueError("snapshot_entries must be positive, or 0 for no snapshots")
+        if self.autopilot_ms != 0 and self.autopilot_ms <= self.heartbeat_ms:
+            raise ValueError(
+                f"autopilot_ms ({self.autopilot_ms}) must be above heartbeat_ms ({self.heartbeat_ms}), or 0 for no"
+                " autopilot: nobody is heard more often than that"
+            )
         self._check_members()
         self._check_lease()
         if self.read == "bounded" and self.max_lag_ms <= HEARTBEATS_OF_LAG * self.heartbeat_ms:
@@ -171,6 +178,11 @@ class Configuration:
     def wait_ns(self) -> int:
         """Longest stay of a client's request inside the node."""
         return self.wait_ms * MILLISECOND_NS
+
+    @property
+    def autopilot_ns(self) -> int:
+        """Longest silence of a member before it is removed; 0: any."""
+        return self.autopilot_ms * MILLISECOND_NS
 
     @property
     def lease_ns(self) -> int:

@@ -15,7 +15,7 @@ Election `none`: the first node leads for ever; each of its starts is a generati
 
 from __future__ import annotations
 
-from . import changes, lease, paxos, transfer
+from . import autopilot, changes, lease, paxos, transfer
 from .leading import become_leader, check_quorum
 from .messages import StandNow, VoteAnswer, VoteRequest
 from .replication import broadcast
@@ -37,6 +37,7 @@ def tick(state: State) -> None:
     """Stand for election after silence; as leader send heartbeats and see whether a majority is still there."""
     transfer.expire(state)
     changes.expire(state)
+    autopilot.tick(state)
     if state.role == "leader":
         if state.now_ns >= state.quorum_deadline_ns and not check_quorum(state):
             return

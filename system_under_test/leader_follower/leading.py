@@ -8,6 +8,7 @@ what asynchronous systems do, and what this mode is here to show.
 
 from __future__ import annotations
 
+from . import autopilot
 from .replication import append_as_leader, broadcast
 from .roles import become_follower
 from .rounds import of_members
@@ -27,8 +28,10 @@ def become_leader(state: State) -> None:
     }
     if configuration.election != "none" and configuration.replication != "async":
         state.quorum_deadline_ns = state.now_ns + configuration.quorum_timeout_ns
+    autopilot.begin(state)
     state.note(f"leader of generation {state.generation}, log ends at {state.log.last_version()}")
-    append_as_leader(state, None)
+    if not state.has_bug("old-generation-counted"):
+        append_as_leader(state, None)
     broadcast(state)
 
 

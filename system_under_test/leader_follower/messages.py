@@ -15,6 +15,8 @@ Version = tuple[int, int]
 """(generation, log index), compared lexicographically; (0, 0) is before everything."""
 Reference = tuple[int | str, int]
 """Whom a reply is for: (connection, request id), or (node, number) of a command that a follower passed on."""
+NOBODY: Reference = (0, 0)
+"""For a request of the node's own: connections are counted from 1."""
 Command = list[Any] | None
 """["write", key, value], ["cas", key, old, new], ... (`commands.py`); None: the entry by which a new leader begins."""
 

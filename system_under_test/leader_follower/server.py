@@ -84,6 +84,8 @@ class Server:
         if configuration.fsync != "never":
             self._wal.sync()
         generation, vote = load_hard_state(machine.disk)
+        if configuration.has_bug("vote-not-persisted"):
+            generation, vote = 0, None
         self._node = Node(configuration, machine.random, generation, vote, entries, snapshot)
         patience = patience_ns(configuration.election_timeout_ms)
         self._links = {peer: PeerLink(addresses[peer], patience) for peer in configuration.peers}

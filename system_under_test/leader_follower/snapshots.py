@@ -32,6 +32,8 @@ def begin(state: State, snapshot: Snapshot) -> None:
     state.snapshot = snapshot
     state.commit_index = snapshot.version[1]
     restore(state)
+    if state.has_bug("snapshot-wrong-generation"):
+        state.store.applied = state.log.base = (state.generation, snapshot.version[1])
     known = Membership(snapshot.members_version, snapshot.members) if snapshot.members else None
     membership.begin(state, snapshot.version[1], known)
 

@@ -190,6 +190,8 @@ class State:
     """As a leader: (when, where the log ended), to tell a follower's lag in time."""
     transfer: Transfer | None = None
     joining: Joining | None = None
+    autopilot_due_ns: int = NEVER_NS
+    """As a leader: when it next looks whom to remove and whom to invite."""
     writes: dict[int, WaitingWrite] = field(default_factory=dict)
     taken: dict[tuple[str, int], None] = field(default_factory=dict)
     """The commands that followers passed on lately: none is taken twice."""
@@ -250,4 +252,6 @@ class State:
 
         Before that, entries of earlier leaders may be committed without its knowing (Raft, Ongaro 2014, 6.4).
         """
+        if self.has_bug("old-generation-counted") and self.commit_index == self.log.last_index:
+            return self.role == "leader"
         return self.role == "leader" and self.log.generation_at(self.commit_index) == self.generation

@@ -49,6 +49,7 @@ OPTIONS = (
     Option("snapshot_entries", 0, "applied entries between two snapshots; 0: none"),
     Option("segment_bytes", 16 << 20, "size at which the log begins a new segment"),
     Option("members", "", "the nodes to begin with, with commas; the others wait to be added; empty: all"),
+    Option("autopilot_ms", 0, "silence after which the leader removes a member, and takes it back later; 0: never"),
     Option("forward", False, "followers pass writes on to the leader instead of refusing them with its name"),
     Option(
         "exactly_once", False, "clients repeat a write that is in doubt; nodes know it by its number, and do it once"

@@ -38,6 +38,7 @@ FRAME_BYTES_MAX = 1 << 20
 FRAME_BYTES_AIM = 256 * 1024
 SEGMENT_BYTES = 16 << 20
 PREFIX = "log-"
+_ENCODER = json.JSONEncoder(separators=(",", ":"))  # made once, and not for every frame
 
 
 class CorruptLog(Exception):  # noqa: N818 - it names a state of the disk, and is read as one
@@ -216,7 +217,7 @@ def _payloads(entries: list[Entry]) -> Iterable[bytes]:
 
 
 def _encode(entries: list[Entry]) -> bytes:
-    return json.dumps(entries, separators=(",", ":")).encode()
+    return _ENCODER.encode(entries).encode()
 
 
 def _read_segment(name: str, data: bytes, entries: list[Entry], base: int) -> tuple[int, int]:

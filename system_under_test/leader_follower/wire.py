@@ -65,7 +65,7 @@ class BadFrame(Exception):  # noqa: N818 - it names what was read, and is read a
 
 def encode(value: Any) -> bytes:
     """One frame; ValueError if there is none for this."""
-    payload = json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
+    payload = _ENCODER.encode(value).encode()
     if len(payload) > FRAME_BYTES_MAX:
         raise ValueError(f"a frame of {len(payload)} bytes; the most is {FRAME_BYTES_MAX}")
     return LENGTH.pack(len(payload)) + payload
@@ -133,10 +133,15 @@ def _entries(values: list[Any], previous_index: int) -> list[Entry]:
 
 def _parse(payload: bytes) -> Any:
     try:
-        return json.loads(payload, parse_constant=_refuse_constant)
+        return _DECODER.decode(payload.decode())
     except (ValueError, RecursionError) as error:
         raise BadFrame("a frame that is not JSON") from error
 
 
 def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
+
+
+# Made once: json.dumps and json.loads make a new one for every frame when they are given arguments.
+_ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)

@@ -20,6 +20,10 @@ QUICK = {
     "dequeue-outside-log": "total-queue",
     "lock-released-by-other": "fenced-lock",
     "lease-not-honoured": "linearizability",
+    "vote-not-persisted": "durability",
+    "old-generation-counted": "linearizability",
+    "snapshot-wrong-generation": "read-your-writes",
+    "changes-overlap": "linearizability",
 }
 
 
@@ -45,6 +49,7 @@ def test_the_command_searches_stores_and_says_what_it_found(tmp_path, capsys):
     assert [row["outcomes"] for row in told["correct"]] == [{"valid": 2}]
     (stored,) = tmp_path.glob("bugs/2*/bugs.json")
     assert json.loads(stored.read_text()) == told
+    assert "| `cas-outside-log` |" in stored.with_name("bugs.md").read_text()
 
 
 def test_the_command_lists_the_bugs_and_refuses_one_that_is_not_planted(capsys):

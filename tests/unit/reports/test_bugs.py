@@ -4,7 +4,15 @@ from math import inf
 
 import pytest
 
-from reports.bugs import BugRow, BugsReport, CorrectRow, Witness, bug_lines, correct_lines
+from reports.bugs import (
+    BugRow,
+    BugsReport,
+    CorrectRow,
+    Witness,
+    bug_lines,
+    correct_lines,
+    render_bugs_markdown,
+)
 from reports.intervals import clean_bound, median_interval
 
 WITNESS = Witness("linearizability", "p2 read 1 after p1 had written 2.", 3, "splitbrain run --seed 7")
@@ -71,3 +79,18 @@ def test_a_violation_of_the_correct_store_fails_the_command_and_shows_how_to_rep
     assert told.exit_code == 1
     text = "\n".join(correct_lines(told))
     assert WITNESS.sentence in text and WITNESS.repeat in text
+
+
+def test_the_tables_for_a_page_tell_the_same():
+    never = row(name="other", runs=(), given_up=4, checkers={}, witness=None, safeguard="One | two.")
+    correct = (CorrectRow(setting="leader cut off", workload="register", outcomes={"valid": 2000}),)
+    text = render_bugs_markdown(report(row(), row(name="rare", runs=(2, 3), given_up=2), never, correct=correct))
+    rows = [line.split(" | ") for line in text.splitlines() if line.startswith("| `")]
+    assert [(one[0][2:], one[5], one[6][:-2]) for one in rows] == [
+        ("`no-fencing`", "1 (1–3)", "3"),
+        ("`rare`", "3 (2–>9), in 2 of 4 searches", "3"),
+        ("`other`", ">9 (>9–>9), in 0 of 4 searches", "–"),
+    ]
+    assert "One \\| two." in text
+    assert "| leader cut off | register | 2,000 valid |" in text
+    assert "the true rate is below 0.15% with 95 % confidence" in text

@@ -8,6 +8,7 @@ import pytest
 from rich.console import Console
 
 from harness.matrix import Cell, Promise, RunReport, Shown, Table, row_of
+from harness.matrix.table import STATE_WORDS
 from reports.matrix import print_table
 from reports.matrix_page import render_matrix_page
 
@@ -119,6 +120,23 @@ def test_every_square_leads_to_its_reason() -> None:
     assert {f"row-{row}-{name}" for row in (0, 1) for name in ("linearizability", "durability")} <= set(page.links)
     text = "".join(page.text)
     assert "a majority has it." in text and run().repeat.strip() in text and "p1 read <b>7</b> too late" in text
+
+
+def test_the_picture_tells_its_signs_and_marks_what_a_row_does_not_judge() -> None:
+    source = render_matrix_page(KEPT)
+    signs = re.findall(r'<span class="chip ([a-z-]+)">', source)
+    assert signs == list(STATE_WORDS)
+    squares = len(re.findall(r'<rect class="square ', source))
+    blanks = len(re.findall(r'<text class="blank"', source))
+    assert (squares, blanks) == (4, 2 * len(KEPT.guarantees) - 4)
+    assert blanks > 0
+
+
+def test_the_picture_is_as_wide_as_what_is_in_it() -> None:
+    source = render_matrix_page(KEPT)
+    width = int(re.search(r'<svg class="matrix" width="(\d+)"', source)[1])
+    places = [int(left) for left in re.findall(r'<(?:rect class="square|text)[^>]* x="(\d+)', source)]
+    assert max(places) + 46 < width
 
 
 def test_the_page_is_alone_and_runs_nothing() -> None:
