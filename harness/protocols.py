@@ -17,12 +17,12 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Final, Literal, Protocol, runtime_checkable
 
 import msgspec
 
 from harness.op import Op
-from harness.streams import Random
+from harness.streams import Random, Streams
 
 # ── clients ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -100,6 +100,160 @@ class Clocks(Protocol):
         """Jump the node's wall clock."""
 
 
+# ── further abilities of the surfaces: an object may have them or not; code asks with isinstance ─────────────────────
+
+
+class LinkShape(msgspec.Struct, frozen=True):
+    """What happens to what goes one way over a link. Zero means "not at all".
+
+    Attributes:
+        delay_ms: added one way; jitter_ms: uniform around the delay, both ways.
+        loss: share of packets; on `sim` of messages, which shows as the delay of a retransmission.
+        duplicate, reorder: share that comes twice, that overtakes; only where datagrams allow.
+        corrupt: share that arrives damaged; TCP drops what is, so it shows as loss.
+        rate_kbit: bandwidth, in kilobits per second.
+    """
+
+    delay_ms: float = 0.0
+    jitter_ms: float = 0.0
+    loss: float = 0.0
+    duplicate: float = 0.0
+    reorder: float = 0.0
+    corrupt: float = 0.0
+    rate_kbit: float = 0.0
+
+
+@runtime_checkable
+class ShapesLinks(Protocol):
+    """On `net`: links that are slow, lossy or narrow."""
+
+    def shapes(self) -> frozenset[str]:
+        """Which fields of LinkShape this ground can do."""
+
+    async def shape(self, links: Mapping[Cut, LinkShape]) -> None:
+        """Make exactly these shapes the ones in force, replacing all earlier ones; {} lifts all."""
+
+    async def round_trip_ms(self, source: str, destination: str, count: int) -> list[float | None]:
+        """Send `count` probes that are answered; None for each that was lost (evidence for a fault)."""
+
+
+@runtime_checkable
+class ClogsLinks(Protocol):
+    """On `net`: links that hold what is sent, and give it all at once when they are released."""
+
+    async def clog(self, links: Iterable[Cut]) -> None:
+        """Make exactly these links the clogged ones; what was held of others is released at once."""
+
+
+@runtime_checkable
+class CutsPorts(Protocol):
+    """On `net`: cuts of one port only, and cuts that are answered with a reset instead of silence."""
+
+    async def cut_port(self, cuts: Iterable[Cut], port: int, *, reset: bool = False) -> None:
+        """Make exactly these cuts of a TCP port of the destination the ones in force; () lifts all."""
+
+    async def resets(self, cuts: Iterable[Cut]) -> None:
+        """As `Net.cut`, but each connection is answered with a reset; () lifts all."""
+
+
+@runtime_checkable
+class ProbesPorts(Protocol):
+    """On `net`: evidence for faults of single ports."""
+
+    async def connects(self, source: str, destination: str, port: int) -> Literal["open", "refused", "silent"]:
+        """Try a TCP connection from source to a port of the destination."""
+
+
+@runtime_checkable
+class StopsProcesses(Protocol):
+    """On `processes`: asking a server to end, as an operator does."""
+
+    async def stop(self, node: str) -> None:
+        """SIGTERM; SIGKILL where it has not ended after some seconds. Returns when it is gone; idempotent."""
+
+
+@runtime_checkable
+class LimitsProcesses(Protocol):
+    """On `processes`: machines that are slow, small, or stand still as a whole."""
+
+    async def limit_cpu(self, node: str, share: float) -> None:
+        """Of one core; 0 lifts."""
+
+    async def limit_memory(self, node: str, mebibytes: int) -> None:
+        """What goes beyond is killed; 0 lifts."""
+
+    async def freeze(self, node: str) -> None:
+        """Stop every process of the machine, so that nothing on it can be asked either; `thaw` lifts."""
+
+    async def thaw(self, node: str) -> None:
+        """Let the machine run on."""
+
+
+@runtime_checkable
+class TellsLimits(Protocol):
+    """On `processes`: what a limit did, as the operating system has it (evidence for a fault)."""
+
+    async def limits(self, node: str) -> Mapping[str, float]:
+        """`cpu_share` and `memory_mib` in force, 0 for none; `throttled_ms` so far; `frozen` 0 or 1."""
+
+
+@runtime_checkable
+class BreaksDisks(Protocol):
+    """On `disks`: disks that fail in other ways than by loss of power."""
+
+    def breakages(self) -> frozenset[str]:
+        """Of "full", "read-only", "slow", "hung", "error", "lying-fsync"."""
+
+    async def break_disk(self, node: str, kind: str) -> str:
+        """Break it; returns evidence in words, e.g. what a test write answered."""
+
+    async def mend_disk(self, node: str) -> str:
+        """Lift whatever `break_disk` did; returns evidence. Idempotent."""
+
+    async def corrupt(self, node: str, path: str, kind: str, amount: int, seed: int) -> str:
+        """Damage a file for good: "truncate" by, or "bitflip" in, `amount` bytes; returns what was damaged.
+
+        `path` is a glob within the data folder; the seed decides which file, and where.
+        """
+
+
+@runtime_checkable
+class DriftsClocks(Protocol):
+    """On `clocks`: wall clocks that run fast, slow, or not at all."""
+
+    async def set_rate_ppm(self, node: str, ppm: int) -> None:
+        """The wall clock runs faster by `ppm` (1_000_000: twice as fast); 0 lifts."""
+
+    async def freeze_clock(self, node: str, on: bool) -> None:
+        """The wall clock stands still, or goes on."""
+
+    async def monotonic_offset_ns(self, node: str) -> int:
+        """The node's monotonic clock minus the harness' (evidence that it did not move)."""
+
+
+def abilities(*surfaces: type) -> frozenset[str]:
+    """Names of the further abilities that classes of surfaces have: what a ground says that it offers.
+
+    >>> sorted(abilities())
+    []
+    """
+    return frozenset(
+        name for name, ability in ABILITIES.items() if any(issubclass(surface, ability) for surface in surfaces)
+    )
+
+
+ABILITIES: Final[Mapping[str, type]] = {
+    "shapes": ShapesLinks,
+    "clogs": ClogsLinks,
+    "ports": CutsPorts,
+    "stops": StopsProcesses,
+    "limits": LimitsProcesses,
+    "breakages": BreaksDisks,
+    "rates": DriftsClocks,
+}
+"""By the name under which a fault asks for it."""
+
+
 class Cluster(Protocol):
     """Nodes that are up, with the system installed and started on them."""
 
@@ -130,6 +284,22 @@ class Cluster(Protocol):
         """Write every node's logs below `folder/<node>/`; a dead node is named in the file, not raised."""
 
 
+@runtime_checkable
+class ObservesNodes(Protocol):
+    """A cluster whose nodes can be listened to as they run, and struck at the very moment."""
+
+    def listen(self, listener: Callable[[str, str, str], None]) -> None:
+        """From now on tell `listener(node, event, text)` at once: a line that a node logs (event "log"), and what it is
+        about to do to a file ("append", "sync", "write", "rename", "remove", "truncate"; text is the path)."""
+
+    def strike(self, node: str, *, power: bool) -> None:
+        """End the node's process at once, even in the middle of what it is doing; power: as when the machine goes dark.
+        What a kill or a loss of power does further is still to be done by the fault surfaces."""
+
+    def observe(self, node: str) -> Mapping[str, Any]:
+        """What the running server says of its own state, where it offers to; else nothing."""
+
+
 class Ground(Protocol):
     """A place where nodes run."""
 
@@ -139,7 +309,7 @@ class Ground(Protocol):
 
     @property
     def faults(self) -> frozenset[str]:
-        """The surfaces that it offers: of "net", "processes", "clocks", "disks"."""
+        """The surfaces that it offers: of "net", "processes", "clocks", "disks"; and of ABILITIES what these have."""
 
     def new_event_loop(self) -> asyncio.AbstractEventLoop:
         """The loop on which cluster, clients, interpreter and nemesis of one run all live."""
@@ -175,6 +345,17 @@ class Traced(Protocol):
 
     def digest(self) -> str:
         """Of everything that happened so far, in order."""
+
+
+@runtime_checkable
+class Taped(Protocol):
+    """A ground all of whose chance can be recorded and replayed, and whose digest can cover what clients saw."""
+
+    def streams(self) -> Streams:
+        """All chance of the loop made last: whoever draws on its behalf draws from here."""
+
+    def note(self, op: Op) -> None:
+        """Let the digest cover this event of the history, too."""
 
 
 # ── systems under test ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -268,6 +449,22 @@ class Machine(Protocol):
 
     def log(self, message: str) -> None:
         """One line to the node's log."""
+
+
+@runtime_checkable
+class Announcing(Protocol):
+    """A system whose nodes' logs tell of what happens, so that faults can be timed by it."""
+
+    events: Mapping[str, str]
+    """A regular expression for each event ("elected", "deposed", ...), searched in every line that a node logs."""
+
+
+@runtime_checkable
+class Exposing(Protocol):
+    """A machine to which a server may show its state, for whoever explores what states there are."""
+
+    def expose(self, state: Callable[[], Mapping[str, Any]]) -> None:
+        """`state()` gives role, generation, last_index, commit_index, or whatever tells states apart."""
 
 
 @runtime_checkable

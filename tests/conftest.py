@@ -1,7 +1,8 @@
 """What a test may need beyond Python, and what happens where it is missing.
 
 A test marked `docker`, `browser` or `corpus` runs where a Docker engine answers, where Chromium is installed, where
-the histories recorded by others lie. Elsewhere it is skipped, and says why. With `SPLITBRAIN_REQUIRE_DOCKER=1` or
+the histories recorded by others lie; one marked `volume` where root can mount an ext4 volume. Elsewhere it is skipped,
+and says why. With `SPLITBRAIN_REQUIRE_DOCKER=1` or
 `SPLITBRAIN_REQUIRE_BROWSER=1`, as in `.ci/run`, it fails instead: there, a skipped test would be an untested promise.
 A test marked `torture` takes minutes, on any machine; it is left out, and the end says so, but for `make torture`.
 
@@ -64,6 +65,18 @@ def browser_missing() -> str | None:
     return "no Chromium: neither SPLITBRAIN_CHROMIUM is set nor is one of " + ", ".join(BROWSERS) + " installed"
 
 
+@functools.cache
+def volume_missing() -> str | None:
+    """Why no ext4 volume can be mounted, or None."""
+    if os.geteuid() != 0:
+        return "no ext4 volume: only root can mount one"
+    path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+    missing = [tool for tool in ("mkfs.ext4", "mount", "umount") if shutil.which(tool, path=path) is None]
+    if missing:
+        return f"no ext4 volume: {missing[0]} is not installed"
+    return None if Path("/dev/loop-control").exists() else "no ext4 volume: this machine has no loop devices"
+
+
 def corpus_directory() -> Path:
     """Where the recorded histories are looked for; a relative path counts from the top of the project."""
     return ROOT / os.environ.get("SPLITBRAIN_CORPUS", "../shared/corpus")
@@ -94,6 +107,7 @@ MISSING: dict[str, Callable[[], str | None]] = {
     "docker": docker_missing,
     "browser": browser_missing,
     "corpus": corpus_missing,
+    "volume": volume_missing,
 }
 
 
