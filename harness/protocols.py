@@ -22,7 +22,7 @@ from typing import Any, Final, Literal, Protocol, runtime_checkable
 import msgspec
 
 from harness.op import Op
-from harness.streams import Random
+from harness.streams import Random, Streams
 
 # ── clients ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -360,6 +360,17 @@ class Traced(Protocol):
 
     def digest(self) -> str:
         """Of everything that happened so far, in order."""
+
+
+@runtime_checkable
+class Taped(Protocol):
+    """A ground all of whose chance can be recorded and replayed, and whose digest can cover what clients saw."""
+
+    def streams(self) -> Streams:
+        """All chance of the loop made last: whoever draws on its behalf draws from here."""
+
+    def note(self, op: Op) -> None:
+        """Let the digest cover this event of the history, too."""
 
 
 # ── systems under test ───────────────────────────────────────────────────────────────────────────────────────────────

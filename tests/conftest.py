@@ -1,9 +1,9 @@
 """What a test may need beyond Python, and what happens where it is missing.
 
-A test marked `docker`, `browser`, `namespaces` or `corpus` runs where a Docker engine answers, where Chromium is
-installed, where root can make network namespaces, where the histories recorded by others lie. Elsewhere it is skipped,
-and says why. With `SPLITBRAIN_REQUIRE_DOCKER=1`, `SPLITBRAIN_REQUIRE_BROWSER=1` and so on, as in `.ci/run`, it fails
-instead: there, a skipped test would be an untested promise.
+A test marked `docker`, `browser`, `namespaces`, `volume` or `corpus` runs where a Docker engine answers, where
+Chromium is installed, where root can make network namespaces, where root can mount an ext4 volume, where the histories
+recorded by others lie. Elsewhere it is skipped, and says why. With `SPLITBRAIN_REQUIRE_DOCKER=1` and so on, as in
+`.ci/run`, it fails instead: there, a skipped test would be an untested promise.
 A test marked `torture` takes minutes, on any machine; it is left out, and the end says so, but for `make torture`.
 
 Each resource is looked for at most once a session, and only if a test that needs it is about to run.
@@ -73,6 +73,18 @@ def namespaces_missing() -> str | None:
     return missing() or None
 
 
+@functools.cache
+def volume_missing() -> str | None:
+    """Why no ext4 volume can be mounted, or None."""
+    if os.geteuid() != 0:
+        return "no ext4 volume: only root can mount one"
+    path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+    missing = [tool for tool in ("mkfs.ext4", "mount", "umount") if shutil.which(tool, path=path) is None]
+    if missing:
+        return f"no ext4 volume: {missing[0]} is not installed"
+    return None if Path("/dev/loop-control").exists() else "no ext4 volume: this machine has no loop devices"
+
+
 def corpus_directory() -> Path:
     """Where the recorded histories are looked for; a relative path counts from the top of the project."""
     return ROOT / os.environ.get("SPLITBRAIN_CORPUS", "../shared/corpus")
@@ -104,6 +116,7 @@ MISSING: dict[str, Callable[[], str | None]] = {
     "browser": browser_missing,
     "namespaces": namespaces_missing,
     "corpus": corpus_missing,
+    "volume": volume_missing,
 }
 
 

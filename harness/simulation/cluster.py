@@ -1,4 +1,4 @@
-"""The nodes of one simulated run, and the four fault surfaces that act on them.
+"""The nodes of one simulated run.
 
 Nothing here is harsher or kinder than on a real ground: cuts act on the network and leave connections to find out by
 themselves, a kill leaves what was written, a start begins on what the disk has.
@@ -6,12 +6,13 @@ themselves, a kill leaves what was written, a start begins on what the disk has.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from harness.protocols import Clocks, Cut, Disks, Net, Processes, ProcessState, Simulated
+from harness.protocols import Clocks, Disks, Net, Processes, Simulated
 from harness.simulation.node import SimNode
+from harness.simulation.surfaces import SimClocks, SimDisks, SimNet, SimProcesses
 
 if TYPE_CHECKING:
     from harness.simulation.loop import SimLoop
@@ -20,81 +21,8 @@ START_SPREAD_NS: Final = 20_000_000
 """Machines do not come up in the same instant."""
 
 
-class SimNet:
-    """Implements `harness.protocols.Net`."""
-
-    def __init__(self, loop: SimLoop) -> None:
-        self._network = loop.network
-
-    async def cut(self, cuts: Iterable[Cut]) -> None:
-        """Exactly these cuts are in force."""
-        self._network.set_cuts(cuts)
-
-    async def heal(self) -> None:
-        """No cut is in force."""
-        self._network.set_cuts(())
-
-    async def reaches(self, source: str, destination: str) -> bool:
-        """Send a message and see whether it comes."""
-        return await self._network.probe(source, destination)
-
-
-class SimProcesses:
-    """Implements `harness.protocols.Processes`."""
-
-    def __init__(self, nodes: Mapping[str, SimNode]) -> None:
-        self._nodes = nodes
-
-    async def kill(self, node: str) -> None:
-        """SIGKILL."""
-        await self._nodes[node].kill()
-
-    async def start(self, node: str) -> None:
-        """Start, with power, on what is on the disk."""
-        self._nodes[node].start()
-
-    async def pause(self, node: str) -> None:
-        """SIGSTOP."""
-        self._nodes[node].pause()
-
-    async def resume(self, node: str) -> None:
-        """SIGCONT."""
-        self._nodes[node].resume()
-
-    async def state(self, node: str) -> ProcessState:
-        """As the host's operating system has it."""
-        return self._nodes[node].state()
-
-
-class SimDisks:
-    """Implements `harness.protocols.Disks`."""
-
-    def __init__(self, nodes: Mapping[str, SimNode]) -> None:
-        self._nodes = nodes
-
-    async def power_off(self, node: str) -> int:
-        """The host goes dark; bytes lost."""
-        return await self._nodes[node].power_off()
-
-
-class SimClocks:
-    """Implements `harness.protocols.Clocks`."""
-
-    def __init__(self, nodes: Mapping[str, SimNode]) -> None:
-        self._nodes = nodes
-
-    async def offset_ns(self, node: str) -> int:
-        """The host's wall clock minus the harness'."""
-        return self._nodes[node].offset_ns()
-
-    async def set_offset_ns(self, node: str, offset_ns: int) -> None:
-        """Jump; what the clock drifted so far is undone, too."""
-        host = self._nodes[node]
-        host.clock_offset_ns += offset_ns - host.offset_ns()
-
-
 class SimCluster:
-    """Implements `harness.protocols.Cluster`."""
+    """Implements `harness.protocols.Cluster` and `ObservesNodes`."""
 
     def __init__(self, loop: SimLoop, system: Simulated, names: Sequence[str], options: Mapping[str, Any]) -> None:
         self.nodes = tuple(names)
@@ -119,12 +47,12 @@ class SimCluster:
         """Start every node, at slightly different times."""
         random = self._loop.streams.stream("start")
         for host in self._hosts.values():
-            self._loop.call_at_ns(self._loop.now_ns() + int(random.random() * START_SPREAD_NS), host.start, ())
+            self._loop.call_at_ns(self._loop.virtual_ns + int(random.random() * START_SPREAD_NS), host.start, ())
 
     def listen(self, listener: Callable[[str, str, str], None]) -> None:
-        """See `harness.protocols.ObservesNodes`."""
+        """See `harness.protocols.ObservesNodes`; besides, "send" before something leaves, and "... done" after each."""
         for host in self._hosts.values():
-            host.listeners.append(listener)
+            host.listen(listener)
 
     def strike(self, node: str, *, power: bool) -> None:
         """As above."""
@@ -144,6 +72,12 @@ class SimCluster:
 
     def remove(self) -> None:
         """End everything, and heal the network for whoever comes next on this loop."""
-        self._loop.network.set_cuts(())
+        network = self._loop.network
+        network.set_cuts(())
+        network.set_resets(())
+        network.set_port_cuts((), 0, reset=False)
+        network.set_shapes({})
         for host in self._hosts.values():
+            host.limit_cpu(0)
             host.bury()
+        network.set_clogs(())

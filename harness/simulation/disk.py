@@ -1,82 +1,52 @@
 """A simulated disk: what was written is there, but only what was synced survives a loss of power.
 
 Two things are kept twice, as the kernel sees them and as they are on the platter: the names (which file a path leads
-to) and each file's content. What was done since the last sync is a list. When the power goes, of each list a part from
-its beginning survives, drawn from the seed: nothing, all, or something between; and the last write that survives may be
-torn, at any byte. So a file can be there under a new name with nothing in it, as on a journaling file system.
+to) and each file's content (`file.py`). What was done since the last sync is a list. When the power goes, a part of
+each list survives, drawn from the seed: nothing, all, or something between. So a file can be there under a new name
+with nothing in it, as on a journaling file system.
 
     disk = SimDisk(Random(1))
     disk.append("log", b"abc")
     disk.lose_power()             # 3, 2, 1 or 0: the bytes that are gone
-    disk.read("log")              # FileNotFoundError, b"", b"a", b"ab" or b"abc"
+    disk.read("log")              # FileNotFoundError, b"", b"a", b"ab", b"abc" or one of them with zeros to its size
 
-`sync` of a file makes its content durable, and all changes of names so far, as syncing the folder does.
+`sync` of a file makes its content durable, and all changes of names so far, as syncing the folder does. The world says
+how hard a loss of power is (`survivors`, `torn`), and whether names survive in order, as a journal keeps them, or any
+of them (`names`: a rename without a sync of its folder may be there while an older one is not).
 
-Limits: writes to one file survive in order, never with a hole; nothing decays; reads cost nothing.
+Limits: nothing decays by itself; reads cost nothing. What a disk does wrong while the power is on is in `trouble.py`.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+import zlib
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
 from typing import Final
 
 from harness.disk import checked_path
+from harness.simulation.file import PIECE_SURVIVES, File, lost_of
+from harness.simulation.world import World
 from harness.streams import Random
+from harness.tape import happens
 
 CAPACITY_BYTES: Final = 1 << 30
-KEEPS_NOTHING: Final = 0.4
-KEEPS_ALL: Final = 0.2
-"""The shares of unsynced lists that are lost whole, and kept whole, when the power goes."""
-
-
-class File:
-    """One file's content: as it is, and as it was when last synced with what was done since."""
-
-    __slots__ = ("content", "pending", "synced")
-
-    def __init__(self) -> None:
-        self.content = bytearray()
-        self.synced = bytearray()
-        self.pending: list[tuple[int, bytes]] = []
-        """Changes in order: (size to cut to first, bytes to add)."""
-
-    def change(self, keep: int, data: bytes) -> None:
-        """Cut to `keep` bytes, then add `data`."""
-        _apply(self.content, keep, data)
-        self.pending.append((keep, data))
-
-    def sync(self) -> None:
-        """All changes so far are durable."""
-        for keep, data in self.pending:
-            _apply(self.synced, keep, data)
-        self.pending.clear()
-
-    def lose_power(self, random: Random) -> int:
-        """Keep a part of the pending changes, the last one maybe torn; return how many written bytes are gone."""
-        written = sum(len(data) for _, data in self.pending)
-        kept_bytes = 0
-        kept = survivors(len(self.pending), random)
-        for place, (keep, data) in enumerate(self.pending[:kept]):
-            if place == kept - 1:
-                data = data[: survivors(len(data), random)]
-            _apply(self.synced, keep, data)
-            kept_bytes += len(data)
-        self.pending.clear()
-        self.content = bytearray(self.synced)
-        return written - kept_bytes
+NameChange = tuple[tuple[str, File | None], ...]
 
 
 class SimDisk:
     """Implements `harness.protocols.Disk`; `random` decides what a loss of power leaves."""
 
-    def __init__(self, random: Random, capacity_bytes: int = CAPACITY_BYTES) -> None:
+    def __init__(self, random: Random, capacity_bytes: int = CAPACITY_BYTES, world: World | None = None) -> None:
         self._random = random
         self._capacity_bytes = capacity_bytes
+        self._world = World() if world is None else world
         self._used_bytes = 0
         self._names: dict[str, File] = {}
         self._synced_names: dict[str, File] = {}
-        self._pending_names: list[tuple[tuple[str, File | None], ...]] = []
+        self._pending_names: list[NameChange] = []
 
     def read(self, path: str) -> bytes:
         """The whole file; FileNotFoundError."""
@@ -85,7 +55,7 @@ class SimDisk:
     def append(self, path: str, data: bytes) -> None:
         """Add to the end, creating the file; OSError(ENOSPC) when full, after as much as there was room for."""
         file = self._file_made(path)
-        fitting = data[: self._capacity_bytes - self._used_bytes]
+        fitting = data[: max(0, self._capacity_bytes - self._used_bytes)]
         file.change(len(file.content), fitting)
         self._used_bytes += len(fitting)
         if len(fitting) < len(data):
@@ -128,33 +98,75 @@ class SimDisk:
     def sync(self, path: str) -> None:
         """Make the file's content durable, and all names; FileNotFoundError."""
         self._file(path).sync()
-        self._sync_names(len(self._pending_names))
+        self._settle_names(self._pending_names)
+
+    def fail_sync(self, path: str) -> None:
+        """A sync that the kernel could not carry out (see `File.fail_sync`)."""
+        self._file(path).fail_sync()
 
     def list(self) -> list[str]:
         """All file names, sorted."""
         return sorted(self._names)
 
+    def pending_checksum(self, path: str) -> int:
+        """A number for what a sync of this file makes durable; for the digest."""
+        checksum = 0
+        for keep, data in self._file(path).pending:
+            checksum = zlib.crc32(data, checksum ^ keep)
+        return checksum
+
+    # ── what happens to it ───────────────────────────────────────────────────────────────────────────────────────────
+
     def lose_power(self) -> int:
         """Forget what was not synced, or a part of it; return how many written bytes are gone."""
-        self._sync_names(survivors(len(self._pending_names), self._random))
+        world = self._world
+        self._settle_names(self._surviving_names())
         before, self._names = self._names, dict(self._synced_names)
         lost = 0
         for path in sorted(before):
             if before[path] not in self._names.values():
                 lost += len(before[path].content)
         for path in sorted(self._names):
-            lost += self._names[path].lose_power(self._random)
+            lost += self._names[path].lose_power(self._random, world.survivors, world.torn)
         self._used_bytes = sum(len(file.content) for file in self._names.values())
         return lost
 
-    def _sync_names(self, count: int) -> None:
-        for change in self._pending_names[:count]:
+    def damage(self, pattern: str, kind: str, amount: int, random: Random) -> Sequence[str]:
+        """Cut so many bytes off every file that fits the pattern, or flip so many bits in each; what became of each."""
+        told = []
+        for path in self.list():
+            file = self._names[path]
+            if not fnmatchcase(path, pattern) or not file.content:
+                continue
+            before = len(file.content)
+            if kind == "truncate":
+                file.change(max(0, before - amount), b"")
+                file.synced, file.pending = bytearray(file.content), []  # it is so on the platter, too
+                self._used_bytes -= before - len(file.content)
+                told.append(f"{path}: cut from {before} to {len(file.content)} bytes")
+            else:
+                places = sorted(random.randrange(before * 8) for _ in range(amount))
+                for place in places:
+                    for content in (file.content, file.synced):
+                        if place // 8 < len(content):
+                            content[place // 8] ^= 1 << place % 8
+                told.append(f"{path}: flipped a bit in byte {', '.join(str(place // 8) for place in places)}")
+        return told
+
+    def _surviving_names(self) -> Sequence[NameChange]:
+        pending = self._pending_names
+        if self._world.names == "subset":
+            return [change for change in pending if not happens(self._random, "lost name", 1 - PIECE_SURVIVES)]
+        return pending[: len(pending) - lost_of(self._random, "lost names", len(pending))]
+
+    def _settle_names(self, changes: Iterable[NameChange]) -> None:
+        for change in changes:
             for path, file in change:
                 if file is None:
-                    del self._synced_names[path]
+                    self._synced_names.pop(path, None)
                 else:
                     self._synced_names[path] = file
-        self._pending_names.clear()
+        self._pending_names = []
 
     def _file(self, path: str) -> File:
         file = self._names.get(checked_path(path))
@@ -167,18 +179,3 @@ class SimDisk:
             self._names[path] = file = File()
             self._pending_names.append(((path, file),))
         return self._names[path]
-
-
-def survivors(count: int, random: Random) -> int:
-    """How many of so many unsynced things, from the first on, a loss of power leaves."""
-    share = random.random()
-    if share < KEEPS_NOTHING:
-        return 0
-    if share < KEEPS_NOTHING + KEEPS_ALL:
-        return count
-    return random.randint(0, count)
-
-
-def _apply(content: bytearray, keep: int, data: bytes) -> None:
-    del content[keep:]
-    content += data

@@ -18,31 +18,80 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
+import msgspec
+
 from harness.errors import InfrastructureError
+from harness.op import Op
 from harness.protocols import Cluster, Simulated, System, abilities
-from harness.simulation.cluster import SimClocks, SimCluster, SimDisks, SimNet, SimProcesses
+from harness.simulation.cluster import SimCluster
 from harness.simulation.loop import SimLoop
+from harness.simulation.recording import Recording
+from harness.simulation.surfaces import SimClocks, SimDisks, SimNet, SimProcesses
+from harness.simulation.world import World
 from harness.streams import Streams
+from harness.tape import Tape
 
 
 class SimGround:
-    """Implements `harness.protocols.Ground`."""
+    """Implements `harness.protocols.Ground`, `Traced` and `Taped`.
+
+    `world` says what kind of cluster it is (`world.py`). With a `tape`, choices come from it instead of the seed; with
+    `record_choices` they go to one, `streams().recorded()`. With `record`, everything that happens is listed.
+    """
 
     name = "sim"
     faults = frozenset({"net", "processes", "disks", "clocks"}) | abilities(SimNet, SimProcesses, SimDisks, SimClocks)
 
-    def __init__(self, seed: int) -> None:
+    def __init__(
+        self,
+        seed: int,
+        world: World | None = None,
+        *,
+        tape: Tape | None = None,
+        record: bool = False,
+        record_choices: bool = False,
+    ) -> None:
         self._seed = seed
+        self._world = World() if world is None else world
+        self._tape = tape
+        self._record = record
+        self._record_choices = record_choices
         self._loop: SimLoop | None = None
 
     def new_event_loop(self) -> asyncio.AbstractEventLoop:
         """A loop on virtual time, at 0."""
-        self._loop = SimLoop(Streams(self._seed))
+        streams = Streams(self._seed, self._tape, record=self._record_choices)
+        self._loop = SimLoop(streams, self._world, Recording() if self._record else None)
+        return self._loop
+
+    def streams(self) -> Streams:
+        """All chance of the loop made last; those who draw on its behalf draw from here, so that the tape is whole."""
+        return self._made().streams
+
+    def recording(self) -> Recording:
+        """Everything that happened on the loop made last; ValueError unless the ground was made with `record=True`."""
+        recording = self._made().recording
+        if recording is None:
+            raise ValueError("This ground does not record; make it with record=True.")
+        return recording
+
+    def note(self, op: Op) -> None:
+        """Let the digest cover an outcome that a client saw, or any other event of the history."""
+        loop = self._made()
+        loop.trace.add_bytes(msgspec.json.encode(op))
+        if loop.recording is not None:
+            loop.note(
+                "client", "control", f"{op.process} {op.type} {op.f} {op.key} {op.value} {op.error or ''}".rstrip()
+            )
+
+    def _made(self) -> SimLoop:
+        if self._loop is None:
+            raise ValueError("There is no loop yet; call new_event_loop() first.")
         return self._loop
 
     def now_ns(self) -> int:
         """Virtual time on the loop made last; 0 before there is one."""
-        return 0 if self._loop is None else self._loop.now_ns()
+        return 0 if self._loop is None else self._loop.virtual_ns
 
     def digest(self) -> str:
         """A digest over every event on the loop made last: equal runs have equal ones."""

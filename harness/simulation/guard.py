@@ -1,33 +1,56 @@
-"""Real time and real chance, kept away from simulated servers that ask for them without being handed any.
+"""Real time, chance, files, sockets and threads, kept away from simulated servers that reach for them.
 
-A server that takes its clock and its randomness from its `Machine` never comes here. One that calls `time.time()`,
-`random.choice()` or `uuid.uuid4()` would bring in what no seed decides; while the loop runs, these functions look who
-asks. A simulated process gets virtual time, its host's wall clock and seeded bytes; threads and blocking sleeps are
-refused. The harness, the clients and other threads get what they always get.
+A server that takes its clock, its disk and its randomness from its `Machine` never comes here. One that calls
+`time.time()` or `open("data", "w")` would bring in, or leave behind, what no seed decides; while the loop runs, these
+functions look who asks. To a simulated process
 
-Limits: `datetime.now`, a name bound by `from time import time` before the loop ran, and C code are not seen.
+- clocks tell virtual time and its host's wall clock, and the functions of `random` draw from the seed;
+- `os.urandom`, `secrets` and `uuid` are refused, or draw from the seed where the world says `entropy="seeded"`;
+- threads, subprocesses, sockets, blocking sleeps, and files other than for reading are refused.
+
+What is refused names the line that asked. The harness, the clients and other threads get what they always get.
+
+Limits: `datetime.now`, a name bound by `from time import time` before the loop ran, and C code are not seen. The order
+of a set of strings depends on PYTHONHASHSEED and is the program's to sort.
 """
 
 from __future__ import annotations
 
+import _thread
+import builtins
+import io
 import os
 import random  # noqa: TID251 - it is guarded here, not used
+import socket
+import subprocess
+import sys
+import sysconfig
 import threading
 import time  # noqa: TID251 - it is guarded here, not used
+import uuid  # noqa: TID251 - it is guarded here, not used
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from pathlib import Path
+from typing import Any, Final, Literal
 
 from harness.simulation.process import CURRENT, Process
 from harness.simulation.refusals import RefusedError
 
+WRITING: Final = frozenset("wax+")
+INSIDE: Final = (str(Path(__file__).parent), sysconfig.get_paths()["stdlib"], "<frozen")
+"""Files that are not where the asking began: the simulation's and Python's own."""
+FILE_CALLS: Final = (
+    "open", "remove", "unlink", "rename", "replace", "mkdir", "rmdir", "truncate", "link", "symlink", "chmod",
+)  # fmt: skip
+PROCESS_CALLS: Final = ("fork", "forkpty", "system", "popen", "posix_spawn", "posix_spawnp", "execv", "execve", "kill")
+
 
 @contextmanager
-def guarded(now_ns: Callable[[], int]) -> Iterator[None]:
+def guarded(now_ns: Callable[[], int], entropy: Literal["refused", "seeded"] = "refused") -> Iterator[None]:
     """Put the functions that look who asks in place of the real ones, and back again."""
     previous: list[tuple[Any, str, Any]] = []
     try:
-        for module, name, answer in _answers(now_ns):
+        for module, name, answer in _answers(now_ns, entropy):
             real = getattr(module, name)
             previous.append((module, name, real))
             setattr(module, name, _asking(real, answer))
@@ -43,22 +66,47 @@ Answer = Callable[..., Any]
 def _asking(real: Callable[..., Any], answer: Answer) -> Callable[..., Any]:
     def ask(*arguments: Any, **more: Any) -> Any:
         process = CURRENT.get()
-        return real(*arguments, **more) if process is None else answer(process, *arguments, **more)
+        return real(*arguments, **more) if process is None else answer(real, process, *arguments, **more)
 
     return ask
 
 
-def _answers(now_ns: Callable[[], int]) -> Iterator[tuple[Any, str, Answer]]:
+def _answers(now_ns: Callable[[], int], entropy: str) -> Iterator[tuple[Any, str, Answer]]:
     """What is guarded, and what a simulated process is told instead."""
-    for clock in ("monotonic", "perf_counter"):
-        yield time, clock, lambda _process: now_ns() / 1e9
-        yield time, f"{clock}_ns", lambda _process: now_ns()
-    yield time, "time", lambda process: process.wall_ns() / 1e9
-    yield time, "time_ns", lambda process: process.wall_ns()
-    yield time, "sleep", _refusing("time.sleep", "await asyncio.sleep")
+    yield from _clocks(now_ns)
+    yield from _chance(entropy)
+    yield builtins, "open", _opening
+    yield io, "open", _opening
+    for name in FILE_CALLS:
+        yield os, name, _refusing(f"os.{name}", "use the machine's disk")
+    for name in PROCESS_CALLS:
+        if hasattr(os, name):
+            yield os, name, _refusing(f"os.{name}", "there are no other processes")
+    yield subprocess.Popen, "__init__", _refusing("subprocess.Popen", "there are no other processes")
+    yield socket.socket, "__init__", _refusing("socket.socket", "use asyncio.open_connection and asyncio.start_server")
     yield threading.Thread, "start", _refusing("threading.Thread.start", "use tasks")
-    yield os, "urandom", _bytes
-    yield random, "_urandom", _bytes
+    yield _thread, "start_new_thread", _refusing("_thread.start_new_thread", "use tasks")
+
+
+def _clocks(now_ns: Callable[[], int]) -> Iterator[tuple[Any, str, Answer]]:
+    for clock in ("monotonic", "perf_counter"):
+        yield time, clock, lambda _real, _process: now_ns() / 1e9
+        yield time, f"{clock}_ns", lambda _real, _process: now_ns()
+    yield time, "time", lambda _real, process: process.wall_ns() / 1e9
+    yield time, "time_ns", lambda _real, process: process.wall_ns()
+    yield time, "sleep", _refusing("time.sleep", "await asyncio.sleep")
+
+
+def _chance(entropy: str) -> Iterator[tuple[Any, str, Answer]]:
+    instead = 'draw from the machine\'s `random`, or choose a world with entropy="seeded"'
+    if entropy == "seeded":
+        yield os, "urandom", _bytes
+        yield random, "_urandom", _bytes
+    else:
+        yield os, "urandom", _refusing("os.urandom", instead)
+        yield random, "_urandom", _refusing("random.SystemRandom", instead)
+    yield uuid, "uuid1", _refusing("uuid.uuid1", "it is made of the real machine's address and clock")
+    yield random.Random, "seed", _seeding
     shared = random.random.__self__  # type: ignore[attr-defined]  # a bound method of the module's hidden instance
     for name in random.__all__:
         if getattr(getattr(random, name), "__self__", None) is shared:
@@ -67,17 +115,41 @@ def _answers(now_ns: Callable[[], int]) -> Iterator[tuple[Any, str, Answer]]:
 
 def _refusing(call: str, instead: str) -> Answer:
     def refuse(*_arguments: Any, **_more: Any) -> Any:
-        raise RefusedError(call, instead)
+        raise RefusedError(call, instead, call_site())
 
     return refuse
 
 
+def call_site() -> str:
+    """The line outside of the simulation and Python's own library that is being run: "server.py:12 in handle"."""
+    frame = sys._getframe(1)
+    while frame is not None:
+        file = frame.f_code.co_filename
+        if "site-packages" in file or not file.startswith(INSIDE):
+            return f"{Path(file).name}:{frame.f_lineno} in {frame.f_code.co_name}"
+        frame = frame.f_back  # type: ignore[assignment]  # None ends the loop
+    return ""
+
+
 def _drawing(name: str) -> Answer:
-    def draw(process: Process, *arguments: Any, **more: Any) -> Any:
+    def draw(_real: Any, process: Process, *arguments: Any, **more: Any) -> Any:
         return getattr(process.random, name)(*arguments, **more)
 
     return draw
 
 
-def _bytes(process: Process, size: int) -> bytes:
+def _seeding(real: Any, process: Process, generator: random.Random, a: Any = None, version: int = 2) -> None:
+    """A generator that is given no seed takes the process' chance, not the real machine's."""
+    real(generator, process.random.getrandbits(64) if a is None else a, version)
+
+
+def _bytes(_real: Any, process: Process, size: int) -> bytes:
     return process.random.randbytes(size)
+
+
+def _opening(real: Any, _process: Process, file: Any, mode: str = "r", *arguments: Any, **more: Any) -> Any:
+    """Reading is allowed: a program may come with files of its own."""
+    if WRITING & set(mode):
+        raise RefusedError(f"open({os.fspath(file) if not isinstance(file, int) else file!r}, {mode!r})",
+                           "use the machine's disk", call_site())  # fmt: skip
+    return real(file, mode, *arguments, **more)

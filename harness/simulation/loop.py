@@ -1,8 +1,9 @@
 """An asyncio event loop on virtual time: nothing waits, the clock jumps to the next deadline.
 
-Time is a whole number of nanoseconds from 0. Ready callbacks run first in, first out; timers ring in the order of their
-deadlines, equal ones in the order in which they were set. With tasks that hash by number (`handles.py`) and a network
-that draws its delays from the seed, nothing is left that could come out differently in a second run.
+Time is a whole number of nanoseconds from 0. Ready callbacks run first in, first out, or as the world's scheduler has
+it (`scheduling.py`); timers ring in the order of their deadlines, equal ones in the order in which they were set. With
+tasks that hash by number (`handles.py`) and a network that draws its delays from the seed, nothing is left that could
+come out differently in a second run.
 
     loop = SimLoop(Streams(7))
     loop.run_until_complete(asyncio.sleep(3600))    # takes no time
@@ -22,26 +23,32 @@ import contextlib
 import gc
 import logging
 import math
+import signal
 import sys
 import threading
 import weakref
-from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+import zlib
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
 from contextvars import Context
 from typing import Any, Final, TypeVar, TypeVarTuple
 
 from harness.simulation.guard import guarded
 from harness.simulation.handles import Due, SimFuture, SimHandle, SimTask, SimTimer, name_of
 from harness.simulation.network import Network
-from harness.simulation.process import CURRENT, Killed, Process
+from harness.simulation.process import CONTROL, CURRENT, Killed, Process
+from harness.simulation.recording import Recording
 from harness.simulation.refusals import DeadlockError, RefusedError, RefusingLoop, SimulationError
+from harness.simulation.scheduling import ready_queue
 from harness.simulation.timers import Timers
 from harness.simulation.trace import FOLD_NUMBERS, Trace
+from harness.simulation.world import World
 from harness.streams import Streams
 
 SPIN_CALLBACKS: Final = 2_000_000
 COLLECT_CALLBACKS: Final = 400_000
 DEADLOCK_TASKS_SHOWN: Final = 5
+ROUNDING_NS: Final = 1e-3
+"""What whole nanoseconds told in seconds may come out too large: 7 ns must not become 8."""
 
 _T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")
@@ -53,35 +60,44 @@ class SimLoop(RefusingLoop):
     """See the module docstring.
 
     Attributes:
-        streams: where all its chance comes from; trace: the digest of all that happened; network: what it connects;
-            kernel_context: for callbacks that belong to no process.
+        streams: where all its chance comes from; world: what kind of world it is.
+        virtual_ns: the time; steps: how many callbacks ran.
+        trace: the digest of all that happened; recording: the list of it, or None.
+        network: what it connects; kernel_context: for callbacks that belong to no process.
+        exposed: by name, what gives the state of each node that exposes one.
     """
 
-    def __init__(self, streams: Streams) -> None:
+    def __init__(self, streams: Streams, world: World | None = None, recording: Recording | None = None) -> None:
         self.streams = streams
+        self.world = World() if world is None else world
         self.trace = Trace()
+        self.recording = recording
         self.kernel_context = Context()
-        self._now_ns = 0
-        self._ready: deque[Due] = deque()
+        self.virtual_ns = 0
+        self.steps = 0
+        self.exposed: dict[str, Callable[[], Mapping[str, Any]]] = {}
+        self._ready = ready_queue(self.world, streams.stream("schedule"))
         self._timers = Timers()
         self._sequence = 0
-        self._callbacks_to_collection = COLLECT_CALLBACKS
+        self._steps_to_collection = COLLECT_CALLBACKS
+        self._steps_to_state = self.world.state_steps
         self._thread: int | None = None
         self._stopping = False
         self._closed = False
         self._exception_handler: Callable[[asyncio.AbstractEventLoop, dict[str, Any]], object] | None = None
+        self._signals: set[int] = set()
         self._asyncgens: weakref.WeakValueDictionary[int, AsyncGenerator[Any, Any]] = weakref.WeakValueDictionary()
-        self.network = Network(self, streams)
+        self.network = Network(self, streams, self.world)
 
     # ── time and callbacks ───────────────────────────────────────────────────────────────────────────────────────────
 
     def now_ns(self) -> int:
         """Virtual nanoseconds since the loop was made."""
-        return self._now_ns
+        return self.virtual_ns
 
     def time(self) -> float:
         """The same in seconds, as asyncio wants it."""
-        return self._now_ns / 1e9
+        return self.virtual_ns / 1e9
 
     def next_sequence(self) -> int:
         """The next number for a task, a future or a socket."""
@@ -110,7 +126,8 @@ class SimLoop(RefusingLoop):
         self, delay: float, callback: Callable[[*_Ts], object], *args: *_Ts, context: Context | None = None
     ) -> asyncio.TimerHandle:
         """Run it `delay` seconds from now; any positive delay lets the clock move."""
-        return self.call_at_ns(self._now_ns + max(0, math.ceil(delay * 1e9)), callback, args, context)
+        delay_ns = max(1, math.ceil(delay * 1e9 - ROUNDING_NS)) if delay > 0 else 0
+        return self.call_at_ns(self.virtual_ns + delay_ns, callback, args, context)
 
     def call_at(
         self, when: float, callback: Callable[[*_Ts], object], *args: *_Ts, context: Context | None = None
@@ -139,8 +156,42 @@ class SimLoop(RefusingLoop):
         """Let a paused process run on: all that was held is ready now, in the order in which it was due."""
         if process.state == "paused":
             process.state = "running"
-            self._ready.extend(process.held)
-            process.held.clear()
+            self._free(process)
+
+    def block(self, process: Process) -> None:
+        """Let a process stand still in the kernel, with what it goes on to send in this step."""
+        if not process.blocked and process.state != "dead":
+            process.block()
+            self.network.set_stalled(process.host, on=True)
+
+    def release(self, process: Process) -> None:
+        """Let a blocked process come back from the kernel."""
+        if process.blocked:
+            process.blocked = False
+            self.network.set_stalled(process.host, on=False)
+            self._free(process)
+
+    def end(self, process: Process, quietly: bool) -> None:
+        """Let it be dead."""
+        if process.blocked:
+            process.blocked = False
+            self.network.set_stalled(process.host, on=False)
+        process.end(quietly)
+
+    def _free(self, process: Process) -> None:
+        if process.state != "running" or process.blocked or process.free:
+            return
+        process.free = True
+        outbox, process.outbox = process.outbox, []
+        for depart in outbox:
+            depart()
+        self._ready.extend(process.held)
+        process.held.clear()
+
+    def note(self, kind: str, node: str, what: str, peer: str = "", size: int = 0) -> None:
+        """Put it on the recording, if there is one."""
+        if self.recording is not None:
+            self.recording.add(self.virtual_ns, node, kind, what, peer, size)
 
     # ── running ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -165,7 +216,7 @@ class SimLoop(RefusingLoop):
         sys.set_asyncgen_hooks(firstiter=self._asyncgen_begun, finalizer=self._asyncgen_dropped)
         asyncio._set_running_loop(self)
         try:
-            with guarded(self.now_ns):
+            with guarded(self.now_ns, self.world.entropy):
                 self._run()
         finally:
             self._thread = None
@@ -175,26 +226,26 @@ class SimLoop(RefusingLoop):
                 gc.enable()
 
     def _run(self) -> None:
-        ready, trace, current = self._ready, self.trace, CURRENT
-        popleft, record = ready.popleft, trace.numbers.append
+        ready, current = self._ready, CURRENT
+        popleft, record = ready.popleft, self.trace.numbers.append
+        begin = None if self.recording is None else self._note_step
         while not self._stopping:
             if not ready:
                 self._advance()
             budget = SPIN_CALLBACKS
-            now_ns = self._now_ns
             while ready and not self._stopping:
                 handle = popleft()
                 if handle._cancelled:
                     continue
                 context = handle._context
                 process = context.get(current)
-                if process is not None and process.state != "running":
+                if process is not None and not process.free:
                     process.hold(handle)
                     continue
                 callback = handle._callback
-                owner = getattr(callback, "__self__", None)
-                record(now_ns)
-                record(getattr(owner, "sequence", 0))
+                record(getattr(getattr(callback, "__self__", None), "sequence", 0))
+                if begin is not None:
+                    begin(handle, process)
                 try:
                     context.run(callback, *handle._args)
                 except (SystemExit, KeyboardInterrupt):
@@ -203,15 +254,21 @@ class SimLoop(RefusingLoop):
                     self._failed(handle, error)
                 budget -= 1
                 if not budget:
-                    raise SimulationError(_spinning(now_ns, callback))
+                    raise SimulationError(_spinning(self.virtual_ns, callback))
             self._housekeep(SPIN_CALLBACKS - budget)
 
     def _advance(self) -> None:
         """Move the clock to the next timer, and make ready all that ring then."""
-        now_ns = self._timers.ring(self._now_ns, self._ready)
+        now_ns = self._timers.ring(self.virtual_ns, self._ready, self.trace.numbers)
         if now_ns is None:
             raise DeadlockError(self._deadlock())
-        self._now_ns = now_ns
+        self.virtual_ns = now_ns
+
+    def _note_step(self, handle: Due, process: Process | None) -> None:
+        owner = getattr(handle._callback, "__self__", None)
+        what = owner.get_name() if isinstance(owner, SimTask) else name_of(handle._callback)
+        kind = "timer" if isinstance(handle, SimTimer) else "task"
+        self.note(kind, CONTROL if process is None else process.host, what)
 
     def _deadlock(self) -> str:
         tasks = [task for task in asyncio.all_tasks(self) if isinstance(task, SimTask)]
@@ -221,13 +278,25 @@ class SimLoop(RefusingLoop):
         who = ", ".join(names) or "the loop"
         return f"At {self.time():.6f} s nothing is ready and no timer is set: {who}{more} would wait for ever."
 
-    def _housekeep(self, callbacks: int) -> None:
+    def _housekeep(self, steps: int) -> None:
+        self.steps += steps
         if len(self.trace.numbers) > FOLD_NUMBERS:
             self.trace.fold()
-        self._callbacks_to_collection -= callbacks
-        if self._callbacks_to_collection <= 0:
-            self._callbacks_to_collection = COLLECT_CALLBACKS
+        self._steps_to_collection -= steps
+        if self._steps_to_collection <= 0:
+            self._steps_to_collection = COLLECT_CALLBACKS
             gc.collect()
+        if self.exposed and self.world.state_steps:
+            self._steps_to_state -= steps
+            if self._steps_to_state <= 0:
+                self._steps_to_state = self.world.state_steps
+                self._trace_states()
+
+    def _trace_states(self) -> None:
+        """Put into the digest what every node says of its state."""
+        for name in sorted(self.exposed):
+            told = repr(sorted(self.exposed[name]().items()))
+            self.trace.add(zlib.crc32(name.encode()), zlib.crc32(told.encode()))
 
     def run_until_complete(self, future: Generator[Any, None, Any] | Awaitable[Any]) -> Any:
         """Run until the future is done, and return its result or raise its error."""
@@ -344,6 +413,25 @@ class SimLoop(RefusingLoop):
         _refuse_options("create_server", {name: value for name, value in more.items() if name not in LISTENING})
         return self.network.listen(protocol_factory, str(host or ""), int(port or 0))
 
+    async def create_datagram_endpoint(
+        self, protocol_factory: Callable[[], Any], local_addr: Any = None, remote_addr: Any = None, **more: Any
+    ) -> Any:
+        """A datagram socket of the host that the calling code is on."""
+        _refuse_options("create_datagram_endpoint", {k: v for k, v in more.items() if k not in DATAGRAMS})
+        return self.network.bind(protocol_factory, local_addr, remote_addr)
+
+    def add_signal_handler(self, sig: int, callback: Callable[[*_Ts], object], *args: *_Ts) -> None:
+        """Taken, and never called: a simulated process gets no signal that it could handle."""
+        if sig in (signal.SIGKILL, signal.SIGSTOP):
+            raise RuntimeError(f"sig {sig} cannot be caught")
+        self._signals.add(sig)
+
+    def remove_signal_handler(self, sig: int) -> bool:
+        """Whether there was one."""
+        found = sig in self._signals
+        self._signals.discard(sig)
+        return found
+
     async def getaddrinfo(self, host: Any, port: Any, **more: Any) -> list[Any]:
         """Every name stands for itself."""
         return self.network.resolve(str(host or ""), int(port or 0))
@@ -397,6 +485,8 @@ class SimLoop(RefusingLoop):
 
 LISTENING: Final = frozenset({"backlog", "reuse_address", "reuse_port", "start_serving", "keep_alive"})
 """Options of create_server that make no difference here."""
+DATAGRAMS: Final = frozenset({"reuse_port", "family", "proto", "flags"})
+"""The same, of create_datagram_endpoint."""
 
 
 def _refuse_options(call: str, options: dict[str, Any]) -> None:

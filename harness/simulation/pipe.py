@@ -5,6 +5,8 @@ instant travels as one segment. When the way is shut nothing is lost and nothing
 tried again after 0.2 s, 0.4 s, 0.8 s, ... up to two minutes, fifteen times, after which the connection is dead. So a
 healed link does not carry at once what was held: that is what makes a long-lived connection slow to come back.
 
+A way that answers with a reset ends the sender's side at once, and leaves the other side half open, knowing nothing.
+
 A connection needs both ways, for acknowledgements come back on the other one. If only that other way is shut, what is
 sent within the first timeout arrives, and then the sender is stuck too.
 
@@ -19,16 +21,20 @@ import errno
 from collections import deque
 from typing import TYPE_CHECKING, Final, Literal
 
+from harness.simulation.link import RETRANSMIT_MIN_NS
+
 if TYPE_CHECKING:
     from harness.simulation.handles import SimTimer
     from harness.simulation.network import Network
     from harness.simulation.server import SimServer
     from harness.simulation.transport import SimTransport
 
-RETRANSMIT_MIN_NS: Final = 200_000_000
 RETRANSMIT_MAX_NS: Final = 120_000_000_000
 RETRANSMISSIONS_MAX: Final = 15
 """Linux' tcp_retries2: a connection is given up after about 15 minutes."""
+
+HEADER_BYTES: Final = 64
+"""What a segment weighs besides its bytes, on a narrow link."""
 
 Kind = Literal["open", "data", "end", "reset"]
 
@@ -59,17 +65,20 @@ class Pipe:
     """
 
     __slots__ = (
-        "_arrival_ns", "_delay_ns", "_held", "_loop", "_network", "_receiver", "_retransmissions", "_sender",
-        "_stalled", "_tail", "_timeout_ns", "_timer", "queued_bytes",
+        "_arrival_ns", "_back", "_delay_ns", "_held", "_loop", "_port", "_process", "_receiver", "_retransmissions",
+        "_sender", "_stalled", "_tail", "_there", "_timeout_ns", "_timer", "queued_bytes",
     )  # fmt: skip
 
     def __init__(self, network: Network, sender: SimTransport, receiver: SimTransport) -> None:
         self.queued_bytes = 0
-        self._network = network
         self._loop = network.loop
         self._sender = sender
         self._receiver = receiver
-        self._delay_ns = network.delays(sender.host, receiver.host)
+        self._process = sender.process
+        self._port = receiver.port
+        self._there = network.link(sender.host, receiver.host)
+        self._back = network.link(receiver.host, sender.host)
+        self._delay_ns = self._there.delay_ns
         self._arrival_ns = 0
         self._tail: Segment | None = None
         self._held: deque[Segment] = deque()
@@ -78,16 +87,21 @@ class Pipe:
         self._timeout_ns = RETRANSMIT_MIN_NS
         self._retransmissions = 0
 
+    @property
+    def destination(self) -> str:
+        """The host that it leads to."""
+        return self._receiver.host
+
     # ── the sender's side ────────────────────────────────────────────────────────────────────────────────────────────
 
     def open(self, server: SimServer) -> None:
         """The last message of the handshake, on which the server's side comes into being."""
-        self._send(Segment("open", [], self._loop.now_ns(), server))
+        self._send(Segment("open", [], self._loop.virtual_ns, server))
 
     def write(self, data: bytes) -> None:
         """Send bytes."""
         self.queued_bytes += len(data)
-        tail, now_ns = self._tail, self._loop.now_ns()
+        tail, now_ns = self._tail, self._loop.virtual_ns
         if tail is not None and tail.sent_ns == now_ns:
             tail.parts.append(data)
             return
@@ -97,13 +111,19 @@ class Pipe:
 
     def end(self) -> None:
         """Send that nothing more will come."""
-        self._send(Segment("end", [], self._loop.now_ns()))
+        self._send(Segment("end", [], self._loop.virtual_ns))
 
     def reset(self) -> None:
         """Throw away what is held, and send a reset. Nobody repeats a reset: on a shut way it is lost."""
         self.silence()
-        if self._network.is_open(self._sender.host, self._receiver.host):
-            self._launch(Segment("reset", [], self._loop.now_ns()))
+        if self._process is not None and self._process.blocked:
+            self._process.outbox.append(self._reset_now)
+        else:
+            self._reset_now()
+
+    def _reset_now(self) -> None:
+        if self._there.passage(self._port) == "open":
+            self._launch(Segment("reset", [], self._loop.virtual_ns))
 
     def silence(self) -> None:
         """Send nothing any more, not even what is held."""
@@ -113,23 +133,38 @@ class Pipe:
 
     def _send(self, segment: Segment) -> None:
         self._tail = None
-        network = self._network
-        if self._timer is None and not network.troubled:
+        if self._timer is None and self._there.plain and self._back.plain:
             self._launch(segment)
-            return
-        here, there = self._sender.host, self._receiver.host
-        if not self._held and not self._stalled and network.is_open(here, there):
+        elif self._process is not None and self._process.blocked:
+            self._process.outbox.append(lambda: self._pass_on(segment))
+        else:
+            self._pass_on(segment)
+
+    def _pass_on(self, segment: Segment) -> None:
+        """Send it on a way that may be shut."""
+        passage = self._there.passage(self._port)
+        if passage == "reset":
+            self._note("drop", segment)
+            self.refuse(segment, self._loop.virtual_ns)
+        elif passage == "open" and not self._held and not self._stalled:
             self._launch(segment)
-            if self._timer is None and not network.is_open(there, here):
+            if self._timer is None and self._back.passage(self._sender.port) != "open":
                 self._wait()
-            return
-        self._held.append(segment)
-        if self._timer is None:
-            self._wait()
+        else:
+            self._note("drop", segment)
+            self._held.append(segment)
+            if self._timer is None:
+                self._wait()
 
     def _launch(self, segment: Segment) -> None:
         """Let it travel, behind all that travels already."""
-        arrival_ns = self._loop.now_ns() + self._delay_ns()
+        if self._loop.recording is not None:
+            self._note("send", segment)
+        if not self._there.plain:
+            size = sum(map(len, segment.parts)) + HEADER_BYTES
+            self._there.carry(self._loop.virtual_ns, size, lambda arrival_ns: self._arrives(segment, arrival_ns))
+            return
+        arrival_ns = self._loop.virtual_ns + self._delay_ns()
         if arrival_ns < self._arrival_ns:
             arrival_ns = self._arrival_ns
         self._arrival_ns = arrival_ns
@@ -139,11 +174,22 @@ class Pipe:
         else:
             self._loop.call_at_ns(arrival_ns, receiver.receive, (segment,), receiver.context)
 
+    def _arrives(self, segment: Segment, arrival_ns: int) -> None:
+        self._arrival_ns = arrival_ns = max(arrival_ns, self._arrival_ns, self._loop.virtual_ns)
+        if self._receiver.gone:
+            self.refuse(segment, arrival_ns)
+        else:
+            self._loop.call_at_ns(arrival_ns, self._receiver.receive, (segment,), self._receiver.context)
+
+    def _note(self, kind: str, segment: Segment) -> None:
+        sender, receiver = self._sender, self._receiver
+        self._loop.note(kind, sender.host, segment.kind, receiver.host, sum(map(len, segment.parts)))
+
     # ── retransmission ───────────────────────────────────────────────────────────────────────────────────────────────
 
     def _wait(self) -> None:
         """Set the timer of the sending kernel, which runs whatever becomes of the process."""
-        when_ns = self._loop.now_ns() + self._timeout_ns
+        when_ns = self._loop.virtual_ns + self._timeout_ns
         self._timer = self._loop.call_at_ns(when_ns, self._retransmit, (), self._loop.kernel_context)
 
     def _stop_waiting(self) -> None:
@@ -155,12 +201,12 @@ class Pipe:
         self._retransmissions = 0
 
     def _retransmit(self) -> None:
-        here, there = self._sender.host, self._receiver.host
-        if self._network.is_open(here, there) and self._network.is_open(there, here):
+        passages = {self._there.passage(self._port), self._back.passage(self._sender.port)}
+        if "silent" not in passages:
             self._stop_waiting()
             held, self._held = self._held, deque()
             for segment in held:
-                self._launch(segment)
+                self._pass_on(segment)
             return
         self._stalled = True
         self._retransmissions += 1
@@ -180,7 +226,6 @@ class Pipe:
 
     def refuse(self, segment: Segment, arrival_ns: int) -> None:
         """It arrives where nobody is at home, and the kernel there answers with a reset, if it can."""
-        here, there = self._sender.host, self._receiver.host
-        if segment.kind in ("open", "data") and self._network.is_open(there, here):
-            back_ns = arrival_ns + self._network.delays(there, here)()
+        if segment.kind in ("open", "data") and self._back.passage(self._sender.port) == "open":
+            back_ns = arrival_ns + self._back.delay_ns()
             self._loop.call_at_ns(back_ns, self._sender.kernel_lost, (errno.ECONNRESET,), self._loop.kernel_context)

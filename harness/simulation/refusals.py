@@ -19,8 +19,9 @@ class SimulationError(SplitbrainError):
 class RefusedError(SimulationError, NotImplementedError):
     """The code asked for something that would let the real world into the simulation."""
 
-    def __init__(self, call: str, instead: str = "") -> None:
-        super().__init__(f"{call} is refused in a simulated run{': ' + instead if instead else ''}.")
+    def __init__(self, call: str, instead: str = "", call_site: str = "") -> None:
+        where = f" ({call_site})" if call_site else ""
+        super().__init__(f"{call} is refused in a simulated run{where}{': ' + instead if instead else ''}.")
 
 
 class DeadlockError(SimulationError):
@@ -58,13 +59,10 @@ class RefusingLoop(asyncio.AbstractEventLoop):
     sendfile = _refused("loop.sendfile", "write the bytes to the transport")
     start_tls = _refused("loop.start_tls", "simulated links are plain")
     connect_accepted_socket = _refused("loop.connect_accepted_socket", _STREAMS)
-    create_datagram_endpoint = _refused("loop.create_datagram_endpoint", "only streams are simulated")
     create_unix_connection = _refused("loop.create_unix_connection", _STREAMS)
     create_unix_server = _refused("loop.create_unix_server", _STREAMS)
     connect_read_pipe = _refused("loop.connect_read_pipe")
     connect_write_pipe = _refused("loop.connect_write_pipe")
     subprocess_shell = _refused("loop.subprocess_shell")
     subprocess_exec = _refused("loop.subprocess_exec")
-    add_signal_handler = _refused("loop.add_signal_handler")
-    remove_signal_handler = _refused("loop.remove_signal_handler")
     set_default_executor = _refused("loop.set_default_executor", "loop.run_in_executor runs inline")

@@ -7,10 +7,13 @@ of it.
 from __future__ import annotations
 
 import heapq
-from collections import deque
-from typing import Final
+from array import array
+from typing import TYPE_CHECKING, Final
 
-from harness.simulation.handles import Due, SimTimer
+from harness.simulation.handles import SimTimer
+
+if TYPE_CHECKING:
+    from harness.simulation.scheduling import ReadyQueue
 
 SWEEP_MIN: Final = 100
 
@@ -38,16 +41,22 @@ class Timers:
             heapq.heapify(self._heap)
             self._cancelled = 0
 
-    def ring(self, now_ns: int, ready: deque[Due]) -> int | None:
-        """Make ready all that ring at the next deadline, and return what time it is then; None when there are none."""
-        heap, found = self._heap, False
+    def ring(self, now_ns: int, ready: ReadyQueue, told: array[int]) -> int | None:
+        """Make ready all that ring at the next deadline, and return what time it is then; None when there are none.
+
+        `told` is given the time, and the number of each that rings.
+        """
+        heap, pop, found = self._heap, heapq.heappop, False
         while heap and (heap[0][0] <= now_ns or not found):
-            when_ns, _, timer = heapq.heappop(heap)
+            when_ns, number, timer = pop(heap)
             if timer._cancelled:
                 self._cancelled = max(0, self._cancelled - 1)
                 continue
-            found = True
-            now_ns = max(now_ns, when_ns)
+            if not found:
+                found = True
+                now_ns = max(now_ns, when_ns)
+                told.append(-now_ns)
+            told.append(number)
             ready.append(timer)
         return now_ns if found else None
 

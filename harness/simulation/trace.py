@@ -1,18 +1,20 @@
 """A digest over everything that happened on a loop, to prove two runs equal or to find where they part.
 
-Each event is two whole numbers: the virtual time and what it was (which task woke, which timer rang, the checksum of
-which bytes arrived). Task numbers are in it because two runs that cancel the same tasks in another order are not the
-same run, even if every callback has the same name.
+What goes in, as whole numbers: every instant; which timer rang; which task, connection or socket ran; size and checksum
+of all that arrived; what each sync made durable; the state that servers expose, every so many callbacks; and whatever
+the loop's user adds, such as each outcome that a client saw. Task numbers are in it because two runs that cancel the
+same tasks in another order are not the same run, even if every callback has the same name.
 
 >>> trace = Trace()
 >>> trace.add(1_000, 7)
 
-Limits: tells that two runs differ, not what each did; `events` tells how many there were.
+Limits: tells that two runs differ, not where; `recording.py` and `compare.py` do that.
 """
 
 from __future__ import annotations
 
 import hashlib
+import zlib
 from array import array
 from typing import Final
 
@@ -29,23 +31,27 @@ class Trace:
         self._folded = 0
         self.numbers = array("q")
 
-    def add(self, time_ns: int, identity: int) -> None:
-        """Take one event."""
-        self.numbers.append(time_ns)
-        self.numbers.append(identity)
+    def add(self, first: int, second: int) -> None:
+        """Take what belongs together: a size and a checksum, a process and a checksum."""
+        self.numbers.append(first)
+        self.numbers.append(second)
+
+    def add_bytes(self, data: bytes) -> None:
+        """Take any data."""
+        self.add(len(data), zlib.crc32(data))
 
     def fold(self) -> None:
         """Hash what was gathered; to be called now and then, so that it does not grow."""
         self._hash.update(self.numbers)
-        self._folded += len(self.numbers) // 2
+        self._folded += len(self.numbers)
         del self.numbers[:]
 
     @property
     def events(self) -> int:
-        """How many events were taken."""
-        return self._folded + len(self.numbers) // 2
+        """How many numbers were taken."""
+        return self._folded + len(self.numbers)
 
     def digest(self) -> str:
-        """32 hexadecimal digits over all events so far."""
+        """32 hexadecimal digits over all that was taken so far."""
         self.fold()
         return self._hash.hexdigest()

@@ -19,7 +19,7 @@ from contextvars import Context
 from typing import TYPE_CHECKING, Any, Final
 
 from harness.simulation.pipe import Pipe, Segment
-from harness.simulation.process import Process
+from harness.simulation.process import Killed, Process
 from harness.simulation.refusals import RefusedError
 
 if TYPE_CHECKING:
@@ -34,7 +34,8 @@ class SimTransport(asyncio.Transport):
     """See the module docstring.
 
     Attributes:
-        sequence: its number, for the trace; host: where it is; context: in which its protocol is called.
+        sequence: its number, for the trace; host, port: where it is; context: in which its protocol is called;
+        process: whose it is.
         gone: the socket is closed; what still comes is answered with a reset.
         outgoing, incoming: the two directions.
     """
@@ -53,11 +54,11 @@ class SimTransport(asyncio.Transport):
     ) -> None:
         super().__init__({"sockname": local, "peername": remote})
         self.sequence = sequence
-        self.host = local[0]
+        self.host, self.port = local
         self.context = context
         self.gone = False
         self._loop = loop
-        self._process = process
+        self.process = process
         self._protocol: Any = None
         self._eof_written = False
         self._reading = True
@@ -105,7 +106,10 @@ class SimTransport(asyncio.Transport):
     def _take_data(self, segment: Segment) -> None:
         parts = segment.parts
         data = parts[0] if len(parts) == 1 else b"".join(parts)
-        self._loop.trace.add(len(data), zlib.crc32(data))
+        loop = self._loop
+        loop.trace.add(len(data), zlib.crc32(data))
+        if loop.recording is not None:
+            loop.note("deliver", self.host, "data", self.outgoing.destination, len(data))
         self.incoming.taken(len(data))
         self._protocol.data_received(data)
 
@@ -135,10 +139,24 @@ class SimTransport(asyncio.Transport):
             raise RuntimeError("Cannot call write() after write_eof()")
         if self.gone or not data:
             return
-        self.outgoing.write(bytes(data))
+        process = self.process
+        if process is None or process.watched is None:
+            self.outgoing.write(bytes(data))
+        elif not self._write_watched(process, bytes(data)):
+            return
         if not self._writing_paused and self.outgoing.queued_bytes > KERNEL_BUFFER_BYTES + self._high:
             self._writing_paused = True
             self._protocol.pause_writing()
+
+    def _write_watched(self, process: Process, data: bytes) -> bool:
+        """Write, with somebody looking who may strike the process before and after; whether it still lives."""
+        process.effect("send", "before", self.outgoing.destination)
+        if not self.gone:
+            self.outgoing.write(data)
+            process.effect("send", "after", self.outgoing.destination)
+        if process.state == "dead":
+            raise Killed
+        return not self.gone
 
     def writelines(self, list_of_data: Iterable[Any]) -> None:
         """Send several pieces as one."""
@@ -218,8 +236,8 @@ class SimTransport(asyncio.Transport):
     def _lose(self, error: Exception | None) -> None:
         self.gone = True
         self._inbox.clear()
-        if self._process is not None:
-            self._process.sockets.pop(self.sequence, None)
+        if self.process is not None:
+            self.process.sockets.pop(self.sequence, None)
         if self._protocol is not None:
             self._loop.call_soon(self._protocol.connection_lost, error, context=self.context)
 

@@ -14,6 +14,7 @@ import time
 import uuid
 
 from harness.simulation.ground import SimGround
+from harness.simulation.world import World
 
 NODES = ("n1", "n2", "n3", "n4")
 
@@ -104,7 +105,7 @@ async def trouble(cluster, chance, seen):
 
 def run(seed):
     """(digest over every event, everything that was seen)."""
-    ground = SimGround(seed)
+    ground = SimGround(seed, World(entropy="seeded"))
     loop = ground.new_event_loop()
     seen = []
 

@@ -5,16 +5,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.simulation.disk import SimDisk
-from harness.streams import Random
+from harness.simulation.world import World
+from harness.streams import Random, Streams
 
 SEEDS = range(200)
+PREFIX = World(survivors="prefix")
 
 
-def after_power_loss(prepare, look):
+def after_power_loss(prepare, look, world=PREFIX, seeds=SEEDS):
     """All that can be seen after a loss of power, over many seeds."""
     seen = set()
-    for seed in SEEDS:
-        disk = SimDisk(Random(seed))
+    for seed in seeds:
+        disk = SimDisk(Random(seed), world=world)
         prepare(disk)
         disk.lose_power()
         seen.add(look(disk))
@@ -99,7 +101,7 @@ def test_a_removal_may_be_undone_and_a_truncation_too():
 def test_the_bytes_lost_are_those_that_are_gone():
     told = set()
     for seed in SEEDS:
-        disk = SimDisk(Random(seed))
+        disk = SimDisk(Random(seed), world=PREFIX)
         disk.append("kept", b"kept")
         disk.append("log", b"ab")
         disk.sync("log")
@@ -169,9 +171,9 @@ STEPS = st.lists(
 
 @settings(max_examples=300, deadline=None)
 @given(steps=STEPS, seed=st.integers(0, 2**32))
-def test_what_survives_is_something_that_was_there_since_the_last_sync(steps, seed):
+def test_what_survives_as_a_prefix_is_something_that_was_there_since_the_last_sync(steps, seed):
     """Allowed is every state between two steps since then, and every tearing of an append; nothing else."""
-    disk = SimDisk(Random(seed))
+    disk = SimDisk(Random(seed), world=PREFIX)
     disk.append("log", b"")
     disk.sync("log")
     now, allowed = b"", {b""}
@@ -190,3 +192,93 @@ def test_what_survives_is_something_that_was_there_since_the_last_sync(steps, se
         assert disk.read("log") == now
     disk.lose_power()
     assert disk.read("log") in allowed
+
+
+def appended(*pieces):
+    def prepare(disk):
+        disk.append("log", b"ab")
+        disk.sync("log")
+        for piece in pieces:
+            disk.append("log", piece)
+
+    return prepare
+
+
+def test_on_ext4_a_size_can_be_there_before_its_bytes():
+    seen = after_power_loss(appended(b"cd", b"ef"), content, World(survivors="ext4"), range(4000))
+    ends = {b"abcdef"[:kept].ljust(size, b"\0") for kept in range(2, 7) for size in (kept, 4, 6) if size >= kept}
+    assert seen == ends
+    assert b"ab\0\0\0\0" in seen
+
+
+def test_as_a_subset_later_pieces_survive_without_earlier_ones():
+    sectors = World(survivors="subset", torn="sector")
+    seen = after_power_loss(appended(b"c" * 510, b"d" * 512, b"e"), content, sectors)
+    parts = [b"c" * 510, b"d" * 512, b"e"]
+    expected = set()
+    for kept in range(8):
+        pieces = [part if kept >> place & 1 else bytes(len(part)) for place, part in enumerate(parts)]
+        last = max((place for place in range(3) if kept >> place & 1), default=-1)
+        expected.add(b"ab" + b"".join(pieces[: last + 1]))
+    assert seen == expected
+
+
+def test_writes_tear_at_sectors_where_the_world_says_so():
+    world = World(survivors="prefix", torn="sector")
+    seen = after_power_loss(appended(b"x" * 2000), content, world, range(400))
+    assert {len(found) for found in seen} == {2, 512, 1024, 1536, 2002}
+
+
+def test_a_truncation_may_get_lost_while_what_was_appended_after_it_stays():
+    def prepare(disk):
+        disk.append("log", b"abcdef")
+        disk.sync("log")
+        disk.truncate("log", 2)
+        disk.append("log", b"XY")
+
+    assert b"abXYef" in after_power_loss(prepare, content, World(survivors="subset"))
+
+
+def test_names_may_survive_out_of_order_where_the_world_says_so():
+    def prepare(disk):
+        disk.write("one", b"1")
+        disk.sync("one")
+        disk.write("two", b"2")
+        disk.rename("one", "three")
+
+    def look(disk):
+        return tuple(disk.list())
+
+    in_order = {("one",), ("one", "two"), ("three", "two")}
+    assert after_power_loss(prepare, look, World(names="prefix")) == in_order
+    assert after_power_loss(prepare, look, World(names="subset")) == in_order | {("three",)}
+
+
+def test_a_sync_that_failed_loses_what_it_was_for_even_if_the_next_one_succeeds():
+    disk = SimDisk(Random(1))
+    disk.append("log", b"ab")
+    disk.sync("log")
+    disk.append("log", b"cd")
+    disk.fail_sync("log")
+    assert disk.read("log") == b"abcd"
+    disk.append("log", b"ef")
+    disk.sync("log")
+    disk.lose_power()
+    assert disk.read("log") == b"ab\0\0ef"
+
+
+def test_damage_is_done_to_the_platter_too():
+    disk = SimDisk(Random(1))
+    disk.append("log-1", b"abcdef")
+    disk.append("other", b"abcdef")
+    disk.sync("log-1")
+    disk.sync("other")
+    chance = Streams(3).stream("damage")
+    assert disk.damage("log-*", "truncate", 2, chance) == ["log-1: cut from 6 to 4 bytes"]
+    assert len(disk.damage("*", "bitflip", 1, chance)) == 2
+    assert disk.damage("none", "bitflip", 1, chance) == []
+    before = disk.read("log-1"), disk.read("other")
+    flipped = [sum((a ^ b).bit_count() for a, b in zip(found, b"abcdef", strict=False)) for found in before]
+    assert flipped == [1, 1]
+    disk.lose_power()
+    assert (disk.read("log-1"), disk.read("other")) == before

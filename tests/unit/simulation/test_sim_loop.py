@@ -252,8 +252,7 @@ def test_another_thread_cannot_schedule():
         ("add_reader", (0, print)),
         ("sock_recv", (None, 1)),
         ("subprocess_exec", (asyncio.SubprocessProtocol, "true")),
-        ("create_datagram_endpoint", (asyncio.DatagramProtocol,)),
-        ("add_signal_handler", (signal.SIGINT, print)),
+        ("create_unix_server", (asyncio.Protocol,)),
         ("set_task_factory", (asyncio.Task,)),
     ],
 )
