@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from checkers.objects import Transactions
 from checkers.protocol import Checker
+from checkers.transactions import Transactions
 from harness.generator import BUSY, Context, Generator, Pending, each_thread
 from harness.history import Header
 from harness.op import NEMESIS, Op

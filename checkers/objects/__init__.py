@@ -1,4 +1,4 @@
-"""Checkers of objects richer than a register: counters, queues, locks, lists, sets, and transactions over several keys.
+"""Checkers of objects richer than a register: counters, queues, locks, lists and sets.
 
 Each one uses what its object tells (the number that an increment returns, a fencing token, the elements of a list) to
 know the order of most operations without a search. What remains is compared with real time: see `ranks`.
@@ -8,6 +8,5 @@ from checkers.objects.counter import Counter
 from checkers.objects.grown import AppendOnly, SetFull
 from checkers.objects.lock import FencedLock
 from checkers.objects.queue import TotalQueue
-from checkers.objects.transactions import Transactions
 
-__all__ = ["AppendOnly", "Counter", "FencedLock", "SetFull", "TotalQueue", "Transactions"]
+__all__ = ["AppendOnly", "Counter", "FencedLock", "SetFull", "TotalQueue"]

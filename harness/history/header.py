@@ -22,6 +22,9 @@ class Header(msgspec.Struct, frozen=True, omit_defaults=True):
         workload: which workload wrote it.
         plan: digest of the plan.
         source: where a foreign history came from.
+        level: isolation level that transactions are judged at, or several names for it; "" leaves it to the checker.
+        order: "session" where positions of events tell the order within a session only, as in histories that were put
+            together from several recorders; "" for one order of all.
         expected: the verdict that a foreign file claims; for people, checkers do not look.
     """
 
@@ -32,4 +35,6 @@ class Header(msgspec.Struct, frozen=True, omit_defaults=True):
     workload: str = ""
     plan: str = ""
     source: str = ""
+    level: str | tuple[str, ...] = ""
+    order: str = ""
     expected: bool | None = None

@@ -64,25 +64,6 @@ def grown_holds(events):
     return linearizable(ops, (), grown)
 
 
-def transaction(state, op):
-    """State: ((key, value), ...), sorted; a list that nobody appended to is not there."""
-    _, _, kind, _, argument, result, _ = op
-    held = dict(state)
-    for f, key, value in result if kind == "ok" else argument:
-        if f == "append":
-            held[key] = (*held.get(key, ()), value)
-        elif f == "w":
-            held[key] = value
-        elif kind == "ok" and held.get(key, ()) != (tuple(value or ()) if not isinstance(value, int) else value):
-            return None
-    return (tuple(sorted(held.items())),)
-
-
-def transactions_hold(events):
-    ops = [op for op in operations(events) if op[2] != "fail"]
-    return linearizable(ops, (), transaction)
-
-
 def lock(state, op):
     """State: (held token or None, greatest token so far); a token that nobody was told is a name of its own."""
     start, _, kind, f, argument, result, error = op

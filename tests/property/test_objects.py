@@ -10,7 +10,7 @@ from random import Random
 import pytest
 from oracle import objects as oracle
 
-from checkers.objects import AppendOnly, Counter, FencedLock, SetFull, TotalQueue, Transactions
+from checkers.objects import AppendOnly, Counter, FencedLock, SetFull, TotalQueue
 from checkers.protocol import Budget
 from checkers.verify import verify
 from harness.history import Header, History
@@ -185,39 +185,6 @@ CASES = {
 }
 
 
-class AsStore:
-    """Lists under two keys of a part, and transactions of one to three steps on them."""
-
-    def __init__(self):
-        self.lists, self.next = {}, 0
-
-    def finish(self, maker):
-        """Nothing."""
-
-    def ask(self, maker):
-        steps = []
-        for _ in range(maker.one_of(1, 2, 2, 3)):
-            self.next += 1
-            key = f"{maker.key}{maker.one_of('x', 'y')}"
-            steps.append(maker.one_of(["r", key, None], ["append", key, self.next]))
-        return "txn", steps
-
-    def answer(self, maker, f, argument):
-        slip, told = maker.random.random(), []
-        half = maker.below(len(argument)) if slip < 0.04 else None
-        for number, (kind, key, value) in enumerate(argument):
-            held = self.lists.setdefault(key, [])
-            if kind == "append" and number != half:
-                held.append(value)
-            shown = list(held)
-            if 0.04 <= slip < 0.1:
-                shown = shown[: maker.below(len(shown) + 1)]
-            elif 0.1 <= slip < 0.12:
-                shown.insert(maker.below(len(shown) + 1), maker.below(self.next + 2))
-            told.append([kind, key, shown if kind == "r" else value])
-        return "ok", f, told
-
-
 def bundle(seed, make, length):
     maker = Maker(seed)
     parts = []
@@ -263,24 +230,3 @@ def test_objects_are_judged_as_by_trying_every_order(case, seeds):
 def alone(checker, header, part):
     """What one small history is by itself."""
     return judge(checker, header, renumbered(part)).answer
-
-
-def txns(seed, count=1):
-    """Histories of a few transactions, each alone: they share no keys, but what is judged is their one order."""
-    maker = Maker(seed)
-    maker.key = None
-    for _ in range(count):
-        maker.events = []
-        yield maker.part(AsStore(), 2 + maker.below(5)), maker.events
-
-
-@SEEDS
-def test_transactions_are_judged_as_by_trying_every_order(seeds):
-    answers = Count()
-    for seed in seeds:
-        for part, events in txns(seed, BUNDLE):
-            verdict = judge(Transactions(), Header(1, "transactions"), events)
-            assert verdict.answer == ("valid" if oracle.transactions_hold(part) else "invalid"), (seed, verdict)
-            answers[verdict.answer] += 1
-            answers.update(anomaly.name for anomaly in verdict.anomalies)
-    assert answers["invalid"] > 4 * len(seeds)

@@ -1,4 +1,4 @@
-"""Planted mistakes of counters, queues, locks, lists, sets and transactions: found, told, confirmed; their twins pass.
+"""Planted mistakes of counters, queues, locks, lists and sets: found, told, confirmed; their twins pass.
 
 A story is a list of operations. One of two parts of one operation is ("begin", ...) or ("end", ...); whatever is not,
 begins and ends at once. The twin of a story differs from it in one answer, and is right.
@@ -7,7 +7,7 @@ begins and ends at once. The twin of a story differs from it in one answer, and 
 import msgspec
 import pytest
 
-from checkers.objects import AppendOnly, Counter, FencedLock, SetFull, TotalQueue, Transactions
+from checkers.objects import AppendOnly, Counter, FencedLock, SetFull, TotalQueue
 from checkers.protocol import Budget
 from checkers.verify import verify
 from harness.history import Header, History
@@ -22,8 +22,7 @@ def told(story, initial=None):
     events = []
 
     def emit(process, type_, f, value, error=None, version=None):
-        key = None if f == "txn" else "k"
-        events.append(Op(len(events), None, process, type_, f, key, value, error=error, version=version))
+        events.append(Op(len(events), None, process, type_, f, "k", value, error=error, version=version))
 
     for part in story:
         if part[0] != "end":
@@ -76,26 +75,6 @@ def app(process, element, answer=None):
 
 def add(process, element, answer=None):
     return (process, "add", element, element if answer is None else answer)
-
-
-def txn(process, *steps):
-    """Steps "x+1" append 1 to x; "x=1,2" read that; "x:=3" write 3, "x->3" read 3."""
-    asked, done = [], []
-    for step in steps:
-        if ":=" in step:
-            asked.append(["w", step[0], int(step[3:])])
-        elif "->" in step:
-            asked.append(["r", step[0], None])
-            done.append(["r", step[0], int(step[3:])])
-            continue
-        elif "+" in step:
-            asked.append(["append", step[0], int(step[2:])])
-        else:
-            asked.append(["r", step[0], None])
-            done.append(["r", step[0], [int(element) for element in step[2:].split(",") if element]])
-            continue
-        done.append(asked[-1])
-    return (process, "txn", asked, done)
 
 
 EMPTY, HELD, NOT_HOLDER, NO_LEADER = (("fail", word) for word in ("empty", "held", "not-holder", "no-leader"))
@@ -268,106 +247,6 @@ PLANTED = {
         3,
         "without the first in it",
     ),
-    "own append unseen": (
-        Transactions(),
-        [txn(0, "x+1", "x=")],
-        0,
-        txn(0, "x+1", "x=1"),
-        "internal-inconsistency",
-        1,
-        "not what it had left",
-    ),
-    "own write unseen": (
-        Transactions(),
-        [txn(0, "x:=1", "x->2"), txn(1, "x:=2")],
-        0,
-        txn(0, "x:=1", "x->1"),
-        "internal-inconsistency",
-        1,
-        "not what it had left",
-    ),
-    "a part of a transaction": (
-        Transactions(),
-        [txn(0, "x+1", "y+2"), txn(1, "x=1", "y=")],
-        1,
-        txn(1, "x=1", "y=2"),
-        "fractured-read",
-        2,
-        "without the rest",
-    ),
-    "between two appends": (
-        Transactions(),
-        [txn(0, "x+1", "x+2"), txn(1, "x=1")],
-        1,
-        txn(1, "x=1,2"),
-        "fractured-read",
-        2,
-        "without the rest",
-    ),
-    "transaction lost": (Transactions(), [txn(0, "x+1"), txn(1, "x=")], 1, txn(1, "x=1"), "lost-write", 2, "no order"),
-    "transaction stale": (
-        Transactions(),
-        [txn(0, "x+1"), txn(1, "x="), txn(1, "x=1")],
-        1,
-        txn(1, "x=1"),
-        "stale-read",
-        2,
-        "began after it was over",
-    ),
-    "each missed the other": (
-        Transactions(),
-        [
-            ("begin", 0, "txn", [["r", "x", None], ["append", "y", 1]]),
-            txn(1, "y=", "x+2"),
-            ("end", 0, "txn", [], [["r", "x", []], ["append", "y", 1]]),
-        ],
-        2,
-        ("end", 0, "txn", [], [["r", "x", [2]], ["append", "y", 1]]),
-        "G2-item",
-        2,
-        "did not find there",
-    ),
-    "both in doubt, in two orders": (
-        Transactions(),
-        [
-            (0, "txn", [["append", "x", 1], ["append", "y", 3]], "info"),
-            (1, "txn", [["append", "x", 2], ["append", "y", 4]], "info"),
-            txn(2, "x=1,2"),
-            txn(3, "y=4,3"),
-        ],
-        3,
-        txn(3, "y=3,4"),
-        "G0",
-        2,
-        "comes later",
-    ),
-    "garbage in a transaction": (
-        Transactions(),
-        [txn(0, "x=9")],
-        0,
-        txn(0, "x="),
-        "garbage-read",
-        1,
-        "nobody wrote",
-    ),
-    "twice in a transaction": (
-        Transactions(),
-        [txn(0, "x+1"), txn(1, "x=1,1")],
-        1,
-        txn(1, "x=1"),
-        "duplicate-element",
-        1,
-        "twice",
-    ),
-    "transactions disagree": (
-        Transactions(),
-        [txn(0, "x+1"), txn(1, "x+2"), txn(2, "x=1,2"), txn(3, "x=2,1")],
-        3,
-        txn(3, "x=1,2"),
-        "incomparable-reads",
-        2,
-        "at place 1",
-    ),
 }
 
 
@@ -411,11 +290,11 @@ def test_the_verifier_refuses_to_call_a_planted_mistake_valid(name):
     assert verify(history, judged(checker, twin)) != []
 
 
-@pytest.mark.parametrize("checker", [Counter(), TotalQueue(), FencedLock(), AppendOnly(), SetFull(), Transactions()])
+@pytest.mark.parametrize("checker", [Counter(), TotalQueue(), FencedLock(), AppendOnly(), SetFull()])
 def test_the_verifier_refuses_what_shows_nothing_or_cannot_be_read(checker):
     history = told([inc(0, 1), enq(0, 1), acq(0, 1), app(0, 1), add(0, 1)])
     assert verify(history, Verdict(checker.name, "invalid")) != []
-    for rule in ("counter-order", "queue-lost", "lock-order", "grown-missing", "txn-cycle"):
+    for rule in ("counter-order", "queue-lost", "lock-order", "grown-missing"):
         nothing = Anomaly("x", "y", "z", "k", (0,), 0, "", rule, {"ops": [77], "pairs": [[77, 78]], "edges": [[1]]})
         assert verify(history, Verdict(checker.name, "invalid", anomalies=(nothing,))) != []
     unreadable = {"keys": [{"key": "other"}], "order": [99]}
@@ -423,12 +302,12 @@ def test_the_verifier_refuses_what_shows_nothing_or_cannot_be_read(checker):
     assert verify(history, Verdict(checker.name, "valid")) != []
 
 
-@pytest.mark.parametrize("name", ["counted twice", "append lost", "free between two", "a part of a transaction"])
+@pytest.mark.parametrize("name", ["counted twice", "append lost", "free between two"])
 def test_the_verifier_refuses_an_order_against_real_time(name):
     checker, _, twin, _ = planted(name)
     verdict = judged(checker, twin)
     certificate = msgspec.json.decode(msgspec.json.encode(verdict.certificate))
-    order = certificate["order"] if "order" in certificate else certificate["keys"][0]["order"]
+    order = certificate["keys"][0]["order"]
     order.reverse()
     assert len(order) > 1 or name == "counted twice"
     assert verify(twin, msgspec.structs.replace(verdict, certificate=certificate)) != []
@@ -445,8 +324,6 @@ UNDECIDED = {
     "a token from an acquire in doubt": (FencedLock(), [acq(0, "info"), rel(1, 3)], "may have been given token 3"),
     "an element put in twice": (AppendOnly(), [app(0, 1), app(1, 1)], "more than once"),
     "a list that is none": (AppendOnly(), [read(0, 7)], "shows no list"),
-    "transactions with one element": (Transactions(), [txn(0, "x+1"), txn(1, "x+1")], "more than once"),
-    "a register and a list": (Transactions(), [txn(0, "x+1"), txn(1, "x:=2")], "both written and appended to"),
 }
 
 
@@ -458,7 +335,7 @@ def test_what_cannot_be_decided_is_unknown_with_the_reason(name):
     assert why in verdict.reason
 
 
-@pytest.mark.parametrize("checker", [AppendOnly(), SetFull(), Transactions()])
+@pytest.mark.parametrize("checker", [AppendOnly(), SetFull()])
 def test_lists_that_do_not_start_empty_are_not_judged(checker):
     assert judged(checker, told([read(0, [1])], initial=[1])).answer in ("unknown", "invalid")
 
@@ -471,7 +348,6 @@ def test_lists_that_do_not_start_empty_are_not_judged(checker):
         (FencedLock(), [acq(0, 1)]),
         (AppendOnly(), [app(0, 1)]),
         (SetFull(), [add(0, 1)]),
-        (Transactions(), [txn(0, "x+1")]),
     ],
 )
 def test_no_time_left_is_unknown(checker, story):
@@ -490,28 +366,3 @@ def test_increments_by_other_amounts_are_held_to_their_bounds():
     story = [inc(0, 5, by=5), inc(1, "info", by=-2), read(2, 6)]
     [anomaly] = judged(Counter(), told(story)).anomalies
     assert "at least 3 and at most 5" in anomaly.sentence
-
-
-def test_plain_writes_are_valid_when_the_order_of_versions_explains_every_read():
-    first, second = (*txn(0, "x:=1"), (1, 1)), (*txn(1, "x:=2"), (1, 2))
-    story = [
-        ("begin", *second[:3]),
-        ("begin", *first[:3]),
-        ("end", *second),
-        ("end", *first),
-        (*txn(2, "x->2"), (1, 3)),
-    ]
-    assert judged(Transactions(), told(story)).answer == "valid"
-
-
-def test_plain_writes_without_a_known_order_are_unknown():
-    story = [
-        ("begin", 0, "txn", [["w", "x", 1]]),
-        txn(1, "x:=2"),
-        txn(2, "x->1"),
-        txn(2, "x->2"),
-        ("end", 0, "txn", [], [["w", "x", 1]]),
-    ]
-    verdict = judged(Transactions(), told(story))
-    assert verdict.answer == "unknown"
-    assert "plain writes" in verdict.reason

@@ -133,7 +133,9 @@ def test_a_store_that_forgets_is_found(workload):
     plan = Plan(workload=workload.name, options=settings(workload), seed=1)
     verdict = judged(workload, plan, ran(workload, plan, Forgetful()))
     assert verdict.answer == "invalid"
-    assert all(len(anomaly.ops) <= 4 for anomaly in verdict.anomalies)
+    lengths = [len(anomaly.ops) for anomaly in verdict.anomalies]
+    # Of transactions the weakest kind of cycle is shown first, even where another is shorter.
+    assert (min if workload.name == "txn" else max)(lengths) <= 4
 
 
 @WORKLOADS

@@ -1,0 +1,10 @@
+"""Transactions over several keys, lists and registers: isolation levels from read uncommitted to strict serializable.
+
+`checker` judges. `table` and `reading` put steps into columns, `facts` looks at each read, `weak` and `strong` at the
+order for their levels, `dependencies`, `graph`, `cycles` and `solver` help them, `wording` tells it; `levels` says what
+implies what.
+"""
+
+from checkers.transactions.checker import Transactions
+
+__all__ = ["Transactions"]
