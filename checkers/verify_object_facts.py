@@ -75,6 +75,7 @@ class Object:
     initial: Any
     by_start: dict[int, Did]
     indexed: dict[str, dict[bytes, list[Did]]] = field(default_factory=dict)
+    _ended: dict[tuple[str, tuple[str, ...]], list[Did]] = field(default_factory=dict)
 
     @cached_property
     def dids(self) -> list[Did]:
@@ -103,7 +104,9 @@ class Object:
 
     def all(self, f: str, *kinds: str) -> list[Did]:
         """Those of one function that ended so."""
-        return [did for did in self.dids if did.begin.f == f and did.kind in kinds]
+        if (f, kinds) not in self._ended:
+            self._ended[f, kinds] = [did for did in self.dids if did.begin.f == f and did.kind in kinds]
+        return self._ended[f, kinds]
 
 
 def objects(history: History) -> dict[bytes, Object]:

@@ -24,6 +24,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter, itemgetter
 from typing import Any, Final
 
 from checkers.objects.bounds import Bounds
@@ -104,9 +105,9 @@ class OneCounter:
             return [], f"a result of counter{named(self.key)} is not a whole number"
         if any(call.f not in ("increment", "read") for call in self.calls):
             return [], f"counter{named(self.key)} has changes of several kinds"
-        bounds = Bounds(((call.invoke, call.response, call.argument) for call in increments), self.initial)
         if all(call.argument == 1 for call in increments):
-            return self._by_ones(increments, seen, bounds), ""
+            return self._by_ones(increments, seen), ""
+        bounds = Bounds(((call.invoke, call.response, call.argument) for call in increments), self.initial)
         found = [self._out_of_bounds(call, bounds) for call in seen if not self._within(call, bounds)]
         return found, f"counter{named(self.key)} has increments by more or less than one"
 
@@ -116,17 +117,19 @@ class OneCounter:
 
     # ── by ones: exact ───────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _by_ones(self, increments: Sequence[Call], seen: Sequence[Call], bounds: Bounds) -> list[Anomaly]:
+    def _by_ones(self, increments: Sequence[Call], seen: Sequence[Call]) -> list[Anomaly]:
         makers: dict[int, Call] = {}
         anomalies = []
-        for call in sorted((call for call in increments if call.ok), key=lambda call: call.response):
+        for call in sorted((call for call in increments if call.ok), key=attrgetter("response")):
             first = makers.setdefault(call.result, call)
             if first is not call:
                 anomalies.append(self._same(first, call))
         placed = [Placed(2 * self.number(call) + (call.f == "read"), call) for call in seen]
         anomalies += [self._order(higher.call, lower.call) for higher, lower in inversions(placed)]
         low = [call for call in seen if self.number(call) < self.initial + (call.f == "increment")]
-        anomalies += [self._out_of_bounds(call, bounds) for call in low]
+        if low:
+            bounds = Bounds(((call.invoke, call.response, call.argument) for call in increments), self.initial)
+            anomalies += [self._out_of_bounds(call, bounds) for call in low]
         doubtful = [call for call in increments if call.doubtful]
         filled, too_many = self._fill(placed, makers, doubtful)
         if too_many is not None:
@@ -139,13 +142,14 @@ class OneCounter:
         self, placed: Sequence[Placed], makers: dict[int, Call], doubtful: Sequence[Call]
     ) -> tuple[list[Placed], Anomaly | None]:
         """Give the numbers that nobody returned to increments in doubt; an anomaly where there are not enough."""
-        ranked = sorted(placed, key=lambda place: place.rank)
-        earliest = _earliest_ends(ranked)
+        ranked = sorted(placed, key=itemgetter(0))
+        earliest: list[Call] = []
         ranks = [place.rank for place in ranked]
         filled: list[Placed] = []
         value = self.initial + 1
         while ranked and 2 * value <= ranks[-1]:
             if value not in makers:
+                earliest = earliest or _earliest_ends(ranked)
                 first = earliest[bisect_left(ranks, 2 * value)]
                 if len(filled) == len(doubtful) or doubtful[len(filled)].invoke > first.response:
                     return filled, self._too_many(first, value)

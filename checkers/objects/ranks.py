@@ -14,11 +14,11 @@ invocation, is an order that proves the rest right.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby
-from operator import attrgetter
+from operator import itemgetter
 from typing import NamedTuple
 
 from checkers.objects.calls import Call
+from harness.history.operations import NEVER
 
 
 class Placed(NamedTuple):
@@ -31,16 +31,20 @@ class Placed(NamedTuple):
 def inversions(placed: Iterable[Placed]) -> Iterator[tuple[Placed, Placed]]:
     """(higher, lower): `lower` began after `higher` was over; for every such `lower`, with the earliest `higher`."""
     earliest: Placed | None = None
-    for _, group in groupby(sorted(placed, key=attrgetter("rank"), reverse=True), key=attrgetter("rank")):
-        equals = list(group)
-        for lower in equals:
-            if earliest is not None and earliest.call.response < lower.call.invoke:
-                yield earliest, lower
-        first = min(equals, key=lambda place: place.call.response)
-        if earliest is None or first.call.response < earliest.call.response:
-            earliest = first
+    over = rank_over = NEVER  # end of the earliest of all higher ranks, and of those of this rank
+    rank, first = -1, None
+    for place in sorted(placed, key=itemgetter(0), reverse=True):
+        its_rank, call = place
+        if its_rank != rank:
+            if rank_over < over:
+                earliest, over = first, rank_over
+            rank, rank_over = its_rank, NEVER
+        if over < call.invoke and earliest is not None:
+            yield earliest, place
+        if call.response < rank_over:
+            first, rank_over = place, call.response
 
 
 def order(placed: Sequence[Placed]) -> list[int]:
     """Invocations in the one order; only of use when there is no inversion."""
-    return [place.call.invoke for place in sorted(placed, key=lambda place: (place.rank, place.call.invoke))]
+    return [invoke for _, invoke in sorted([(rank, call.invoke) for rank, call in placed])]

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from checkers.objects.calls import Call, text
 from checkers.structures.decision import Decision, Order, Violation
@@ -41,9 +42,10 @@ def decide(calls: Sequence[Call], initial: Any = None) -> Decision:
     if isinstance(moments, Violation):
         return moments
     if moments is not None:
-        removed = _removed(_Line.of(pool))
+        line = _Line.of(pool)
+        removed = _removed(line)
         if len(removed) == len(pool):
-            return _order(pool, removed, moments)
+            return _order(pool, line, removed, moments)
     kept = frozenset(pool.kept()) if pool.wildcards else frozenset()
     stuck = pool.without(kept)
     removed = _removed(_Line.of(stuck))
@@ -57,10 +59,11 @@ class _Line:
     """A pool on the line of its own events: positions 0 up to `length`; values that stay are popped at `length`.
 
     Attributes:
+        events: of the pool, ascending.
         put_from, put_until, take_from, take_until: as in the pool, as positions.
     """
 
-    length: int
+    events: NDArray[np.int64]
     put_from: list[int]
     put_until: list[int]
     take_from: list[int]
@@ -73,15 +76,18 @@ class _Line:
             np.array(column, dtype=np.int64)
             for column in (pool.put_from, pool.put_until, pool.take_from, pool.take_until)
         ]
-        events = np.unique(np.concatenate([*columns, np.array([call.invoke for call in pool.empties], np.int64)]))
-        events = events[events < NEVER]
-        return cls(len(events), *(np.searchsorted(events, column).tolist() for column in columns))
+        events = np.sort(np.concatenate([*columns, np.array([call.invoke for call in pool.empties], np.int64)]))
+        events = events[(np.diff(events, prepend=-1) > 0) & (events < NEVER)]
+        return cls(events, *(np.searchsorted(events, column).tolist() for column in columns))
 
-    def position(self, pool: Pool, moments: Sequence[int]) -> list[int]:
+    @property
+    def length(self) -> int:
+        """See the class."""
+        return len(self.events)
+
+    def positions(self, moments: Sequence[int]) -> list[int]:
         """Moments of the history as positions."""
-        starts = np.array([*pool.put_from, *pool.put_until, *pool.take_from, *pool.take_until], dtype=np.int64)
-        events = np.unique(np.concatenate([starts, np.array([call.invoke for call in pool.empties], np.int64)]))
-        found: list[int] = np.searchsorted(events, np.array(moments, dtype=np.int64)).tolist()
+        found: list[int] = np.searchsorted(self.events, np.array(moments, dtype=np.int64)).tolist()
         return found
 
 
@@ -165,10 +171,11 @@ class _Touching:
         return found
 
 
-def _order(pool: Pool, removed: Sequence[tuple[int, int, int]], moments: Sequence[tuple[int, Call]]) -> Order:
+def _order(
+    pool: Pool, line: _Line, removed: Sequence[tuple[int, int, int]], moments: Sequence[tuple[int, Call]]
+) -> Order:
     """Nest the values, the stack being empty at the moments of those that found nothing."""
-    line = _Line.of(pool)
-    nesting = Nesting(line.length + 1, line.position(pool, [moment for moment, _ in moments]))
+    nesting = Nesting(line.length + 1, line.positions([moment for moment, _ in moments]))
     for value, push, pop in removed:
         nesting.put(value, push, pop, line.take_from[value])
     order = []
