@@ -8,6 +8,7 @@ What is removed is found by label, not remembered, so that nothing is missed tha
 
 from __future__ import annotations
 
+import contextlib
 import tarfile
 import tempfile
 from collections.abc import Callable, Mapping
@@ -22,6 +23,7 @@ from harness.clock import monotonic_ns, sleep_s
 from harness.docker_ground import node_image
 from harness.docker_ground.engine import plain
 from harness.docker_ground.owner import this_process
+from harness.docker_ground.volume import release_disk
 from harness.errors import InfrastructureError
 
 RUN_LABEL: Final = "splitbrain.run"
@@ -182,9 +184,16 @@ def remove_run(client: DockerClient, run_id: str, owner: str, threads: Executor)
     containers = {
         f"container {entry['Names'][0].lstrip('/')}": entry["Id"] for entry in api.containers(all=True, filters=wanted)
     }
-    removed = _each(threads, containers, lambda container: api.remove_container(container, force=True, v=True))
+    removed = _each(threads, containers, lambda container: _remove_container(client, container))
     networks = {f"network {entry['Name']}": entry["Id"] for entry in api.networks(filters=wanted)}
     return removed + _each(threads, networks, api.remove_network)
+
+
+def _remove_container(client: DockerClient, container: str) -> None:
+    """A process that waits for a disk that hangs cannot be killed, so the disk goes on first."""
+    with contextlib.suppress(docker.errors.NotFound):
+        release_disk(int(client.api.inspect_container(container)["State"]["Pid"]))
+    client.api.remove_container(container, force=True, v=True)
 
 
 def _each(threads: Executor, ids: Mapping[str, str], remove: Callable[[str], object]) -> list[str]:

@@ -15,7 +15,7 @@ from conftest import NODES, Up, engine, made_by
 from counting_system import CountingSystem, tells
 
 from harness import cli
-from harness.docker_ground import DockerGround
+from harness.docker_ground import DockerGround, volumes
 from harness.docker_ground.leftovers import remove_leftovers
 from harness.errors import InfrastructureError
 
@@ -137,9 +137,18 @@ KILLED = """
 import asyncio, os, sys
 from counting_system import CountingSystem
 from harness.docker_ground import DockerGround
+from harness.docker_ground.abilities import no_loop
+from harness.protocols import LinkShape
 
 async def scenario():
-    async with DockerGround(None).cluster(CountingSystem(), ("n1", "n2"), {}, sys.argv[1]):
+    loop = no_loop({"disk": "loop"}) is None
+    options = {"disk": "loop" if loop else "image", "capture": True}
+    async with DockerGround(None).cluster(CountingSystem(), ("n1", "n2"), options, sys.argv[1]) as cluster:
+        await cluster.net.shape({("n1", "n2"): LinkShape(delay_ms=500)})
+        if loop:
+            await cluster.disks.break_disk("n1", "hung")
+        await cluster.processes.limit_cpu("n2", 0.5)
+        await cluster.processes.freeze("n2")
         print("up", flush=True)
         await asyncio.sleep(60)
 
@@ -147,7 +156,7 @@ asyncio.run(scenario())
 """
 
 
-def test_what_a_killed_harness_left_is_removed_and_nothing_else(
+def test_what_a_killed_harness_left_is_removed_with_its_faults_in_force_and_nothing_else(
     up: Up, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run_id = f"test-killed-{os.getpid()}"
@@ -171,6 +180,8 @@ def test_what_a_killed_harness_left_is_removed_and_nothing_else(
     ):
         assert f"{name}, of the run {run_id}\n" in printed
     assert made_by(run_id) == []
+    assert not (volumes.root() / run_id).exists()
+    assert run_id not in "".join(path.read_text() for path in Path("/sys/block").glob("loop*/loop/backing_file"))
     assert len(made_by(up.run_id)) == 1 + len(NODES)
     assert up.do(tells(up.cluster, "n1")) is not None
 
