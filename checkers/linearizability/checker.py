@@ -191,8 +191,8 @@ def fast_path(name: str) -> Callable[[Sequence[Any], Any], Any] | None:
 
 def _quickly(one: ModelObject, found: Any) -> Found:
     """What a rule found."""
-    if isinstance(found, Sequence):
-        return list(found)
+    if isinstance(found, list):
+        return found
     return Anomaly(
         name=found.name,
         guarantee="linearizability",

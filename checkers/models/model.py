@@ -15,7 +15,7 @@ Limits: values are compared as Python does, so 1, 1.0 and true are one value; `s
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
@@ -93,14 +93,15 @@ class Model:
     def understood(self, call: Call, header: Header) -> Call | None:
         """What a call of a history says; None if that is nothing, as of an observation in doubt."""
         unknown = call.status == INFO
-        call = replace(call, argument=frozen(call.argument), result=UNKNOWN if unknown else frozen(call.result))
+        result = UNKNOWN if unknown else frozen(call.result)
+        call = msgspec.structs.replace(call, argument=frozen(call.argument), result=result)
         said = self.meaning(call, header)
         return None if said is None or (unknown and self.observes(said)) else said
 
 
 def observation(call: Call, result: Any) -> Call:
     """A failed call that says something all the same, as one that happened with this result."""
-    return replace(call, status=OK, result=result)
+    return msgspec.structs.replace(call, status=OK, result=result)
 
 
 def frozen(value: Any) -> Any:

@@ -34,6 +34,7 @@ from harness.history.edn import EdnError, Located, operations_of, read_edn, spli
 from harness.history.header import Header
 from harness.history.history import History
 from harness.history.jepsen_log import LogError, looks_like_jepsen_log, read_jepsen_log
+from harness.history.lanes import mended
 from harness.op import NEMESIS, Op
 
 _OPS: Final = msgspec.json.Decoder(Op)
@@ -233,7 +234,12 @@ def _read_log(path: Path, raw: bytes) -> History:
 
 
 def _history(path: Path, header: Header, events: Sequence[Op], place: Place, truncated: str) -> History:
-    """Number the events and check that invocations and completions alternate within each process."""
+    """Number the events and check that invocations and completions alternate within each process.
+
+    What others wrote down otherwise is mended, where that is no guess (`lanes`).
+    """
+    if header.splitbrain == 0 and _is_odd(events):
+        events = mended(events) or events
     numbered: list[Op] = []
     running: dict[int | str, int] = {}
     for index, op in enumerate(events):
@@ -254,6 +260,18 @@ def _history(path: Path, header: Header, events: Sequence[Op], place: Place, tru
                 f" in {place(running[op.process])} is still running; wanted one operation at a time."
             )
     return History(header, numbered, truncated)
+
+
+def _is_odd(events: Sequence[Op]) -> bool:
+    """Whether invocations and completions of some process do not alternate."""
+    busy: set[int | str] = set()
+    for op in events:
+        if op.process == NEMESIS:
+            continue
+        if (op.type == "invoke") == (op.process in busy):
+            return True
+        (busy.add if op.type == "invoke" else busy.discard)(op.process)
+    return False
 
 
 def _truncated(path: Path, line: int, count: int) -> str:

@@ -164,7 +164,10 @@ def test_a_cut_off_edn_history_keeps_its_whole_operations(tmp_path):
         ("{:type :ok\n]", "line 2: this is not EDN: found ']', wanted the '}' of '{'"),
         ("{:type :ok :process 0\n :value 1/0}", "line 2: this is not EDN: found '1/0', wanted a number"),
         ("{:type :late, :f :read, :process 0}", 'line 1: field type: found "late"; wanted invoke, ok, fail or info.'),
-        ("\n{:type :ok, :f :read, :process 0}", "line 2: process 0 completes read as ok without having invoked it"),
+        (
+            "\n{:type :invoke :f :write :process 0}{:type :ok :f :read :process 0}{:type :ok :f :read :process 0}",
+            "line 2: process 0 completes read as ok without having invoked it",
+        ),
     ],
 )
 def test_what_is_wrong_in_edn_is_said_with_its_line(tmp_path, text, message):

@@ -53,6 +53,7 @@ def test_a_value_that_is_no_edn_is_refused_with_its_line(tmp_path):
         )
 
 
-def test_a_completion_without_invocation_is_refused(tmp_path):
+def test_a_completion_that_fits_nothing_that_runs_is_refused(tmp_path):
+    lines = ("0\t:invoke\t:write\t3", "0\t:ok\t:read\t3", "0\t:ok\t:read\t3")
     with pytest.raises(HistoryError, match="without having invoked it"):
-        read(tmp_path, "INFO  jepsen.util - 0\t:ok\t:read\t3\n")
+        read(tmp_path, "".join(f"INFO  jepsen.util - {line}\n" for line in lines))

@@ -1,0 +1,132 @@
+"""Which checkers judge a history of which model, what each costs, and where it comes from.
+
+    suite_of("queue", header, "")      the checkers of a queue
+    BOUNDS["linearizability"]          Bound("O(n log n) where values ...", "Gibbons and Korach 1997; ...")
+
+A model of a foreign history may mean more than one promise (a queue is judged for order and for damage); what several
+checkers say is told side by side. `--checker` names any registered checker instead.
+
+Costs are per operation count n, s sessions, k of the most operations open at one time; "search" is exponential in k at
+worst, and ends with the budget.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple
+
+from harness import registry
+from harness.errors import PlanError
+from harness.history import Header
+
+SESSION: Final = "session"
+TRANSACTIONS: Final = ("list-append", "rw-register", "transactions")
+
+
+class Bound(NamedTuple):
+    """What a checker costs, and its source."""
+
+    cost: str
+    source: str
+
+
+BOUNDS: Final[Mapping[str, Bound]] = {
+    "append-only": Bound("O(size of reads + n log n)", "nested reads and a sweep by rank"),
+    "availability": Bound("O(n log n)", "outages and time to recover, per fault"),
+    "bank": Bound("O(n)", "the bank test of Jepsen"),
+    "causal": Bound("O(n s)", "Bouajjani, Enea, Guerraoui, Hamza, POPL 2017; AWDIT, PLDI 2025"),
+    "causal-convergent": Bound("O(n s)", "Bouajjani, Enea, Guerraoui, Hamza, POPL 2017; AWDIT, PLDI 2025"),
+    "comments": Bound("O(n log n)", "the comments test of Jepsen"),
+    "counter": Bound("O(n log k)", "credits: increments are counted as late as they can be"),
+    "counter-bounds": Bound("O(n)", "the counter test of Jepsen: necessary, not sufficient"),
+    "durability": Bound("O(n log n)", "acknowledged writes against final reads"),
+    "fenced-lock": Bound("O(n log n)", "tokens that grow, sections that do not overlap"),
+    "linearizability": Bound(
+        "O(n log n) for unambiguous values; else search",
+        "Gibbons, Korach, SIAM J. Comput. 1997; Lowe, CCPE 2017; Lee, Mathur, OOPSLA 2025; Abdulla et al., PLDI 2025",
+    ),
+    "linearizable-mutex": Bound("O(n log n)", "sections as zones"),
+    "linearizable-queue": Bound("O(n log n)", "Lee, Mathur, OOPSLA 2025; Abdulla et al., PLDI 2025"),
+    "linearizable-set": Bound("O(n)", "Abdulla et al., PLDI 2025"),
+    "linearizable-stack": Bound("O(n log n) typical, O(n²) at worst", "Lee, Mathur, OOPSLA 2025"),
+    "log-pattern": Bound("O(bytes)", "a regular expression over node logs"),
+    "long-fork": Bound("O(reads²) per group of keys", "the long fork test of Jepsen"),
+    "monotonic-reads": Bound("O(n); by values O(n s)", "Terry et al., PDIS 1994; Viotti, Vukolić, CSUR 2016"),
+    "monotonic-writes": Bound("O(n); by values O(n s)", "Terry et al., PDIS 1994"),
+    "pram": Bound("O(n s)", "read-your-writes, monotonic reads and monotonic writes; Brzeziński et al., PDP 2004"),
+    "read-your-writes": Bound("O(n); by values O(n s)", "Terry et al., PDIS 1994"),
+    "sequential": Bound("saturation O(n³); then search", "Zennou et al., CAV 2019"),
+    "set-final": Bound("O(n)", "the set test of Jepsen"),
+    "set-full": Bound("O(size of reads)", "the set-full test of Jepsen, duplicates counted as they are"),
+    "staleness": Bound("O(n log n)", "Golab, Li, Shah, PODC 2011; Golab et al., ICDCS 2014"),
+    "statistics": Bound("O(n log n)", "counts, latencies, outages; judges nothing"),
+    "total-queue": Bound("O(n)", "the total-queue test of Jepsen"),
+    "transactions": Bound(
+        "O(n) for lists; registers without reads before writes: search",
+        "Adya 1999; Elle, VLDB 2020; Biswas, Enea, OOPSLA 2019; AWDIT, PLDI 2025",
+    ),
+    "unique-ids": Bound("O(n)", "the unique ids test of Jepsen"),
+    "vacuity": Bound("O(n)", "whether anything was tested; judges nothing"),
+    "writes-follow-reads": Bound("O(n); by values O(n s)", "Terry et al., PDIS 1994"),
+}
+
+
+def _registered(*names: str) -> Callable[[Header], list[Any]]:
+    return lambda _: [registry.load("checkers", name)() for name in names]
+
+
+def _linearizable(header: Header) -> list[Any]:
+    from checkers.linearizability import Linearizability
+
+    return [Linearizability(header.model)]
+
+
+def _queue(header: Header) -> list[Any]:
+    """Ours are emptied in the end, so that what was lost can be named; of others only the order is known."""
+    return [*_linearizable(header), *(_registered("total-queue")(header) if header.workload else ())]
+
+
+def _set(header: Header) -> list[Any]:
+    """Ours have whole reads; a set that is asked for single elements is one of the models."""
+    return _registered("set-full")(header) if header.workload else _linearizable(header)
+
+
+_SUITES: Final[Mapping[str, Callable[[Header], list[Any]]]] = {
+    SESSION: _registered("read-your-writes", "monotonic-reads"),
+    "bank": _registered("bank"),
+    "comments": _registered("comments"),
+    "counter": _registered("counter"),
+    "list": _registered("append-only"),
+    "lock": _registered("fenced-lock"),
+    "long-fork": _registered("long-fork"),
+    "queue": _queue,
+    "set": _set,
+    "set-final": _registered("set-final"),
+    "set-full": _registered("set-full"),
+    "unique-ids": _registered("unique-ids"),
+    **dict.fromkeys(TRANSACTIONS, _registered("transactions")),
+}
+"""Models that have more than linearizability, or something else; every other one is judged for that."""
+
+
+def models() -> list[str]:
+    """Every name that a history's model may have."""
+    return sorted({*_SUITES, *registry.names("models")})
+
+
+def suite_of(header: Header, level: str = "") -> list[Any]:
+    """The checkers of a history; `level` is the isolation level of transactions, "" for what the header says.
+
+    Raises:
+        PlanError: there is no such level.
+    """
+    if header.model in TRANSACTIONS and level:
+        from checkers.transactions import Transactions
+        from checkers.transactions.levels import LEVELS, level_of
+
+        if level_of(level) is None:
+            raise PlanError(
+                f"There is no isolation level {level!r}; wanted one of {', '.join(one.name for one in LEVELS)}."
+            )
+        return [Transactions(level)]
+    return _SUITES.get(header.model, _linearizable)(header)

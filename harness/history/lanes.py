@@ -1,0 +1,60 @@
+"""Mends histories of others in which a process does several things at once, or ends what it never began.
+
+Some recorders give all operations of a client the client's number, even where it does several at once. A completion
+then belongs to the running operation of its process that has the same function and, if there are several, the same
+value. Each such operation gets a process of its own, so that every process does one thing at a time again.
+
+Others write completions only. An operation without invocation is taken to have begun as early as it can: right after
+what its process did before, or at the beginning. That may hide a violation, but it invents none.
+
+    >>> busy = [Op(process=0, f="read"), Op(process=0, f="write", value=1), Op(process=0, type="ok", f="read", value=3)]
+    >>> [op.process for op in mended(busy) or ()]
+    [0, 1, 0]
+
+Limits: where a completion fits several running operations alike, or none of them, nobody can know whose it is: None.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from harness.op import NEMESIS, Op
+
+
+def mended(events: Sequence[Op]) -> list[Op] | None:
+    """The events, every process doing one thing at a time, from invocation to completion; None if that is a guess."""
+    free = 1 + max((op.process for op in events if isinstance(op.process, int)), default=-1)
+    running: dict[int | str, list[tuple[Op, int | str]]] = {}
+    told: list[Op] = []
+    begun: dict[int, list[Op]] = {}
+    last: dict[int | str, int] = {}
+    for op in events:
+        if op.process == NEMESIS:
+            told.append(op)
+            continue
+        before = last.get(op.process, 0)
+        last[op.process] = len(told) + 1
+        open_ops = running.setdefault(op.process, [])
+        if op.type == "invoke":
+            lane, free = (free, free + 1) if open_ops else (op.process, free)
+            open_ops.append((op, lane))
+        elif not open_ops:
+            begun.setdefault(before, []).append(msgspec.structs.replace(op, type="invoke", error=None, version=None))
+            lane = op.process
+        else:
+            found = _whose(op, open_ops)
+            if found is None:
+                return None
+            lane = open_ops.pop(found)[1]
+        told.append(op if lane == op.process else msgspec.structs.replace(op, process=lane))
+    return [op for place in range(len(told) + 1) for op in (*begun.get(place, ()), *told[place : place + 1])]
+
+
+def _whose(completion: Op, open_ops: Sequence[tuple[Op, int | str]]) -> int | None:
+    """The place of the one running operation that a completion fits."""
+    fitting = [place for place, (op, _) in enumerate(open_ops) if op.f == completion.f]
+    if len(fitting) > 1:
+        fitting = [place for place in fitting if open_ops[place][0].value == completion.value]
+    return fitting[0] if len(fitting) == 1 else None
