@@ -24,13 +24,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
+import msgspec
+
 from checkers.models import Model, model
 from checkers.verify_events import Fact, Facts, facts_by_key, token
 from checkers.verify_invariants import verify_invariants
 from checkers.verify_models import verify_models
 from checkers.verify_objects import verify_objects
 from checkers.verify_search import no_order
-from checkers.verify_structures import model_of, verify_structures
+from checkers.verify_structures import STRUCTURE_RULES, model_of, verify_structures
 from checkers.verify_transactions import verify_transactions
 from harness.history import History
 from harness.verdict import Anomaly, Verdict
@@ -47,8 +49,7 @@ def verify(history: History, verdict: Verdict, declared: Model | None = None) ->
     told = [verdict.certificate, *(anomaly.certificate for anomaly in verdict.anomalies)]
     name = next((certificate["model"] for certificate in told if "model" in certificate), None)
     if verdict.checker == "linearizability" and name is not None:
-        found = verify_models(history, verdict, declared or model(name))
-        return problems + [f"{verdict.checker}: {problem}" for problem in found]
+        return problems + _of_model(history, verdict, declared or model(name))
     rules = {anomaly.rule for anomaly in verdict.anomalies}
     if verdict.checker == "linearizability" or rules & {*_RULES, "search"}:
         return problems + [f"{verdict.checker}: {problem}" for problem in _linearizability(history, verdict)]
@@ -58,6 +59,24 @@ def verify(history: History, verdict: Verdict, declared: Model | None = None) ->
         problems += verify_sessions(history, verdict)
     problems += verify_invariants(history, verdict)
     return problems + verify_objects(history, verdict) + verify_transactions(history, verdict)
+
+
+def _of_model(history: History, verdict: Verdict, of: Model) -> list[str]:
+    """A verdict on any model: by the rule of its structure where an anomaly names one, else by the model alone."""
+    by_rule, rest = [], []
+    for anomaly in verdict.anomalies:
+        if anomaly.rule in STRUCTURE_RULES and anomaly.culprit is not None:
+            by_rule.append(msgspec.structs.replace(anomaly, key=history.events[anomaly.culprit].key))
+        else:
+            rest.append(anomaly)
+    problems: list[str] = []
+    if by_rule:
+        claimed = msgspec.structs.replace(verdict, anomalies=tuple(by_rule), certificate={"model": of.name})
+        problems += verify_structures(history, claimed)
+    if rest or not by_rule:
+        left = msgspec.structs.replace(verdict, anomalies=tuple(rest))
+        problems += [f"{verdict.checker}: {problem}" for problem in verify_models(history, left, of)]
+    return problems
 
 
 def _linearizability(history: History, verdict: Verdict) -> Iterator[str]:

@@ -466,3 +466,5 @@ _RULES: Final[dict[str, Callable[[Object, Anomaly], bool]]] = {
     "counter-range": _range,
     "counter-step": _step_size,
 }
+STRUCTURE_RULES: Final = frozenset(_RULES)
+"""Every rule that is known here."""

@@ -22,12 +22,12 @@ def _empty(call: Call, _: Header) -> Call | None:
 
 
 def _taken(call: Call, state: tuple[Any, ...], place: int) -> Any:
-    """Take an element out, at one end."""
-    if call.result is UNKNOWN or (state and call.result == state[place]):
-        if not state:
-            return IMPOSSIBLE
-        return state[1:] if place == 0 else state[:-1]
-    return state if not state and call.result is None else IMPOSSIBLE
+    """Take an element out, at one end; null always means that there was none, even where somebody put a null in."""
+    if call.result is None:
+        return IMPOSSIBLE if state else state
+    if not state or (call.result is not UNKNOWN and call.result != state[place]):
+        return IMPOSSIBLE
+    return state[1:] if place == 0 else state[:-1]
 
 
 def _queue(state: tuple[Any, ...], call: Call) -> Any:
