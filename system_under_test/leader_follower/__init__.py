@@ -23,6 +23,6 @@ How it is built, and in which order to read it:
 All but the last line is the server: it imports only the standard library (and, in `__main__`, three such modules of
 the harness), so that the folder runs in a container that has Python and nothing else, and on the simulated loop.
 
-Limits of this version: no snapshots (the log is kept whole, in memory and on disk); every node that may ever become a
-member has an address from the start.
+Limits: the state is held in memory, and saved whole with every snapshot; every node that may ever become a member has
+an address from the start.
 """

@@ -281,6 +281,27 @@ def test_fencing(fencing):
     assert node.state.log.last_index == (0 if fencing else 1)
 
 
+def sent(effects, to):
+    return [
+        (send.message.previous_index, [entry.index for entry in send.message.entries])
+        for send in kinds(effects, Send)
+        if send.to == to and isinstance(send.message, AppendRequest)
+    ]
+
+
+def test_writes_of_one_turn_go_in_one_message_and_the_next_does_not_wait_for_its_answer():
+    node = make()
+    generation = elect(node)
+    node.handle(Received("n2", AppendAnswer(generation, True, 1, 1)), 453 * MS)
+    for number in (1, 2):
+        assert sent(node.handle(Request((1, number), "write", "x", number), 454 * MS), "n2") == []
+    assert sent(node.handle(Flush(), 454 * MS), "n2") == [(1, [2, 3])]
+    node.handle(Request((1, 3), "write", "x", 3), 455 * MS)
+    effects = node.handle(Flush(), 455 * MS)
+    assert sent(effects, "n2") == [(3, [4])], "2 and 3 are on their way, and not acknowledged yet"
+    assert sent(effects, "n3") == [], "n3 has not been heard: what it has is not known"
+
+
 def test_a_divergent_tail_is_replaced():
     old = [Entry(1, 1, None), Entry(1, 2, ["write", "x", 1]), Entry(1, 3, ["write", "x", 2])]
     node = make("n2", entries=old, generation=1)
