@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any, Final, Protocol
 
 from harness.errors import PlanError, nearest
-from harness.nemesis.catalogue import BLOWS, MAKERS, SURFACES, WHOLE, Making
+from harness.nemesis.catalogue import BLOWS, SURFACES, WHOLE, Making, fault
 from harness.nemesis.shapes import SHAPES
 from harness.nemesis.targets import OLD_LEADER, Scene, validate
 from harness.op import NEMESIS, Op
@@ -107,9 +107,7 @@ def validate_faults(plan: Plan, offered: frozenset[str], lacking: Mapping[str, s
         PlanError: naming the fault, what it needs and what would do.
     """
     for kind in plan.nemesis:
-        if kind not in SURFACES:
-            raise PlanError(f"There is no nemesis {kind!r}.{nearest(kind, SURFACES)}")
-        missing = sorted(SURFACES[kind] - offered, key=lambda need: (need not in WHOLE, need))
+        missing = sorted(fault(kind).needs - offered, key=lambda need: (need not in WHOLE, need))
         if missing and missing[0] in WHOLE:
             raise PlanError(f"The fault {kind!r} needs the surface {missing[0]!r}, which the ground {plan.on!r} lacks.")
         if "membership" in missing:
@@ -139,5 +137,5 @@ def build_nemesis(
 
 def one_member(kind: str, plan: Plan, cluster: Cluster, streams: Streams) -> Member:
     """The nemesis of one kind of fault, with a random stream of its own."""
-    member: Member = MAKERS[kind](Making(kind, plan, cluster, streams.stream(f"faults/{kind}")))
+    member: Member = fault(kind).make(Making(kind, plan, cluster, streams.stream(f"faults/{kind}")))
     return member
