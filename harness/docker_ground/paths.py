@@ -9,9 +9,11 @@ Limits: a command past its deadline goes on running on the node when it was run 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shlex
 import socket
 import subprocess
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from functools import partial
@@ -105,15 +107,22 @@ def _talk(wire: Any, stdin: bytes, timeout_s: float) -> dict[int, bytearray]:
     """Send standard input to its end, and take both streams to theirs."""
     talk: socket.socket = getattr(wire, "_sock", wire)
     output = {1: bytearray(), 2: bytearray()}
+    sending = threading.Thread(target=_send, args=(talk, stdin), daemon=True)
     try:
         talk.settimeout(timeout_s)
-        talk.sendall(stdin)
-        talk.shutdown(socket.SHUT_WR)
+        sending.start()  # beside reading: a command may say much before it has heard all
         for stream, data in frames_iter(wire, tty=False):  # type: ignore[no-untyped-call]
             output[stream] += data[: max(0, OUTPUT_BYTES_MAX - len(output[stream]))]
     finally:
         wire.close()
+        talk.close()  # the SDK keeps the response that it took this from
     return output
+
+
+def _send(talk: socket.socket, stdin: bytes) -> None:
+    with contextlib.suppress(OSError):  # a command need not listen to its end
+        talk.sendall(stdin)
+        talk.shutdown(socket.SHUT_WR)
 
 
 def _text(data: bytes | bytearray) -> str:
