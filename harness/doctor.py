@@ -11,7 +11,9 @@ cannot be tried whether it queues them either.
 
 from __future__ import annotations
 
+import os
 import shutil
+import socket
 import sys
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -74,12 +76,16 @@ def _engine(client: DockerClient) -> Iterator[Finding]:
     version = client.version()
     told = f"version {version.get('Version', 'unknown')}, API {version.get('ApiVersion', 'unknown')}"
     yield Finding("docker", "engine", True, told)
-    here = sys.platform == "linux" and "Docker Desktop" not in str(version.get("Platform", {}).get("Name", ""))
+    own = sys.platform == "linux" and "Docker Desktop" not in str(version.get("Platform", {}).get("Name", ""))
+    host = os.environ.get("DOCKER_HOST", "")
+    away = bool(host) and not host.startswith("unix://") and client.info().get("Name") != socket.gethostname()
+    here = own and not away
+    elsewhere = "on another machine" if away else "in a virtual machine of their own"
     yield Finding(
         "docker",
         "way to containers",
         here,
-        "containers are processes of this machine" if here else "containers are in a virtual machine of their own",
+        "containers are processes of this machine" if here else f"containers are {elsewhere}",
         "" if here else "run splitbrain on the Linux machine that runs the engine, or use --on sim",
     )
 

@@ -19,12 +19,10 @@ from concurrent.futures import Executor
 from functools import partial
 from typing import Any, Final
 
-import docker.errors
-import requests
 from docker import DockerClient
 from docker.utils.socket import frames_iter
 
-from harness.docker_ground.engine import plain
+from harness.docker_ground.engine import FAILURES, plain
 from harness.docker_ground.host import IN_CONTAINER, Host
 from harness.errors import RemoteError
 from harness.ssh import OUTPUT_BYTES_MAX, Completed, shorten
@@ -97,7 +95,7 @@ def execute(
         wire = client.api.exec_start(made, socket=True)
         output = _talk(wire, stdin, timeout_s)
         status = client.api.exec_inspect(made)["ExitCode"]
-    except (docker.errors.DockerException, requests.RequestException, OSError) as error:
+    except (*FAILURES, OSError) as error:
         reason = "" if isinstance(error, TimeoutError) else plain(error)
         raise RemoteError(node, shorten(shlex.join(arguments)), None, reason) from error
     return Completed(status, _text(output[1]), _text(output[2]))
