@@ -24,6 +24,7 @@ from harness.plan import Plan
 from harness.protocols import Clocks, Cluster, Disks, Net, Processes
 from harness.streams import Random
 
+LINK_SLOTS: Final = frozenset({"cut", "reset", "port", "shape", "clog"})
 WHOLE: Final = frozenset({"net", "processes", "disks", "clocks"})
 """The surfaces; other needs are what these must be able to do besides, or `membership`, which a system must."""
 
@@ -72,12 +73,15 @@ class Fault:
             the system under test must change its members.
         make: the nemesis, a `compose.Member`.
         holds: whether it holds a node's process, so that a second such fault there could be neither proven nor lifted.
+        slot: what it sets, where others set the same: of two that do, one would silently end the other, so they do not
+            fall on the same node; of those of links, never two are in force. "": nothing that others set.
     """
 
     summary: str
     needs: frozenset[str]
     make: Callable[[Making], Any]
     holds: bool = False
+    slot: str = ""
 
 
 def _blow(make: Callable[[Making], process.Blow]) -> Callable[[Making], Any]:
@@ -111,26 +115,30 @@ def _clock(of: Making) -> ClockNemesis:
     return ClockNemesis(of.cluster, of.clocks, of.plan.target, of.random)
 
 
-def _fault(summary: str, needs: str, make: Callable[[Making], Any], *, holds: bool = False) -> Fault:
-    return Fault(summary, frozenset(needs.split()), make, holds)
+def _fault(summary: str, needs: str, make: Callable[[Making], Any], *, holds: bool = False, slot: str = "") -> Fault:
+    return Fault(summary, frozenset(needs.split()), make, holds, slot)
 
 
 _shaped = _effect(lambda of: links.ShapedLinks(of.kind, of.cluster, of.net, of.random))
 _rounds = _effect(lambda of: restarts.Rounds(of.kind, of.processes, of.random))
 _wrong = _effect(lambda of: drift.WrongClock(of.kind, of.cluster, of.clocks, of.random))
-PARTITION: Final = _fault("links are cut one way or both, and probed", "net", _cut(lambda of: of.net))
-PACKET: Final = _fault("links are slow, lossy, narrow or damaging, as drawn", "net shapes", _shaped)
-LATENCY: Final = _fault("links are slow", "net shapes", _shaped)
-LOSS: Final = _fault("links lose packets", "net shapes", _shaped)
-BANDWIDTH: Final = _fault("links are narrow", "net shapes", _shaped)
+PARTITION: Final = _fault("links are cut one way or both, and probed", "net", _cut(lambda of: of.net), slot="cut")
+PACKET: Final = _fault("links are slow, lossy, narrow or damaging, as drawn", "net shapes", _shaped, slot="shape")
+LATENCY: Final = _fault("links are slow", "net shapes", _shaped, slot="shape")
+LOSS: Final = _fault("links lose packets", "net shapes", _shaped, slot="shape")
+BANDWIDTH: Final = _fault("links are narrow", "net shapes", _shaped, slot="shape")
 CLOG: Final = _fault(
-    "links hold everything, and give it all at once", "net clogs", _effect(lambda of: links.Clog(of.cluster, of.net))
+    "links hold everything, and give it all at once",
+    "net clogs",
+    _effect(lambda of: links.Clog(of.cluster, of.net)),
+    slot="clog",
 )
-RESET: Final = _fault("links answer with a reset", "net ports", _cut(lambda of: links.ResetNet(of.net)))
+RESET: Final = _fault("links answer with a reset", "net ports", _cut(lambda of: links.ResetNet(of.net)), slot="reset")
 PORT: Final = _fault(
     "the servers' port is cut, and nothing else",
     "net ports",
     _cut(lambda of: links.PortNet(of.cluster, of.net, of.random), between_servers=True),
+    slot="port",
 )
 KILL: Final = _fault(
     "servers are killed and started", "processes", _blow(lambda of: process.kill_blow(of.processes)), holds=True
@@ -150,7 +158,10 @@ RESTART: Final = _fault(
 ROLLING_RESTART: Final = _fault("servers are restarted one after another", "processes", _rounds, holds=True)
 CRASH_LOOP: Final = _fault("servers are restarted again and again", "processes", _rounds, holds=True)
 CPU: Final = _fault(
-    "nodes have a share of a core", "processes limits", _effect(lambda of: machine.SlowCpu(of.processes, of.random))
+    "nodes have a share of a core",
+    "processes limits",
+    _effect(lambda of: machine.SlowCpu(of.processes, of.random)),
+    slot="cpu",
 )
 MEMORY: Final = _fault(
     "nodes have little memory", "processes limits", _effect(lambda of: machine.LittleMemory(of.processes)), holds=True
@@ -173,16 +184,17 @@ DISK_LYING_FSYNC: Final = _fault("fsync does nothing", "processes disks breakage
 CORRUPT: Final = _fault(
     "files are cut or have bits turned", "processes disks breakages", _effect(_corruption), holds=True
 )
-CLOCK: Final = _fault("wall clocks jump", "clocks", _clock)
-CLOCK_DRIFT: Final = _fault("wall clocks run fast or slow", "clocks rates", _wrong)
-CLOCK_FREEZE: Final = _fault("wall clocks stand still", "clocks rates", _wrong)
+CLOCK: Final = _fault("wall clocks jump", "clocks", _clock, slot="clock")
+CLOCK_DRIFT: Final = _fault("wall clocks run fast or slow", "clocks rates", _wrong, slot="clock")
+CLOCK_FREEZE: Final = _fault("wall clocks stand still", "clocks rates", _wrong, slot="clock")
 CLOCK_STROBE: Final = _fault(
-    "wall clocks jump to and fro", "clocks", _effect(lambda of: drift.Strobe(of.clocks, of.random))
+    "wall clocks jump to and fro", "clocks", _effect(lambda of: drift.Strobe(of.clocks, of.random)), slot="clock"
 )
 MEMBERSHIP: Final = _fault(
     "nodes are taken out and added again, where the system can",
     "membership",
     _effect(lambda of: Membership(of.cluster, registry.load("systems", of.plan.system))),
+    slot="members",
 )
 FAULTS: Final[dict[str, Fault]] = {
     "partition": PARTITION,

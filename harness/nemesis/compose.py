@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any, Final, Protocol
 
 from harness.errors import PlanError, nearest
-from harness.nemesis.catalogue import BLOWS, SURFACES, WHOLE, Making, fault
+from harness.nemesis.catalogue import BLOWS, LINK_SLOTS, SURFACES, WHOLE, Making, fault
 from harness.nemesis.shapes import SHAPES
 from harness.nemesis.targets import OLD_LEADER, Scene, validate
 from harness.op import NEMESIS, Op
@@ -63,9 +63,21 @@ class ComposedNemesis:
         others = [other.active for other in self.members if other is not member and other.active is not None]
         if frozen := _nodes(others, ("freeze",)):
             return op.fail(f"not-now: nothing can be told to {' '.join(sorted(frozen))}, which stands still")
-        leader = await self._leader() if op.f.startswith("start-") else None
-        roles = self._remember(leader)
-        return await member.invoke(op, Scene(leader, _nodes(others, BLOWS), _nodes(others, ("power",)), roles))
+        if not op.f.startswith("start-"):
+            return await member.invoke(op, Scene(None, _nodes(others, BLOWS), _nodes(others, ("power",))))
+        slot = fault(op.f.partition("-")[2]).slot
+        rivals = [other for other in others if slot and fault(other["kind"]).slot == slot]
+        if rivals and slot in LINK_SLOTS:
+            return op.fail(f"in-force: {rivals[0]['fault']} is not lifted yet")
+        leader = await self._leader()
+        scene = Scene(
+            leader,
+            _nodes(others, BLOWS),
+            _nodes(others, ("power",)),
+            self._remember(leader),
+            frozenset(node for rival in rivals for node in rival["nodes"]),
+        )
+        return await member.invoke(op, scene)
 
     def _remember(self, leader: str | None) -> Mapping[str, str]:
         """Who is known by a name besides the leader, now that this is the leader."""

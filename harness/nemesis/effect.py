@@ -75,7 +75,8 @@ class EffectNemesis:
         aimed = resolve(self._target, self._cluster.nodes, scene.leader, self._random, scene.roles)
         if not aimed:
             return op.fail(f"no-target: nobody is {self._target} now")
-        nodes = tuple(node for node in aimed if not self._effect.holds or node not in scene.struck)
+        held = scene.taken | scene.struck if self._effect.holds else scene.taken
+        nodes = tuple(node for node in aimed if node not in held)
         if not nodes:
             return op.fail(f"no-target: another fault holds {' '.join(aimed)}")
         self._count += 1

@@ -432,3 +432,17 @@ def test_what_is_registered_as_a_nemesis_must_be_a_fault(monkeypatch: pytest.Mon
     monkeypatch.setattr("harness.registry.load", lambda group, name: 7)
     with pytest.raises(PlanError, match="registered as 7"):
         fault("strange")
+
+
+def test_of_two_faults_that_set_the_same_of_links_only_one_is_in_force() -> None:
+    machines = Machines()
+    done, left = run(machines, "start-latency", "start-loss", "start-clog", "stop-latency", "start-loss")
+    assert [op.error for op in done] == [None, "in-force: latency-1 is not lifted yet", None, None, None]
+    assert sorted(left) == ["stop-clog", "stop-loss"]
+
+
+def test_of_two_faults_that_set_the_same_clock_only_one_is_in_force() -> None:
+    done, _ = run(Machines(), "start-clock-drift", "start-clock", "start-clock-strobe", target="n1,n2")
+    assert [op.type for op in done] == ["ok", "fail", "fail"]
+    assert done[1].error == "no-target: another fault holds the clocks of n1 n2"
+    assert done[2].error == "no-target: another fault holds n1 n2"
