@@ -24,7 +24,7 @@ from harness.plan import Plan
 from harness.protocols import Clocks, Cluster, Disks, Net, Processes
 from harness.streams import Random
 
-LINK_SLOTS: Final = frozenset({"cut", "reset", "port", "shape", "clog"})
+LINK_SLOTS: Final = frozenset({"cut", "shape"})
 WHOLE: Final = frozenset({"net", "processes", "disks", "clocks"})
 """The surfaces; other needs are what these must be able to do besides, or `membership`, which a system must."""
 
@@ -131,14 +131,14 @@ CLOG: Final = _fault(
     "links hold everything, and give it all at once",
     "net clogs",
     _effect(lambda of: links.Clog(of.cluster, of.net)),
-    slot="clog",
+    slot="cut",
 )
-RESET: Final = _fault("links answer with a reset", "net ports", _cut(lambda of: links.ResetNet(of.net)), slot="reset")
+RESET: Final = _fault("links answer with a reset", "net ports", _cut(lambda of: links.ResetNet(of.net)), slot="cut")
 PORT: Final = _fault(
     "the servers' port is cut, and nothing else",
     "net ports",
     _cut(lambda of: links.PortNet(of.cluster, of.net, of.random), between_servers=True),
-    slot="port",
+    slot="cut",
 )
 KILL: Final = _fault(
     "servers are killed and started", "processes", _blow(lambda of: process.kill_blow(of.processes)), holds=True

@@ -87,9 +87,10 @@ class ComposedNemesis:
         return {OLD_LEADER: before} if before is not None else {}
 
     def lifting_ops(self) -> list[Op]:
-        """The operations that lift, with evidence, whatever is in force now: first what holds processes, then the rest.
+        """The operations that lift, with evidence, whatever is in force now: what holds processes, cuts, the rest.
 
-        A link proves nothing while one of its ends has no power, and nothing can be told to a node that stands still.
+        A link proves nothing while one of its ends has no power or while it is cut, and nothing can be told to a node
+        that stands still.
         """
         kinds = [member.active["kind"] for member in self.members if member.active is not None]
         return [Op(process=NEMESIS, f=f"stop-{kind}") for kind in sorted(kinds, key=lifting_place)]
@@ -100,9 +101,9 @@ class ComposedNemesis:
             await member.heal()
 
 
-def lifting_place(kind: str) -> tuple[bool, bool]:
-    """By what to sort kinds of faults that are to be lifted."""
-    return kind != "freeze", kind not in BLOWS
+def lifting_place(kind: str) -> tuple[bool, bool, bool]:
+    """By what to sort kinds of faults that are to be lifted: those come first that would hide the lifting of others."""
+    return kind != "freeze", kind not in BLOWS, fault(kind).slot != "cut"
 
 
 def _nodes(faults: Iterable[dict[str, Any]], kinds: Sequence[str]) -> frozenset[str]:

@@ -435,10 +435,39 @@ def test_what_is_registered_as_a_nemesis_must_be_a_fault(monkeypatch: pytest.Mon
 
 
 def test_of_two_faults_that_set_the_same_of_links_only_one_is_in_force() -> None:
-    machines = Machines()
-    done, left = run(machines, "start-latency", "start-loss", "start-clog", "stop-latency", "start-loss")
-    assert [op.error for op in done] == [None, "in-force: latency-1 is not lifted yet", None, None, None]
-    assert sorted(left) == ["stop-clog", "stop-loss"]
+    done, left = run(Machines(), "start-latency", "start-loss", "start-clog", "stop-clog", "stop-latency", "start-loss")
+    assert [op.error for op in done] == [None, "in-force: latency-1 is not lifted yet", None, None, None, None]
+    assert left == ["stop-loss"]
+    done, left = run(Machines(), "start-partition", "start-clog", "start-reset", "start-port")
+    assert [op.error for op in done] == [None, *["in-force: partition-1 is not lifted yet"] * 3]
+
+
+def test_where_nothing_passes_a_slow_link_is_neither_made_nor_seen_to_be_lifted() -> None:
+    done, left = run(Machines(), "start-partition", "start-latency", "stop-partition", "start-latency")
+    assert done[1].error == "no-target: nothing passes between n2 n1 n3 now"
+    assert (done[3].type, left) == ("ok", ["stop-latency"])
+    fs = ("start-latency", "start-partition", "stop-latency", "stop-partition", "stop-latency")
+    done, left = run(Machines(), *fs)
+    assert (done[2].type, done[2].error) == ("fail", "not-now: nothing passes between n2 n1 n3 now")
+    assert done[4].value["proven"]
+    _, left = run(Machines(), "start-latency", "start-partition")
+    assert left == ["stop-partition", "stop-latency"]
+
+
+def test_a_partition_is_seen_to_be_lifted_although_the_links_lose_packets() -> None:
+    class Lossy(Machines):
+        """Only every third probe of a link arrives."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.probes: dict[Any, int] = {}
+
+        async def reaches(self, source: str, destination: str) -> bool:
+            self.probes[source, destination] = number = self.probes.get((source, destination), 0) + 1
+            return number % 3 == 0 and await super().reaches(source, destination)
+
+    (_, stop), _ = run(Lossy(), "start-partition", "stop-partition")
+    assert stop.value["proven"]
 
 
 def test_of_two_faults_that_set_the_same_clock_only_one_is_in_force() -> None:
