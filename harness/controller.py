@@ -108,6 +108,7 @@ class Controller:
             if isinstance(self.ground, Traced):
                 self.run.log("digest", digest=self.ground.digest())
         finally:
+            loop.run_until_complete(_leftover_tasks_ended(loop))
             asyncio.set_event_loop(None)
             loop.close()
 
@@ -263,6 +264,14 @@ class Controller:
         finally:
             for number, handler in previous.items():
                 signal.signal(number, handler)
+
+
+async def _leftover_tasks_ended(loop: asyncio.AbstractEventLoop) -> None:
+    """After a failure, faults that strike again and again may still be at it."""
+    tasks = asyncio.all_tasks(loop) - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _main(plan: Plan, load: Load, faults: Sequence[PlannedFault]) -> Generator:

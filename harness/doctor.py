@@ -11,10 +11,12 @@ cannot be tried whether it queues them either.
 
 from __future__ import annotations
 
+import os
 import shutil
+import socket
 import sys
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -37,41 +39,6 @@ class Finding(msgspec.Struct, frozen=True):
     available: bool
     detail: str
     remedy: str = ""
-
-
-FAULTS: Final = {
-    "partition": "links are cut one way or both, and probed",
-    "packet": "links are slow, lossy, narrow or damaging, as drawn",
-    "latency": "links are slow",
-    "loss": "links lose packets",
-    "bandwidth": "links are narrow",
-    "clog": "links hold everything, and give it all at once",
-    "reset": "links answer with a reset",
-    "port": "the servers' port is cut, and nothing else",
-    "kill": "servers are killed and started",
-    "pause": "servers are stopped and continued",
-    "stop": "servers are asked to end",
-    "restart": "servers are killed and started at once",
-    "rolling-restart": "servers are restarted one after another",
-    "crash-loop": "servers are restarted again and again",
-    "cpu": "nodes have a share of a core",
-    "memory": "nodes have little memory",
-    "freeze": "nodes stand still as a whole",
-    "power": "what was not fsynced is forgotten",
-    "disk-full": "disks have no room",
-    "disk-read-only": "disks refuse writes",
-    "disk-slow": "disks are slow",
-    "disk-hung": "disks answer nothing",
-    "disk-error": "fsync fails",
-    "disk-lying-fsync": "fsync does nothing",
-    "corrupt": "files are cut or have bits turned",
-    "clock": "wall clocks jump",
-    "clock-drift": "wall clocks run fast or slow",
-    "clock-strobe": "wall clocks jump to and fro",
-    "clock-freeze": "wall clocks stand still",
-    "membership": "nodes are taken out and added again, where the system can",
-}
-"""What each fault does, in few words."""
 
 
 def examine() -> list[Finding]:
@@ -109,12 +76,16 @@ def _engine(client: DockerClient) -> Iterator[Finding]:
     version = client.version()
     told = f"version {version.get('Version', 'unknown')}, API {version.get('ApiVersion', 'unknown')}"
     yield Finding("docker", "engine", True, told)
-    here = sys.platform == "linux" and "Docker Desktop" not in str(version.get("Platform", {}).get("Name", ""))
+    own = sys.platform == "linux" and "Docker Desktop" not in str(version.get("Platform", {}).get("Name", ""))
+    host = os.environ.get("DOCKER_HOST", "")
+    away = bool(host) and not host.startswith("unix://") and client.info().get("Name") != socket.gethostname()
+    here = own and not away
+    elsewhere = "on another machine" if away else "in a virtual machine of their own"
     yield Finding(
         "docker",
         "way to containers",
         here,
-        "containers are processes of this machine" if here else "containers are in a virtual machine of their own",
+        "containers are processes of this machine" if here else f"containers are {elsewhere}",
         "" if here else "run splitbrain on the Linux machine that runs the engine, or use --on sim",
     )
 
@@ -137,17 +108,17 @@ def _base_image(client: DockerClient, named: str | None) -> Finding:
 
 def _faults(ground: Ground, options: Mapping[str, Any]) -> Iterator[Finding]:
     """Each fault, with what it needs where it can be had, and why not where it cannot."""
-    from harness.nemesis.compose import SURFACES
+    from harness.nemesis.catalogue import FAULTS
 
     lacking = ground.lacking(options) if isinstance(ground, Tunable) else {}
     always = ground.lacking({}) if isinstance(ground, Tunable) else {}
     otherwise = "use --on sim, where it is simulated" if ground.name != "sim" else "use --on docker"
-    for kind, needs in SURFACES.items():
-        if not needs - {"membership"} <= ground.faults:
+    for kind, fault in FAULTS.items():
+        if not fault.needs - {"membership"} <= ground.faults:
             yield Finding(ground.name, kind, False, f"the ground {ground.name} cannot do it", otherwise)
         elif kind in lacking:
             why, _, remedy = lacking[kind].partition("; ")
             yield Finding(ground.name, kind, False, why, remedy or otherwise)
         else:
             switch = f" (with {always[kind].rpartition('use ')[2]})" if kind in always else ""
-            yield Finding(ground.name, kind, True, FAULTS[kind] + switch)
+            yield Finding(ground.name, kind, True, fault.summary + switch)

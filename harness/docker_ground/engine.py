@@ -3,7 +3,11 @@
     with connect() as client:
         client.api.version()
 
-A Unix socket is tried by hand first: that tells a missing engine from a missing permission.
+A Unix socket is tried by hand first: that tells a missing engine from a missing permission. Over SSH
+(DOCKER_HOST=ssh://user@machine) every call takes a session of one SSH connection, and the SDK gives some of them back
+late: sshd's usual ten are too few for a run, a hundred (MaxSessions) were enough.
+
+Limits: over SSH, containers must be reachable from here all the same, as they are where SSH leads back to this machine.
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ from typing import Final
 
 import docker
 import docker.errors
+import paramiko
 import requests
 
 from harness.errors import InfrastructureError
@@ -23,6 +28,10 @@ from harness.errors import InfrastructureError
 TIMEOUT_S: Final = 60
 """Deadline for one answer of the engine."""
 CONNECTIONS_MAX: Final = 64
+SESSIONS_MAX: Final = 4
+"""Calls at once over SSH."""
+FAILURES: Final = (docker.errors.DockerException, requests.RequestException, paramiko.SSHException)
+"""What a call of the engine may raise."""
 DEFAULT_SOCKET: Final = "unix:///var/run/docker.sock"
 REMEDY: Final = "Start one (systemctl start docker), name one in DOCKER_HOST, or use --on sim, which needs none."
 
@@ -37,18 +46,28 @@ def connect(timeout_s: float = TIMEOUT_S) -> Iterator[docker.DockerClient]:
     host = os.environ.get("DOCKER_HOST") or DEFAULT_SOCKET
     _try_socket(host)
     try:
-        client = docker.from_env(timeout=int(timeout_s), max_pool_size=CONNECTIONS_MAX)
-    except (docker.errors.DockerException, requests.RequestException) as error:
+        client = docker.from_env(timeout=int(timeout_s), max_pool_size=calls_at_once())
+    except (*FAILURES, OSError) as error:
         raise InfrastructureError(f"The Docker engine at {host} does not answer: {plain(error)}. {REMEDY}") from error
     try:
         client.api.ping()
         yield client
     except (requests.ConnectionError, requests.Timeout) as error:
         raise InfrastructureError(f"The Docker engine at {host} stopped answering: {plain(error)}. {REMEDY}") from error
-    except docker.errors.DockerException as error:
+    except paramiko.ChannelException as error:
+        raise InfrastructureError(
+            f"The sshd before the Docker engine at {host} takes no further session;"
+            " set MaxSessions 100 in its sshd_config."
+        ) from error
+    except (docker.errors.DockerException, paramiko.SSHException) as error:
         raise InfrastructureError(f"The Docker engine at {host} refused: {plain(error)}.") from error
     finally:
         client.close()
+
+
+def calls_at_once() -> int:
+    """How many calls of the engine may be under way."""
+    return SESSIONS_MAX if os.environ.get("DOCKER_HOST", "").startswith("ssh://") else CONNECTIONS_MAX
 
 
 def plain(error: Exception) -> str:

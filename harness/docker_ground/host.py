@@ -69,8 +69,8 @@ class Host:
         found = []
         for line in self._groups():
             _, controllers, path = line.split(":", 2)
-            folder = CGROUPS / controllers.removeprefix("name=") / path.lstrip("/")
-            if controllers and folder.is_dir():
+            folder = CGROUPS / (controllers.removeprefix("name=") or "unified") / path.lstrip("/")
+            if folder.is_dir():
                 found.append(folder)
         return found
 

@@ -11,12 +11,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
-import docker.errors
-import requests
 from docker import DockerClient
 
 from harness.docker_ground.control import Control
-from harness.docker_ground.engine import plain
+from harness.docker_ground.engine import FAILURES, plain
 from harness.errors import InfrastructureError
 
 OnThread = Callable[..., Awaitable[Any]]
@@ -82,7 +80,7 @@ class ContainerLimits:
         call = getattr(self._client.api, what)
         try:
             return await self._on_thread(lambda: call(self._containers[node], **how))
-        except (docker.errors.DockerException, requests.RequestException) as error:
+        except FAILURES as error:
             raise InfrastructureError(f"{node}: the engine would not: {plain(error)}.") from error
 
 

@@ -9,20 +9,20 @@ Limits: a command past its deadline goes on running on the node when it was run 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shlex
 import socket
 import subprocess
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from functools import partial
 from typing import Any, Final
 
-import docker.errors
-import requests
 from docker import DockerClient
 from docker.utils.socket import frames_iter
 
-from harness.docker_ground.engine import plain
+from harness.docker_ground.engine import FAILURES, plain
 from harness.docker_ground.host import IN_CONTAINER, Host
 from harness.errors import RemoteError
 from harness.ssh import OUTPUT_BYTES_MAX, Completed, shorten
@@ -95,7 +95,7 @@ def execute(
         wire = client.api.exec_start(made, socket=True)
         output = _talk(wire, stdin, timeout_s)
         status = client.api.exec_inspect(made)["ExitCode"]
-    except (docker.errors.DockerException, requests.RequestException, OSError) as error:
+    except (*FAILURES, OSError) as error:
         reason = "" if isinstance(error, TimeoutError) else plain(error)
         raise RemoteError(node, shorten(shlex.join(arguments)), None, reason) from error
     return Completed(status, _text(output[1]), _text(output[2]))
@@ -105,15 +105,22 @@ def _talk(wire: Any, stdin: bytes, timeout_s: float) -> dict[int, bytearray]:
     """Send standard input to its end, and take both streams to theirs."""
     talk: socket.socket = getattr(wire, "_sock", wire)
     output = {1: bytearray(), 2: bytearray()}
+    sending = threading.Thread(target=_send, args=(talk, stdin), daemon=True)
     try:
         talk.settimeout(timeout_s)
-        talk.sendall(stdin)
-        talk.shutdown(socket.SHUT_WR)
+        sending.start()  # beside reading: a command may say much before it has heard all
         for stream, data in frames_iter(wire, tty=False):  # type: ignore[no-untyped-call]
             output[stream] += data[: max(0, OUTPUT_BYTES_MAX - len(output[stream]))]
     finally:
         wire.close()
+        talk.close()  # the SDK keeps the response that it took this from
     return output
+
+
+def _send(talk: socket.socket, stdin: bytes) -> None:
+    with contextlib.suppress(OSError):  # a command need not listen to its end
+        talk.sendall(stdin)
+        talk.shutdown(socket.SHUT_WR)
 
 
 def _text(data: bytes | bytearray) -> str:

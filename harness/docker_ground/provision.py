@@ -13,8 +13,6 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any, Final, TypeVar
 
-import docker.errors
-import requests
 from docker import DockerClient
 
 from harness import ssh
@@ -23,7 +21,7 @@ from harness.docker_ground.clocks import PreloadClocks
 from harness.docker_ground.cluster import DockerCluster
 from harness.docker_ground.control import Control, Remote
 from harness.docker_ground.disks import DockerDisks
-from harness.docker_ground.engine import plain
+from harness.docker_ground.engine import FAILURES, calls_at_once, plain
 from harness.docker_ground.host import Host
 from harness.docker_ground.limits import ContainerLimits
 from harness.docker_ground.net import IptablesNet
@@ -36,7 +34,6 @@ from harness.errors import InfrastructureError
 from harness.protocols import Packaged
 
 T = TypeVar("T")
-THREADS_MAX: Final = 64
 SSH_PORT: Final = 22
 """Inside the containers, which nobody but this machine reaches."""
 START_CAPTURE: Final = 'setsid "$@" </dev/null >/dev/null 2>&1 &'
@@ -46,7 +43,7 @@ class Threads:
     """Blocking calls from an event loop, of which none is forgotten when its caller is cancelled."""
 
     def __init__(self) -> None:
-        self.pool = ThreadPoolExecutor(THREADS_MAX, thread_name_prefix="docker-ground")
+        self.pool = ThreadPoolExecutor(calls_at_once(), thread_name_prefix="docker-ground")
         self._running: set[asyncio.Future[Any]] = set()
         self._leaving = False
 
@@ -148,7 +145,7 @@ class Provision:
             await self._threads.run(
                 containers.remove_run, self._client, self._run_id, this_process(), self._threads.pool
             )
-        except (docker.errors.DockerException, requests.RequestException) as error:
+        except FAILURES as error:
             raise InfrastructureError(
                 f"What the run {self._run_id} made could not be removed: {plain(error)}. Try `splitbrain cleanup`."
             ) from error
@@ -159,13 +156,13 @@ class Provision:
     async def _why_ended(self, node: str) -> str | None:
         try:
             return await self._threads.run(containers.why_ended, self._client, self._containers[node])
-        except (docker.errors.DockerException, requests.RequestException):
+        except FAILURES:
             return None  # the engine cannot tell either; what the node's connection said stands
 
     def _read_logs(self, node: str) -> IO[bytes]:
         try:
             return containers.read_archive(self._client, self._containers[node], LOG_FOLDER)
-        except (docker.errors.DockerException, requests.RequestException) as error:
+        except FAILURES as error:
             raise InfrastructureError(f"{plain(error)}.") from error
 
 

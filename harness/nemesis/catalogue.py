@@ -1,9 +1,10 @@
-"""Every kind of fault by its name: what it needs, and how its nemesis is made.
+"""Every kind of fault by its name: what it is, what it needs, and how its nemesis is made.
 
-    SURFACES["clock-drift"]      frozenset({"clocks", "rates"}): a surface, and what that surface must be able to do
-    MAKERS["clock-drift"](Making("clock-drift", plan, cluster, random))
+    fault("clock-drift").needs                   {"clocks", "rates"}: a surface, and what that must be able to do
+    fault("clock-drift").make(Making("clock-drift", plan, cluster, random))
 
-A kind is a line in each, and one class in this room.
+Faults are entry points of the group `splitbrain.nemeses`, so a package can bring one of its own: a `Fault` whose `make`
+gives a `Member` (`compose.py`), which an `EffectNemesis` is.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from harness import registry
+from harness.errors import PlanError
 from harness.nemesis import disk, drift, links, machine, process, restarts
 from harness.nemesis.clock import ClockNemesis
 from harness.nemesis.effect import Effect, EffectNemesis
@@ -22,51 +24,9 @@ from harness.plan import Plan
 from harness.protocols import Clocks, Cluster, Disks, Net, Processes
 from harness.streams import Random
 
+LINK_SLOTS: Final = frozenset({"cut", "shape"})
 WHOLE: Final = frozenset({"net", "processes", "disks", "clocks"})
-BREAKAGES: Final = ("full", "read-only", "slow", "hung", "error", "lying-fsync")
-SURFACES: Final[dict[str, frozenset[str]]] = {
-    "partition": frozenset({"net"}),
-    "kill": frozenset({"processes"}),
-    "pause": frozenset({"processes"}),
-    "power": frozenset({"processes", "disks"}),
-    "clock": frozenset({"clocks"}),
-    "packet": frozenset({"net", "shapes"}),
-    "latency": frozenset({"net", "shapes"}),
-    "loss": frozenset({"net", "shapes"}),
-    "bandwidth": frozenset({"net", "shapes"}),
-    "clog": frozenset({"net", "clogs"}),
-    "reset": frozenset({"net", "ports"}),
-    "port": frozenset({"net", "ports"}),
-    "stop": frozenset({"processes", "stops"}),
-    "restart": frozenset({"processes"}),
-    "rolling-restart": frozenset({"processes"}),
-    "crash-loop": frozenset({"processes"}),
-    "cpu": frozenset({"processes", "limits"}),
-    "memory": frozenset({"processes", "limits"}),
-    "freeze": frozenset({"processes", "limits"}),
-    **{f"disk-{breakage}": frozenset({"processes", "disks", "breakages"}) for breakage in BREAKAGES},
-    "corrupt": frozenset({"processes", "disks", "breakages"}),
-    "clock-drift": frozenset({"clocks", "rates"}),
-    "clock-freeze": frozenset({"clocks", "rates"}),
-    "clock-strobe": frozenset({"clocks"}),
-    "membership": frozenset({"membership"}),
-}
-"""What each kind needs: surfaces, what these must be able to do besides (`harness.protocols.ABILITIES`), and of the
-system under test that it changes its members."""
-BLOWS: Final = (
-    "kill",
-    "pause",
-    "power",
-    "stop",
-    "restart",
-    "rolling-restart",
-    "crash-loop",
-    "memory",
-    "freeze",
-    *(f"disk-{breakage}" for breakage in BREAKAGES),
-    "corrupt",
-)
-"""The faults that hold a node's process: a second one there could be neither proven nor lifted."""
+"""The surfaces; other needs are what these must be able to do besides, or `membership`, which a system must."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +63,27 @@ class Making:
         return self.cluster.clocks
 
 
+@dataclass(frozen=True)
+class Fault:
+    """One kind of fault.
+
+    Attributes:
+        summary: what it does, in few words.
+        needs: surfaces, what these must be able to do besides (`harness.protocols.ABILITIES`), and "membership" where
+            the system under test must change its members.
+        make: the nemesis, a `compose.Member`.
+        holds: whether it holds a node's process, so that a second such fault there could be neither proven nor lifted.
+        slot: what it sets, where others set the same: of two that do, one would silently end the other, so they do not
+            fall on the same node; of those of links, never two are in force. "": nothing that others set.
+    """
+
+    summary: str
+    needs: frozenset[str]
+    make: Callable[[Making], Any]
+    holds: bool = False
+    slot: str = ""
+
+
 def _blow(make: Callable[[Making], process.Blow]) -> Callable[[Making], Any]:
     return lambda of: process.ProcessNemesis(of.cluster, of.processes, make(of), of.plan.target, of.random)
 
@@ -126,38 +107,141 @@ def _corruption(of: Making) -> Effect:
     return disk.Corruption(of.disks, of.processes, harmed, of.random)
 
 
-MAKERS: Final[dict[str, Callable[[Making], Any]]] = {
-    "partition": _cut(lambda of: of.net),
-    "reset": _cut(lambda of: links.ResetNet(of.net)),
-    "port": _cut(lambda of: links.PortNet(of.cluster, of.net, of.random), between_servers=True),
-    **dict.fromkeys(
-        ("packet", "latency", "loss", "bandwidth"),
-        _effect(lambda of: links.ShapedLinks(of.kind, of.cluster, of.net, of.random)),
-    ),
-    "clog": _effect(lambda of: links.Clog(of.cluster, of.net)),
-    "kill": _blow(lambda of: process.kill_blow(of.processes)),
-    "pause": _blow(lambda of: process.pause_blow(of.processes)),
-    "stop": _blow(lambda of: process.stop_blow(of.processes)),
-    "power": _blow(lambda of: process.power_blow(of.processes, of.disks)),
-    "restart": _effect(lambda of: restarts.Restart(of.processes)),
-    **dict.fromkeys(
-        ("rolling-restart", "crash-loop"), _effect(lambda of: restarts.Rounds(of.kind, of.processes, of.random))
-    ),
-    "cpu": _effect(lambda of: machine.SlowCpu(of.processes, of.random)),
-    "memory": _effect(lambda of: machine.LittleMemory(of.processes)),
-    "freeze": _effect(lambda of: machine.Freeze(of.processes)),
-    **dict.fromkeys(
-        (f"disk-{breakage}" for breakage in BREAKAGES),
-        _effect(lambda of: disk.BrokenDisk(of.kind.removeprefix("disk-"), of.disks, of.processes)),
-    ),
-    "corrupt": _effect(_corruption),
-    "clock": lambda of: ClockNemesis(of.cluster, of.clocks, of.plan.target, of.random),
-    **dict.fromkeys(
-        ("clock-drift", "clock-freeze"),
-        _effect(lambda of: drift.WrongClock(of.kind, of.cluster, of.clocks, of.random)),
-    ),
-    "clock-strobe": _effect(lambda of: drift.Strobe(of.clocks, of.random)),
-    "membership": _effect(lambda of: Membership(of.cluster, registry.load("systems", of.plan.system))),
+def _broken_disk(of: Making) -> Effect:
+    return disk.BrokenDisk(of.kind.removeprefix("disk-"), of.disks, of.processes)
+
+
+def _clock(of: Making) -> ClockNemesis:
+    return ClockNemesis(of.cluster, of.clocks, of.plan.target, of.random)
+
+
+def _fault(summary: str, needs: str, make: Callable[[Making], Any], *, holds: bool = False, slot: str = "") -> Fault:
+    return Fault(summary, frozenset(needs.split()), make, holds, slot)
+
+
+_shaped = _effect(lambda of: links.ShapedLinks(of.kind, of.cluster, of.net, of.random))
+_rounds = _effect(lambda of: restarts.Rounds(of.kind, of.processes, of.random))
+_wrong = _effect(lambda of: drift.WrongClock(of.kind, of.cluster, of.clocks, of.random))
+PARTITION: Final = _fault("links are cut one way or both, and probed", "net", _cut(lambda of: of.net), slot="cut")
+PACKET: Final = _fault("links are slow, lossy, narrow or damaging, as drawn", "net shapes", _shaped, slot="shape")
+LATENCY: Final = _fault("links are slow", "net shapes", _shaped, slot="shape")
+LOSS: Final = _fault("links lose packets", "net shapes", _shaped, slot="shape")
+BANDWIDTH: Final = _fault("links are narrow", "net shapes", _shaped, slot="shape")
+CLOG: Final = _fault(
+    "links hold everything, and give it all at once",
+    "net clogs",
+    _effect(lambda of: links.Clog(of.cluster, of.net)),
+    slot="cut",
+)
+RESET: Final = _fault("links answer with a reset", "net ports", _cut(lambda of: links.ResetNet(of.net)), slot="cut")
+PORT: Final = _fault(
+    "the servers' port is cut, and nothing else",
+    "net ports",
+    _cut(lambda of: links.PortNet(of.cluster, of.net, of.random), between_servers=True),
+    slot="cut",
+)
+KILL: Final = _fault(
+    "servers are killed and started", "processes", _blow(lambda of: process.kill_blow(of.processes)), holds=True
+)
+PAUSE: Final = _fault(
+    "servers are stopped and continued", "processes", _blow(lambda of: process.pause_blow(of.processes)), holds=True
+)
+STOP: Final = _fault(
+    "servers are asked to end", "processes stops", _blow(lambda of: process.stop_blow(of.processes)), holds=True
+)
+RESTART: Final = _fault(
+    "servers are killed and started at once",
+    "processes",
+    _effect(lambda of: restarts.Restart(of.processes)),
+    holds=True,
+)
+ROLLING_RESTART: Final = _fault("servers are restarted one after another", "processes", _rounds, holds=True)
+CRASH_LOOP: Final = _fault("servers are restarted again and again", "processes", _rounds, holds=True)
+CPU: Final = _fault(
+    "nodes have a share of a core",
+    "processes limits",
+    _effect(lambda of: machine.SlowCpu(of.processes, of.random)),
+    slot="cpu",
+)
+MEMORY: Final = _fault(
+    "nodes have little memory", "processes limits", _effect(lambda of: machine.LittleMemory(of.processes)), holds=True
+)
+FREEZE: Final = _fault(
+    "nodes stand still as a whole", "processes limits", _effect(lambda of: machine.Freeze(of.processes)), holds=True
+)
+POWER: Final = _fault(
+    "what was not fsynced is forgotten",
+    "processes disks",
+    _blow(lambda of: process.power_blow(of.processes, of.disks)),
+    holds=True,
+)
+DISK_FULL: Final = _fault("disks have no room", "processes disks breakages", _effect(_broken_disk), holds=True)
+DISK_READ_ONLY: Final = _fault("disks refuse writes", "processes disks breakages", _effect(_broken_disk), holds=True)
+DISK_SLOW: Final = _fault("disks are slow", "processes disks breakages", _effect(_broken_disk), holds=True)
+DISK_HUNG: Final = _fault("disks answer nothing", "processes disks breakages", _effect(_broken_disk), holds=True)
+DISK_ERROR: Final = _fault("fsync fails", "processes disks breakages", _effect(_broken_disk), holds=True)
+DISK_LYING_FSYNC: Final = _fault("fsync does nothing", "processes disks breakages", _effect(_broken_disk), holds=True)
+CORRUPT: Final = _fault(
+    "files are cut or have bits turned", "processes disks breakages", _effect(_corruption), holds=True
+)
+CLOCK: Final = _fault("wall clocks jump", "clocks", _clock, slot="clock")
+CLOCK_DRIFT: Final = _fault("wall clocks run fast or slow", "clocks rates", _wrong, slot="clock")
+CLOCK_FREEZE: Final = _fault("wall clocks stand still", "clocks rates", _wrong, slot="clock")
+CLOCK_STROBE: Final = _fault(
+    "wall clocks jump to and fro", "clocks", _effect(lambda of: drift.Strobe(of.clocks, of.random)), slot="clock"
+)
+MEMBERSHIP: Final = _fault(
+    "nodes are taken out and added again, where the system can",
+    "membership",
+    _effect(lambda of: Membership(of.cluster, registry.load("systems", of.plan.system))),
+    slot="members",
+)
+FAULTS: Final[dict[str, Fault]] = {
+    "partition": PARTITION,
+    "packet": PACKET,
+    "latency": LATENCY,
+    "loss": LOSS,
+    "bandwidth": BANDWIDTH,
+    "clog": CLOG,
+    "reset": RESET,
+    "port": PORT,
+    "kill": KILL,
+    "pause": PAUSE,
+    "stop": STOP,
+    "restart": RESTART,
+    "rolling-restart": ROLLING_RESTART,
+    "crash-loop": CRASH_LOOP,
+    "cpu": CPU,
+    "memory": MEMORY,
+    "freeze": FREEZE,
+    "power": POWER,
+    "disk-full": DISK_FULL,
+    "disk-read-only": DISK_READ_ONLY,
+    "disk-slow": DISK_SLOW,
+    "disk-hung": DISK_HUNG,
+    "disk-error": DISK_ERROR,
+    "disk-lying-fsync": DISK_LYING_FSYNC,
+    "corrupt": CORRUPT,
+    "clock": CLOCK,
+    "clock-drift": CLOCK_DRIFT,
+    "clock-freeze": CLOCK_FREEZE,
+    "clock-strobe": CLOCK_STROBE,
+    "membership": MEMBERSHIP,
 }
-"""How the nemesis of each kind is made."""
-assert MAKERS.keys() == SURFACES.keys()
+SURFACES: Final = {kind: fault.needs for kind, fault in FAULTS.items()}
+"""What each of our own kinds needs."""
+BLOWS: Final = tuple(kind for kind, fault in FAULTS.items() if fault.holds)
+
+
+def fault(kind: str) -> Fault:
+    """A fault by its name: one of ours, or one that a package brought.
+
+    Raises:
+        PlanError: there is none, or what is registered is no fault.
+    """
+    found = FAULTS.get(kind) or registry.load("nemeses", kind)
+    if not isinstance(found, Fault):
+        raise PlanError(
+            f"The nemesis {kind!r} is registered as {found!r}, which is no harness.nemesis.catalogue.Fault."
+        )
+    return found

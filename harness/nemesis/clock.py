@@ -47,9 +47,12 @@ class ClockNemesis:
             return await self._stop(op)
         if self.active is not None:
             return op.fail(f"in-force: {self.active['fault']} is not lifted yet")
-        nodes = resolve(self._target, self._cluster.nodes, scene.leader, self._random, scene.roles)
-        if not nodes:
+        aimed = resolve(self._target, self._cluster.nodes, scene.leader, self._random, scene.roles)
+        if not aimed:
             return op.fail(f"no-target: nobody is {self._target} now")
+        nodes = [node for node in aimed if node not in scene.taken]
+        if not nodes:
+            return op.fail(f"no-target: another fault holds the clocks of {' '.join(aimed)}")
         common = self._draw_ns() if self._random.random() < COMMON_SHARE else None
         offsets = {node: self._draw_ns() if common is None else common for node in nodes}
         self._count += 1

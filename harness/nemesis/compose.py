@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any, Final, Protocol
 
 from harness.errors import PlanError, nearest
-from harness.nemesis.catalogue import BLOWS, MAKERS, SURFACES, WHOLE, Making
+from harness.nemesis.catalogue import BLOWS, LINK_SLOTS, SURFACES, WHOLE, Making, fault
 from harness.nemesis.shapes import SHAPES
 from harness.nemesis.targets import OLD_LEADER, Scene, validate
 from harness.op import NEMESIS, Op
@@ -63,9 +63,21 @@ class ComposedNemesis:
         others = [other.active for other in self.members if other is not member and other.active is not None]
         if frozen := _nodes(others, ("freeze",)):
             return op.fail(f"not-now: nothing can be told to {' '.join(sorted(frozen))}, which stands still")
-        leader = await self._leader() if op.f.startswith("start-") else None
-        roles = self._remember(leader)
-        return await member.invoke(op, Scene(leader, _nodes(others, BLOWS), _nodes(others, ("power",)), roles))
+        if not op.f.startswith("start-"):
+            return await member.invoke(op, Scene(None, _nodes(others, BLOWS), _nodes(others, ("power",))))
+        slot = fault(op.f.partition("-")[2]).slot
+        rivals = [other for other in others if slot and fault(other["kind"]).slot == slot]
+        if rivals and slot in LINK_SLOTS:
+            return op.fail(f"in-force: {rivals[0]['fault']} is not lifted yet")
+        leader = await self._leader()
+        scene = Scene(
+            leader,
+            _nodes(others, BLOWS),
+            _nodes(others, ("power",)),
+            self._remember(leader),
+            frozenset(node for rival in rivals for node in rival["nodes"]),
+        )
+        return await member.invoke(op, scene)
 
     def _remember(self, leader: str | None) -> Mapping[str, str]:
         """Who is known by a name besides the leader, now that this is the leader."""
@@ -75,9 +87,10 @@ class ComposedNemesis:
         return {OLD_LEADER: before} if before is not None else {}
 
     def lifting_ops(self) -> list[Op]:
-        """The operations that lift, with evidence, whatever is in force now: first what holds processes, then the rest.
+        """The operations that lift, with evidence, whatever is in force now: what holds processes, cuts, the rest.
 
-        A link proves nothing while one of its ends has no power, and nothing can be told to a node that stands still.
+        A link proves nothing while one of its ends has no power or while it is cut, and nothing can be told to a node
+        that stands still.
         """
         kinds = [member.active["kind"] for member in self.members if member.active is not None]
         return [Op(process=NEMESIS, f=f"stop-{kind}") for kind in sorted(kinds, key=lifting_place)]
@@ -88,9 +101,9 @@ class ComposedNemesis:
             await member.heal()
 
 
-def lifting_place(kind: str) -> tuple[bool, bool]:
-    """By what to sort kinds of faults that are to be lifted."""
-    return kind != "freeze", kind not in BLOWS
+def lifting_place(kind: str) -> tuple[bool, bool, bool]:
+    """By what to sort kinds of faults that are to be lifted: those come first that would hide the lifting of others."""
+    return kind != "freeze", kind not in BLOWS, fault(kind).slot != "cut"
 
 
 def _nodes(faults: Iterable[dict[str, Any]], kinds: Sequence[str]) -> frozenset[str]:
@@ -107,9 +120,7 @@ def validate_faults(plan: Plan, offered: frozenset[str], lacking: Mapping[str, s
         PlanError: naming the fault, what it needs and what would do.
     """
     for kind in plan.nemesis:
-        if kind not in SURFACES:
-            raise PlanError(f"There is no nemesis {kind!r}.{nearest(kind, SURFACES)}")
-        missing = sorted(SURFACES[kind] - offered, key=lambda need: (need not in WHOLE, need))
+        missing = sorted(fault(kind).needs - offered, key=lambda need: (need not in WHOLE, need))
         if missing and missing[0] in WHOLE:
             raise PlanError(f"The fault {kind!r} needs the surface {missing[0]!r}, which the ground {plan.on!r} lacks.")
         if "membership" in missing:
@@ -139,5 +150,5 @@ def build_nemesis(
 
 def one_member(kind: str, plan: Plan, cluster: Cluster, streams: Streams) -> Member:
     """The nemesis of one kind of fault, with a random stream of its own."""
-    member: Member = MAKERS[kind](Making(kind, plan, cluster, streams.stream(f"faults/{kind}")))
+    member: Member = fault(kind).make(Making(kind, plan, cluster, streams.stream(f"faults/{kind}")))
     return member

@@ -12,6 +12,7 @@ not an error of the run but a fault without proof; what of it is in force is lif
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -39,6 +40,10 @@ class Proof:
     detail: str = ""
 
 
+class NotNow(Exception):  # noqa: N818 (it is an answer, not an error)
+    """Another fault hides what there would be to see: nothing was made, or what was lifted cannot be proven yet."""
+
+
 class Effect(Protocol):
     """One kind of fault."""
 
@@ -51,10 +56,10 @@ class Effect(Protocol):
         """Whether a node whose process another fault holds is left alone."""
 
     async def inject(self, nodes: Nodes) -> Proof:
-        """Make it happen to all these nodes."""
+        """Make it happen to all these nodes; NotNow before anything was done."""
 
     async def lift(self, nodes: Nodes) -> Proof:
-        """Undo it, whatever of it is in force."""
+        """Undo it, whatever of it is in force; NotNow to be asked again."""
 
 
 class EffectNemesis:
@@ -75,7 +80,8 @@ class EffectNemesis:
         aimed = resolve(self._target, self._cluster.nodes, scene.leader, self._random, scene.roles)
         if not aimed:
             return op.fail(f"no-target: nobody is {self._target} now")
-        nodes = tuple(node for node in aimed if not self._effect.holds or node not in scene.struck)
+        held = scene.taken | scene.struck if self._effect.holds else scene.taken
+        nodes = tuple(node for node in aimed if node not in held)
         if not nodes:
             return op.fail(f"no-target: another fault holds {' '.join(aimed)}")
         self._count += 1
@@ -83,6 +89,9 @@ class EffectNemesis:
         self.active = {"fault": f"{kind}-{self._count}", "kind": kind, "nodes": list(nodes), "detail": " ".join(nodes)}
         try:
             proof = await self._effect.inject(nodes)
+        except NotNow as reason:
+            self.active = None
+            return op.fail(f"no-target: {reason}")
         except InfrastructureError as error:
             proof = Proof(str(error), proven=False)
         if proof.detail:
@@ -95,6 +104,8 @@ class EffectNemesis:
             return op.fail("nothing-to-lift")
         try:
             proof = await self._effect.lift(fault["nodes"])
+        except NotNow as reason:
+            return op.fail(f"not-now: {reason}")
         except InfrastructureError as error:  # it stays in force, and the next attempt may do better
             return op.info(f"not-lifted: {error}")
         self.active = None
@@ -104,7 +115,8 @@ class EffectNemesis:
         """Lift what is in force."""
         fault, self.active = self.active, None
         if fault is not None:
-            await self._effect.lift(fault["nodes"])
+            with contextlib.suppress(NotNow):
+                await self._effect.lift(fault["nodes"])
 
 
 async def each(nodes: Nodes, ask: Callable[[str], Awaitable[Any]]) -> list[Any]:

@@ -12,7 +12,7 @@ from harness.errors import InfrastructureError
 from harness.nemesis.effect import Nodes, Proof
 from harness.protocols import ChangesMembers, Cluster
 
-WAIT_S: Final = 10.0
+WAIT_S: Final = 20.0
 POLL_S: Final = 0.2
 
 
@@ -36,8 +36,9 @@ class Membership:
         Raises:
             InfrastructureError: it is no member after WAIT_S.
         """
-        said = None
-        for _ in range(int(WAIT_S / POLL_S)):
+        said, loop = None, asyncio.get_running_loop()
+        deadline_s = loop.time() + WAIT_S
+        while loop.time() < deadline_s:
             members = await self._system.members(self._cluster)
             if members is not None and nodes[0] in members:
                 return Proof(f"members: {' '.join(members)}", proven=True)
@@ -48,12 +49,12 @@ class Membership:
 
     async def _seen(self, node: str, *, member: bool, said: str | None) -> Proof:
         """Wait until the leader counts the node, or does not."""
-        members: tuple[str, ...] | None = None
-        for _ in range(int(WAIT_S / POLL_S) if said is None else 1):
-            members = await self._system.members(self._cluster)
-            if members is not None and (node in members) == member:
-                break
+        loop = asyncio.get_running_loop()
+        deadline_s = loop.time() + (WAIT_S if said is None else 0.0)
+        members = await self._system.members(self._cluster)
+        while loop.time() < deadline_s and (members is None or (node in members) != member):
             await asyncio.sleep(POLL_S)
+            members = await self._system.members(self._cluster)
         told = "nobody leads" if members is None else f"members: {' '.join(members)}"
         proven = members is not None and (node in members) == member
         return Proof(told if said is None else f"{said}; {told}", proven, detail=f"without {node}")

@@ -13,6 +13,8 @@ from harness.op import Op
 from harness.protocols import Cluster, Cut, Net
 from harness.streams import Random
 
+TRIES = 5
+
 
 class PartitionNemesis:
     """One partition at a time. "auto" isolates the target when there is one, else it draws random halves.
@@ -91,6 +93,9 @@ class PartitionNemesis:
             return op.fail("nothing-to-lift")
         probed, passing = await self._passing(cuts, scene)
         silent = [cut for cut in probed if cut not in passing]
+        for _ in range(TRIES):  # another fault may take some of the probes
+            again = await asyncio.gather(*(self._net.reaches(*cut) for cut in silent))
+            silent = [cut for cut, passes in zip(silent, again, strict=True) if not passes]
         evidence = f"still silent: {_links(silent)}" if silent else f"{len(probed)} links probed, all pass again"
         return op.ok(value={**fault, "proven": not silent, "evidence": evidence})
 

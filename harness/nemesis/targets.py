@@ -25,12 +25,14 @@ class Scene:
         struck: nodes whose process another fault holds: a second blow there could be neither proven nor lifted.
         dark: those of them that have no power: nothing that is sent to them or from them arrives, cut or not.
         roles: who else is known by a name, as "old-leader".
+        taken: nodes of which another fault has set the very thing that this one would set.
     """
 
     leader: str | None = None
     struck: frozenset[str] = frozenset()
     dark: frozenset[str] = frozenset()
     roles: Mapping[str, str] = field(default_factory=lambda: NOBODY)
+    taken: frozenset[str] = frozenset()
 
 
 NOBODY: Final[Mapping[str, str]] = MappingProxyType({})

@@ -14,6 +14,7 @@ from counting_system import CountingSystem
 
 from harness import ssh
 from harness.docker_ground import DockerGround
+from harness.docker_ground.abilities import refused
 from harness.errors import InfrastructureError, RemoteError
 
 pytestmark = pytest.mark.docker
@@ -110,4 +111,40 @@ def test_a_dead_container_is_named_and_its_logs_are_kept(tmp_path: Path) -> None
     asyncio.run(scenario())
     assert "start 1" in (tmp_path / "n2" / "server.log").read_text()
     assert "n1 could not be read" in (tmp_path / "n1" / "missing.txt").read_text()
+    assert made_by(run_id) == []
+
+
+@pytest.mark.parametrize("way", ["exec", "nsenter"])
+def test_nodes_are_reached_by_other_ways_than_ssh(way: str) -> None:
+    if (reason := refused({"control": way})) is not None:
+        pytest.skip(reason)
+    run_id = f"test-{way}-{os.getpid()}"
+
+    async def scenario() -> None:
+        options = {"control": way}
+        async with DockerGround(None).cluster(CountingSystem(), ("n1", "n2"), options, run_id) as cluster:
+            await CountingSystem().wait_ready(cluster, {}, 20.0)
+            control, processes, net = cluster.net._control, cluster.processes, cluster.net
+            assert await control.check("n1", ["printf", "%s|%s", NASTY, ""]) == f"{NASTY}|"
+            assert await control.check("n1", ["cat"], stdin=NASTY.encode() * 5_000) == NASTY * 5_000
+            done = await control.run("n2", ["sh", "-c", "echo out; echo err >&2; exit 3"])
+            assert (done.status, done.output, done.errors) == (3, "out\n", "err\n")
+            assert (await control.run("n1", ["no-such-program"])).status in (126, 127)
+            with pytest.raises(RemoteError, match="no answer before the deadline"):
+                await control._connections["n1"].run(["sleep", "5"], timeout_s=0.3)
+            await net.cut([("n1", "n2")])
+            assert [await net.reaches("n1", "n2"), await net.reaches("n2", "n1")] == [False, True]
+            await processes.limit_cpu("n1", 0.5)  # the server is in the container's control groups, whoever started it
+            await processes.pause("n1")
+            assert await processes.state("n1") == "paused"
+            await processes.kill("n1")
+            groups = engine(
+                "exec", f"splitbrain-{run_id}-n2", "sh", "-c", "cat /proc/$(cut -d' ' -f1 /run/*/server.pid)/cgroup"
+            )
+            assert groups == engine("exec", f"splitbrain-{run_id}-n2", "cat", "/proc/1/cgroup")
+            engine("rm", "--force", f"splitbrain-{run_id}-n2")
+            with pytest.raises(InfrastructureError, match=r"^n2: .*somebody removed it"):
+                await processes.state("n2")
+
+    asyncio.run(scenario())
     assert made_by(run_id) == []

@@ -20,9 +20,11 @@ from harness.docker_ground import DockerGround
 from harness.docker_ground.abilities import no_loop
 from harness.history.header import Header
 from harness.history.history import History
-from harness.nemesis.compose import SURFACES
-from harness.op import Op
+from harness.nemesis.compose import SURFACES, build_nemesis
+from harness.op import NEMESIS, Op
+from harness.plan import Plan
 from harness.protocols import Cluster
+from harness.streams import Streams
 from system_under_test.leader_follower.system import SYSTEM
 
 pytestmark = pytest.mark.docker
@@ -155,3 +157,22 @@ def test_while_no_clock_jumps_a_lease_read_is_not_stale() -> None:
     assert read.type == "fail" or read.value == 2
     assert record.is_linearizable() == "valid"
     assert max(map(abs, offsets.values())) < 0.05
+
+
+def test_a_node_is_taken_out_of_the_cluster_and_added_again() -> None:
+    async def scenario() -> tuple[Op, Op]:
+        run_id = f"test-members-{os.getpid()}"
+        async with DockerGround(None).cluster(SYSTEM, NODES, DEFAULTS, run_id) as cluster:
+            await SYSTEM.wait_ready(cluster, DEFAULTS, 30.0)
+            plan = Plan(nemesis=("membership",), target="followers", on="docker", nodes=3)
+            nemesis = build_nemesis(plan, cluster, lambda: SYSTEM.leader(cluster), Streams(1))
+            start = await nemesis.invoke(Op(process=NEMESIS, f="start-membership"))
+            left = await SYSTEM.members(cluster)
+            assert left is not None
+            assert len(left) == 2
+            return start, await nemesis.invoke(Op(process=NEMESIS, f="stop-membership"))
+
+    start, stop = asyncio.run(scenario())
+    assert start.value["proven"], start
+    assert stop.value["proven"], stop
+    assert sorted(stop.value["evidence"].removeprefix("members: ").split()) == list(NODES)

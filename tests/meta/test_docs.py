@@ -98,13 +98,14 @@ def test_every_target_of_make_that_is_named_exists() -> None:
 
 @pytest.fixture(scope="module")
 def options(tickets: Path) -> set[str]:
-    """Every option of every subcommand, of every workload's `run` too."""
+    """Every option of every subcommand, of every workload's and every ground's `run` too."""
     from harness.cli import COMMANDS
 
     points = PROJECT["project"]["entry-points"]
-    workloads = [["run", "--workload", name] for name in points["splitbrain.workloads"]]
+    runs = [["run", "--workload", name] for name in points["splitbrain.workloads"]]
+    runs += [["run", "--on", name] for name in points["splitbrain.grounds"]]
     found = {"--help", "--version", "--debug"}
-    for words in [*([name] for name in COMMANDS), *workloads]:
+    for words in [*([name] for name in COMMANDS), *runs]:
         done = subprocess.run(
             [*SPLITBRAIN, *words, "--help"],
             capture_output=True,

@@ -116,7 +116,3 @@ def test_what_a_machine_lacks_is_told_with_why_and_what_to_do(kind: str, monkeyp
     assert not finding.available
     assert {"power": "root", "disk-full": "root", "clock-drift": "x86-64", "packet": "kernel"}[kind] in finding.detail
     assert finding.remedy
-
-
-def test_every_fault_is_described() -> None:
-    assert doctor.FAULTS.keys() == SURFACES.keys()
