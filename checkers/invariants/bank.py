@@ -2,10 +2,10 @@
 
     read → {"1": 60, "2": 40},  read → {"1": 55, "2": 40}         5 are missing
 
-    wrong_total        a read shows another total than it should
-    negative_balance   an account is overdrawn (unless `overdraft`)
-    no_balance         an account has none, or no number
-    other_accounts     a read shows other accounts than the first one did
+    wrong-total        a read shows another total than it should
+    negative-balance   an account is overdrawn (unless `overdraft`)
+    no-balance         an account has none, or no number
+    other-accounts     a read shows other accounts than the first one did
 
 The total is given, as `total` or as `initial` of the history's header ({account: balance}); else it is what the first
 read shows, and a read that differs shows, together with that one, that one of the two is wrong. O(input).
@@ -62,23 +62,23 @@ class Bank:
             sentence = (
                 f"{said} other accounts than process {any_read.process} had: {_names(call)}, not {_names(any_read)}."
             )
-            yield finding("other_accounts", "bank:accounts", [any_read], call, sentence, other=any_read.invoke)
+            yield finding("other-accounts", "bank:accounts", [any_read], call, sentence, other=any_read.invoke)
             return
         broken = [account for account, balance in balances.items() if type(balance) is not int]
         if broken:
             sentence = f"{said} {text(balances[broken[0]])} as the balance of account {broken[0]}."
-            yield finding("no_balance", "bank:balance", [], call, sentence, account=broken[0])
+            yield finding("no-balance", "bank:balance", [], call, sentence, account=broken[0])
             return
         found = sum(balances.values())
         if total is not None and found != total:
             which = "" if first is None else f", as process {first.process} had read"
             sentence = f"{said} balances that add up to {found:,}, not to {total:,}{which}."
             other = -1 if first is None else first.invoke
-            yield finding("wrong_total", "bank:total", [first], call, sentence, total=total, other=other)
+            yield finding("wrong-total", "bank:total", [first], call, sentence, total=total, other=other)
         for account, balance in balances.items():
             if balance < 0 and not self.overdraft:
                 sentence = f"{said} a balance of {balance:,} in account {account}."
-                yield finding("negative_balance", "bank:negative", [], call, sentence, account=account)
+                yield finding("negative-balance", "bank:negative", [], call, sentence, account=account)
 
 
 def _total(balances: dict[str, Any]) -> int | None:

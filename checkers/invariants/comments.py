@@ -60,7 +60,7 @@ class Comments:
                     f"Process {read.process} saw {text(last.argument)} without {text(missing.argument)}, which was "
                     f"acknowledged before {text(last.argument)} was begun."
                 )
-                anomalies.append(finding("missing_predecessor", "comments", [missing, last], read, sentence))
+                anomalies.append(finding("missing-predecessor", "comments", [missing, last], read, sentence))
         counts = {"reads": len(reads), "writes": len(writes), "unknown_elements": strangers}
         undecided = twice or ("" if reads else "there are no reads")
         return verdict_of(self.name, anomalies, counts, f"All of {len(reads):,} reads see what came before.", undecided)

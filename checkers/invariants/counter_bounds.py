@@ -49,7 +49,7 @@ class CounterBounds:
                         f"Process {call.process} read {shown:,} of counter{named(call.key)}, which by then was at "
                         f"least {least:,} and at most {most:,}."
                     )
-                    anomalies.append(finding("out_of_bounds", "counter-bounds", [], call, sentence))
+                    anomalies.append(finding("out-of-bounds", "counter-bounds", [], call, sentence))
         return verdict_of(self.name, anomalies, {"keys": len(keys), "reads": reads}, _summary(reads), undecided)
 
 

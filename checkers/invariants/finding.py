@@ -31,7 +31,7 @@ def verdict_of(
     """Invalid where something was found; else unknown, where something could not be told; else valid, certified."""
     counts = {"anomalies": len(anomalies), **counts}
     if anomalies:
-        damage = [f"{number:,} {name.replace('_', ' ')}" for name, number in _damage(anomalies).items()]
+        damage = [f"{number:,} × {name.replace('-', ' ')}" for name, number in _damage(anomalies).items()]
         return Verdict(checker, "invalid", f"Found: {', '.join(damage)}.", shown(list(anomalies)), counts)
     if undecided:
         return Verdict(checker, "unknown", "It could not be told.", counts=counts, reason=undecided)

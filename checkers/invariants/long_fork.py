@@ -82,4 +82,4 @@ def _forks(reads: Sequence[tuple[Call, list[Micro]]]) -> Iterator[Anomaly]:
                         f"Process {other.process} saw {text(missing)} written and {text(there)} not yet, process "
                         f"{call.process} saw {text(there)} written and {text(missing)} not yet."
                     )
-                    yield finding("long_fork", "long-fork", [other], call, sentence, keys=[there, missing])
+                    yield finding("long-fork", "long-fork", [other], call, sentence, keys=[there, missing])

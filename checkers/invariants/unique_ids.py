@@ -53,7 +53,7 @@ class UniqueIds:
                 f"{others[0].process}."
             )
             ops = [one, *others[:3]]
-            anomalies.append(finding("duplicate_id", "unique-ids", ops, others[0], sentence, f=self.f))
+            anomalies.append(finding("duplicate-id", "unique-ids", ops, others[0], sentence, f=self.f))
         counts = {"asked": asked, "acknowledged": given, "duplicated_ids": len(again)}
         undecided = "" if given else f"no operation {self.f} was acknowledged"
         return verdict_of(self.name, anomalies, counts, f"All of {given:,} ids are different.", undecided)

@@ -151,6 +151,10 @@ def _run(calls: Sequence[Call], culprit: int) -> Violation:
     return violation(name, "mutex-run", before[-RUN_SHOWN_MAX:], last, sentence, until=last.response)
 
 
+def _times(number: int) -> str:
+    return "once" if number == 1 else f"{number:,} times"
+
+
 def _too_many(
     calls: Sequence[Call], kinds: Sequence[int], kind: int, since: int, until: int, answers: int
 ) -> Violation:
@@ -165,7 +169,7 @@ def _too_many(
     else:
         when = "From the beginning on" if since < 0 else f"Between events {since} and {until}"
         sentence = (
-            f"{when} the lock was {did} {len(mine):,} times, but can have been {undid} {answers:,} times at most."
+            f"{when} the lock was {did} {_times(len(mine))}, but can have been {undid} {_times(answers)} at most."
         )
     name = "two-holders" if kind == ACQUIRE else "released-unheld"
     shown = [*mine, *others] if len(mine) + len(others) <= SHOWN_MAX else mine[-SHOWN_MAX:]

@@ -139,8 +139,8 @@ class _Row:
         if not takers:
             return pool.broken("fifo-inversion", [value, other], take, f"{said}and nobody ever took the former.")
         sentence = (
-            f"{said}and nobody is known to have taken the former; {len(takers)} dequeues in doubt cannot have taken it "
-            "and all others that were overtaken."
+            f"{said}and nobody is known to have taken the former; {len(takers):,} in doubt cannot have taken it and "
+            "all others that were overtaken."
         )
         pairs = [*self._overtaken, (value, other)]
         values = list(dict.fromkeys(value for pair in pairs for value in pair))

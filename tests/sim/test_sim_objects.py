@@ -6,7 +6,7 @@ import pytest
 
 from harness.cli import main
 
-WORKLOADS = pytest.mark.parametrize("workload", ["counter", "queue", "lock", "append", "set", "txn"])
+WORKLOADS = pytest.mark.parametrize("workload", ["counter", "ids", "queue", "lock", "append", "set", "txn"])
 BRISK = ("--nodes", "3", "--interval", "1", "--duration", "1.5", "--quiet-period", "2")
 
 

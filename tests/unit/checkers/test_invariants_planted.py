@@ -47,20 +47,20 @@ DAMAGE = {
     "never added": (FinalSet(), [(0, "add", 1, 1), (0, "read", None, [1, 2])], "unexpected"),
     "failed": (FinalSet(), [(0, "add", 1, "fail"), (0, "read", None, [1])], "unexpected"),
     "added later": (FinalSet(), [(0, "read", None, [1]), (0, "add", 1, 1)], "unexpected"),
-    "same id": (UniqueIds(), [(0, "generate", None, "a"), (1, "generate", None, "a")], "duplicate_id"),
-    "too low": (CounterBounds(), [(0, "add", 5, 5), (1, "add", 1, OPEN), (0, "read", None, 4)], "out_of_bounds"),
-    "too high": (CounterBounds(), [(0, "add", 5, 5), (1, "add", 1, OPEN), (0, "read", None, 7)], "out_of_bounds"),
+    "same id": (UniqueIds(), [(0, "generate", None, "a"), (1, "generate", None, "a")], "duplicate-id"),
+    "too low": (CounterBounds(), [(0, "add", 5, 5), (1, "add", 1, OPEN), (0, "read", None, 4)], "out-of-bounds"),
+    "too high": (CounterBounds(), [(0, "add", 5, 5), (1, "add", 1, OPEN), (0, "read", None, 7)], "out-of-bounds"),
     "money lost": (
         Bank(),
         [(0, "read", None, {"a": 5, "b": 5}), (1, "read", None, {"a": 4, "b": 5})],
-        "wrong_total",
+        "wrong-total",
     ),
-    "overdrawn": (Bank(total=0), [(0, "read", None, {"a": -1, "b": 1})], "negative_balance"),
-    "no number": (Bank(total=5), [(0, "read", None, {"a": 5, "b": None})], "no_balance"),
+    "overdrawn": (Bank(total=0), [(0, "read", None, {"a": -1, "b": 1})], "negative-balance"),
+    "no number": (Bank(total=5), [(0, "read", None, {"a": 5, "b": None})], "no-balance"),
     "other accounts": (
         Bank(total=5),
         [(0, "read", None, {"a": 5}), (0, "read", None, {"a": 2, "b": 3})],
-        "other_accounts",
+        "other-accounts",
     ),
     "fork": (
         LongFork(),
@@ -68,12 +68,12 @@ DAMAGE = {
             (0, "read", [["r", "x", None], ["r", "y", None]], [["r", "x", 1], ["r", "y", None]]),
             (1, "read", [["r", "x", None], ["r", "y", None]], [["r", "x", None], ["r", "y", 1]]),
         ],
-        "long_fork",
+        "long-fork",
     ),
     "reply without comment": (
         Comments(),
         [(0, "write", 1, 1), (0, "write", 2, 2), (1, "read", None, [2])],
-        "missing_predecessor",
+        "missing-predecessor",
     ),
 }
 
