@@ -6,7 +6,7 @@ the earliest response among the definite steps that are not placed yet (the limi
 - an observer that is right now is placed at once: it can never change anything, so that can never be wrong;
 - of open steps of one action, only the one with the earliest response is tried;
 - steps that perhaps never happened come last, in one fixed order, and only if they change the state;
-- what was tried is remembered as (limit, which open steps are placed, state, how many doubtful ones are used), which
+- what led nowhere is remembered as (limit, which open steps are placed, state, how many doubtful ones are used), which
   says as much as the set of all placed steps and stays small; and only where there was a choice.
 
     search = depth_first(steps)      a generator that pauses after every PAUSE placements, and
@@ -21,7 +21,7 @@ from __future__ import annotations
 from bisect import insort
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from checkers.linearizability.steps import NOWHERE, Row, Steps, order_of
 from harness.history.operations import NEVER
@@ -66,83 +66,113 @@ class Doubtful:
         return found
 
 
+Entry = tuple[int, int, int, int, bool]
+"""(response, bit in the mask, action, step, whether it is an observer)."""
+Option = tuple[int, int, int, int]
+"""(step, state, mask, used) after a step that may come next."""
+
+
 class _Window:
-    """The definite steps that are open at a limit; it moves to the next limit, and back."""
+    """The definite steps that are open at a limit; it moves to the next limit, and back.
+
+    Attributes:
+        ends: of each limit, the entry of the step that ends there. entries: all, by invocation.
+        arrived: of each limit, how many entries were invoked before the limit ahead of it; and of the end.
+        observers: action → bits of its open steps. movers: the open others, by response.
+    """
 
     def __init__(self, steps: Steps) -> None:
-        response, invoke = steps.response, steps.invoke
-        self.definite = [step for step, end in enumerate(response) if end != NEVER]
-        self.ending = sorted(self.definite, key=response.__getitem__)
-        self.limits = [response[step] for step in self.ending]
-        self.number = 0
+        response, action, observes = steps.response, steps.action, steps.observes
+        definite = [step for step, end in enumerate(response) if end != NEVER]
+        by_end = sorted(range(len(definite)), key=[response[step] for step in definite].__getitem__)
+        self.limits = [response[definite[place]] for place in by_end]
+        self.entries: list[Entry] = []
         self.arrived = [0]
-        """Of each limit: how many definite steps were invoked before it; the last entry is for the one to come."""
-        self.observers: dict[int, int] = {}  # action → bits of its open steps
-        self.movers: list[tuple[int, int, int, int]] = []  # (response, bit, action, step), by response
-        self.bit = [0] * len(response)
-        self._action, self._observes = steps.action, steps.observes
-        self._invoke, self._response = invoke, response
-        self._free: list[int] = []
-        self.width = 0
-        if self.ending:
-            self._arrive()
+        free: list[int] = []
+        self.width, place, invoke = 0, 0, steps.invoke
+        for limit, ending in zip(self.limits, by_end, strict=True):
+            while place < len(definite) and invoke[definite[place]] < limit:
+                if not free:
+                    free.append(1 << self.width)
+                    self.width += 1
+                step = definite[place]
+                self.entries.append((response[step], free.pop(), action[step], step, observes[action[step]]))
+                place += 1
+            self.arrived.append(place)
+            free.append(self.entries[ending][1])
+        self.ends = [self.entries[place] for place in by_end]
+        self.observers: dict[int, int] = {}
+        self.movers: list[Entry] = []
+        self.number = 0
+        for entry in self.entries[: self.arrived[1] if self.limits else 0]:
+            self._open(entry)
 
-    def _arrive(self) -> list[tuple[int, int]]:
-        """Open what was invoked before the limit; (action, bit) of the observers among it."""
-        number, definite = self.number, self.definite
-        if number + 1 == len(self.arrived):
-            self._look_ahead(number)
-        new = []
-        for place in range(self.arrived[number], self.arrived[number + 1]):
-            step = definite[place]
-            bit, action = self.bit[step], self._action[step]
-            if self._observes[action]:
-                self.observers[action] = self.observers.get(action, 0) | bit
-                new.append((action, bit))
-            else:
-                insort(self.movers, (self._response[step], bit, action, step))
-        return new
-
-    def _look_ahead(self, number: int) -> None:
-        """Give bits to what arrives at a limit that is seen for the first time."""
-        limit, place, definite = self.limits[number], self.arrived[-1], self.definite
-        while place < len(definite) and self._invoke[definite[place]] < limit:
-            if not self._free:
-                self._free.append(1 << self.width)
-                self.width += 1
-            self.bit[definite[place]] = self._free.pop()
-            place += 1
-        self.arrived.append(place)
-        self._free.append(self.bit[self.ending[number]])  # free for those that arrive at the next limit
-
-    def forward(self) -> list[tuple[int, int]]:
-        """Go to the next limit; (action, bit) of the observers that are new there."""
-        self._close(self.ending[self.number])
-        self.number += 1
-        return self._arrive() if self.number < len(self.ending) else []
+    def _open(self, entry: Entry) -> None:
+        if entry[4]:
+            self.observers[entry[2]] = self.observers.get(entry[2], 0) | entry[1]
+        else:
+            insort(self.movers, entry)
 
     def back_to(self, number: int) -> None:
         """Go back to an earlier limit."""
+        entries, arrived, observers = self.entries, self.arrived, self.observers
         while self.number > number:
-            if self.number < len(self.ending):
-                for place in range(self.arrived[self.number], self.arrived[self.number + 1]):
-                    self._close(self.definite[place])
+            for entry in entries[arrived[self.number] : arrived[self.number + 1]]:
+                if entry[4]:
+                    _drop(observers, entry)
+                else:
+                    self.movers.remove(entry)
             self.number -= 1
-            step = self.ending[self.number]
-            bit, action = self.bit[step], self._action[step]
-            if self._observes[action]:
-                self.observers[action] = self.observers.get(action, 0) | bit
-            else:
-                insort(self.movers, (self._response[step], bit, action, step))
+            self._open(self.ends[self.number])
 
-    def _close(self, step: int) -> None:
-        bit, action = self.bit[step], self._action[step]
-        if not self._observes[action]:
-            self.movers.remove((self._response[step], bit, action, step))
-        elif self.observers[action] == bit:
-            del self.observers[action]
-        else:
-            self.observers[action] ^= bit
+    def pass_placed(self, row: Row, mask: int) -> int:
+        """Move on past all limits whose step is placed, placing observers that arrive and are right; the mask then."""
+        ends, entries, arrived = self.ends, self.entries, self.arrived
+        observers, movers, number, last = self.observers, self.movers, self.number, len(self.ends)
+        while True:
+            entry = ends[number]
+            bit = entry[1]
+            if not mask & bit:
+                break
+            mask ^= bit
+            if entry[4]:
+                _drop(observers, entry)
+            else:
+                del movers[0]  # nothing open responds earlier
+            number += 1
+            if number == last:
+                break
+            for entry in entries[arrived[number] : arrived[number + 1]]:
+                if entry[4]:
+                    action, bit = entry[2], entry[1]
+                    observers[action] = observers.get(action, 0) | bit
+                    if row[action] != NOWHERE:
+                        mask |= bit
+                else:
+                    insort(movers, entry)
+        self.number = number
+        return mask
+
+
+def _drop(observers: dict[int, int], entry: Entry) -> None:
+    rest = observers[entry[2]] ^ entry[1]
+    if rest:
+        observers[entry[2]] = rest
+    else:
+        del observers[entry[2]]
+
+
+@dataclass(slots=True)
+class _Choice:
+    """A configuration that was left by one of its options, and those that were not tried yet."""
+
+    length: int
+    number: int
+    options: list[Option]
+    state: int
+    mask: int
+    used: int
+    doubted: bool
 
 
 class _Search:
@@ -153,84 +183,86 @@ class _Search:
         self.window = _Window(steps)
         self.doubtful = Doubtful(steps)
         self.placed: list[tuple[int, int]] = []
-        self.state, self.mask, self.used, self.furthest = steps.initial, 0, 0, 0
-        self.seen: set[Any] = set()
-        self.choices: list[tuple[int, int, list[tuple[int, int, int, int]]]] = []
+        self.furthest = 0
+        self.dead: set[int] = set()
+        self.uses = {0: 0}
+        self.choices: list[_Choice] = []
 
     def run(self) -> Generator[int, None, bool | None]:
         """True: an order was found. False: there is none. None: gave up."""
-        placements, end = 0, len(self.window.ending)
-        while True:
-            self._advance()
-            if self.window.number == end:
+        window, placed, rows, limits = self.window, self.placed, self.steps.rows, self.window.limits
+        placements, end, certain = 0, len(limits), not self.doubtful.actions
+        state, mask, used = self.steps.initial, 0, 0
+        while window.number < end:
+            row = rows[state]
+            for action, bits in window.observers.items():
+                if row[action] != NOWHERE:
+                    mask |= bits
+            mask = window.pass_placed(row, mask)
+            if window.number == end:
                 return True
-            options = self._options()
-            if len(options) > 1 and not self._is_new():
-                options = []
-            if len(options) > 1:
-                self.choices.append((len(self.placed), self.window.number, options))
-            elif not options:
-                self.furthest = max(self.furthest, self.window.number)
-                while self.choices and not self.choices[-1][2]:
-                    self.choices.pop()
-                if not self.choices:
+            options = self._options(row, mask, used)
+            if len(options) > 1 or not certain:
+                number = window.number
+                if number <= self.furthest and self._key(number, state, mask, used) in self.dead:
+                    options = []
+                else:
+                    self.choices.append(_Choice(len(placed), number, options, state, mask, used, certain))
+            if not options:
+                options = self._retreat()
+                if not options:
                     return False
-                length, number, options = self.choices[-1]
-                del self.placed[length:]
-                self.window.back_to(number)
-            step, self.state, self.mask, self.used = options.pop()
-            self.placed.append((step, self.window.limits[self.window.number]))
+            step, state, mask, used = options.pop()
+            placed.append((step, limits[window.number]))
             placements += 1
             if placements % PAUSE == 0:
-                if len(self.seen) > MEMORY:
+                if len(self.dead) > MEMORY:
                     return None
-                yield self.window.limits[max(self.furthest, self.window.number)]
+                yield limits[max(self.furthest, window.number)]
+        return True
 
-    def _advance(self) -> None:
-        """Place every observer that is right now, and move the limit past what is placed."""
-        window, mask = self.window, self.mask
-        row = self.steps.rows[self.state]
-        for action, bits in window.observers.items():
-            if row[action] != NOWHERE:
-                mask |= bits
-        ending, bit_of, end = window.ending, window.bit, len(window.ending)
-        while window.number < end:
-            bit = bit_of[ending[window.number]]
-            if not mask & bit:
-                break
-            mask ^= bit
-            for action, bit in window.forward():
-                if row[action] != NOWHERE:
-                    mask |= bit
-        self.mask = mask
-
-    def _options(self) -> list[tuple[int, int, int, int]]:
-        """(step, state, mask, used) of what may come next, the most promising last."""
-        window, mask, used = self.window, self.mask, self.used
-        row = self.steps.rows[self.state]
-        found: list[tuple[int, int, int, int]] = []
+    def _options(self, row: Row, mask: int, used: int) -> list[Option]:
+        """The definite steps that may come next, the most promising last: what lets the step at the limit be placed."""
+        found: list[Option] = []
         tried: list[int] = []
-        for _, bit, action, step in window.movers:
+        for entry in self.window.movers:
+            bit, action = entry[1], entry[2]
             if not mask & bit and action not in tried:
+                tried.append(action)
                 after = row[action]
                 if after != NOWHERE:
-                    found.append((step, after, mask | bit, used))
-                tried.append(action)
-        if self.doubtful.actions:
-            limit = window.limits[window.number]
-            for step, after, more in self.doubtful.next_steps(self.state, row, used, limit, self.steps.invoke):
-                found.append((step, after, mask, more))
-        found.reverse()
+                    found.append((entry[3], after, mask | bit, used))
+        if len(found) > 1:
+            found.reverse()
+            blocking = self.window.ends[self.window.number]
+            if found[-1][0] != blocking[3]:
+                rows = self.steps.rows
+                found.sort(key=lambda option: rows[option[1]][blocking[2]] != NOWHERE)
         return found
 
-    def _is_new(self) -> bool:
-        """Whether this configuration was not tried before; it is remembered."""
-        key: Any = (self.window.number << 64 | self.state) << 256 | self.mask
-        if self.used or self.state >> 64 or self.mask >> 256:
-            key = (self.window.number, self.state, self.mask, self.used)
-        size = len(self.seen)
-        self.seen.add(key)
-        return len(self.seen) > size
+    def _retreat(self) -> list[Option]:
+        """Go back to the last configuration that has something left to try; what that is, or nothing anywhere."""
+        window = self.window
+        self.furthest = max(self.furthest, window.number)
+        while self.choices:
+            choice = self.choices[-1]
+            if not choice.options and not choice.doubted:
+                choice.doubted = True
+                limit, row = window.limits[choice.number], self.steps.rows[choice.state]
+                doubtful = self.doubtful.next_steps(choice.state, row, choice.used, limit, self.steps.invoke)
+                choice.options += [(step, after, choice.mask, used) for step, after, used in reversed(doubtful)]
+            if choice.options:
+                del self.placed[choice.length :]
+                window.back_to(choice.number)
+                return choice.options
+            self.choices.pop()
+            self.dead.add(self._key(choice.number, choice.state, choice.mask, choice.used))
+        return []
+
+    def _key(self, number: int, state: int, mask: int, used: int) -> int:
+        """A configuration in one number."""
+        use = self.uses.setdefault(used, len(self.uses))
+        return ((use << 32 | number) << 32 | state) << self.window.width | mask
 
 
 def depth_first(steps: Steps) -> Generator[int, None, list[int] | Dead | None]:
@@ -239,4 +271,4 @@ def depth_first(steps: Steps) -> Generator[int, None, list[int] | Dead | None]:
     found = yield from search.run()
     if found:
         return order_of(steps, search.placed)
-    return None if found is None else Dead(search.window.ending[search.furthest])
+    return None if found is None else Dead(search.window.ends[search.furthest][3])

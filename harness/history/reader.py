@@ -83,7 +83,7 @@ def read_history(path: Path) -> History:
 def _read_long(path: Path) -> History | None:
     """A long file with one operation per line, in columns; None where it has to be read plainly."""
     with path.open("rb") as file:
-        first = file.readline(columnar.SHORT)
+        first = file.readline(columnar.BLOCK)
         start = file.tell()
     if not re.match(rb'\{\s*"', first):
         return None

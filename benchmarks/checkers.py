@@ -1,0 +1,154 @@
+"""Linearizability over a grid of histories of one cas-register: length, clients, doubt, values, sound or corrupted.
+
+    python benchmarks/checkers.py                             up to 10,000 operations; a few minutes
+    python benchmarks/checkers.py --lengths 1000000 --clients 5,10 --values unique
+    python benchmarks/checkers.py --lengths 1000,10000,100000,1000000 --budget 60       the whole grid
+
+Each history is made by `gen.py` (--generator; it is not part of the project) in a folder that is removed at the end,
+and judged in a process of its own, as `splitbrain check` would: imports, reading and checking are timed apart, in
+seconds of processor time, and so is the memory that the process had at most. With --verify the certificate is
+re-checked as well. "growth" is the time of reading and checking, against that of the same history a tenth as long:
+10 is linear.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+GENERATOR = Path(__file__).resolve().parents[2] / "shared" / "bench" / "gen.py"
+HEADING = (
+    f"{'operations':>10} {'clients':>7} {'doubt':>6} {'values':>7} {'corrupt':>7} {'import s':>8} {'read s':>7}"
+    f" {'check s':>8} {'verify s':>8} {'MB':>6} {'growth':>6}  answer"
+)
+GRACE_S = 60.0
+WORKER = """
+import json, resource, sys, time
+start = time.process_time()
+from pathlib import Path
+from checkers.linearizability import Linearizability
+from checkers.protocol import Budget
+from checkers.verify import verify
+from harness.history.reader import read_history
+imported = time.process_time()
+history = read_history(Path(sys.argv[1]))
+read = time.process_time()
+verdict = Linearizability().check(history, Budget(float(sys.argv[2])))
+checked = time.process_time()
+memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+problems = verify(history, verdict) if sys.argv[3] == "verify" else []
+verified = time.process_time()
+print(json.dumps({"import": imported, "read": read - imported, "check": checked - read, "memory": memory,
+    "verify": verified - checked, "answer": verdict.answer, "reason": verdict.reason, "problems": problems,
+    "expected": history.header.expected}))
+"""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One history of the grid. `values`: "unique", or how many there are."""
+
+    clients: int
+    doubt: float
+    values: str
+    corrupt: bool
+    operations: int
+
+    def make(self, generator: Path, base: Path) -> Path:
+        """Write it to a file."""
+        words = [sys.executable, str(generator), "--model", "cas-register", "--n", str(self.operations), "--no-ops"]
+        words += ["--conc", str(self.clients), "--info", str(self.doubt), "--values", self.values, "--out", str(base)]
+        words += ["--corrupt", "0.9"] if self.corrupt else []
+        subprocess.run(words, check=True)
+        return base.with_suffix(".jsonl")
+
+
+def measured(path: Path, budget_s: float, verify: bool) -> dict[str, Any]:
+    """What the judging process says of a history."""
+    words = [sys.executable, "-c", WORKER, str(path), str(budget_s), "verify" if verify else "check"]
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, timeout=10 * budget_s + GRACE_S)
+    except subprocess.TimeoutExpired:
+        return {"answer": "overran", "reason": "the process was ended"}
+    if done.returncode:
+        return {"answer": "failed", "reason": done.stderr.strip().splitlines()[-1:]}
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def row(case: Case, told: dict[str, Any], shorter_s: float | None) -> str:
+    """One line of the table."""
+    if "read" not in told:
+        times = " " * 47
+    else:
+        growth = f"{(told['read'] + told['check']) / shorter_s:6.1f}" if shorter_s else " " * 6
+        times = f"{told['import']:8.2f} {told['read']:7.2f} {told['check']:8.2f} {told['verify']:8.2f}"
+        times += f" {told['memory']:6} {growth}"
+    answer = told["answer"]
+    if told.get("expected") is not None and answer == ("invalid" if told["expected"] else "valid"):
+        answer += " WRONG"
+    if told.get("problems"):
+        answer += f" NOT CONFIRMED: {told['problems'][0]}"
+    head = f"{case.operations:>10,} {case.clients:>7} {case.doubt:>6.0%} {case.values:>7} "
+    return f"{head}{'yes' if case.corrupt else 'no':>7} {times}  {answer}"
+
+
+def cases(given: argparse.Namespace) -> Iterator[Case]:
+    """The part of the grid that was asked for; lengths vary fastest."""
+    grid = product(given.clients, given.doubt, given.values, (False, True), sorted(given.lengths))
+    for clients, doubt, values, corrupt, operations in grid:
+        yield Case(clients, doubt, values, corrupt, operations)
+
+
+def arguments() -> argparse.Namespace:
+    """What the command line says."""
+
+    def numbers(kind: type) -> Any:
+        return lambda text: [kind(word) for word in text.split(",")]
+
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--lengths", type=numbers(int), default=[1_000, 10_000])
+    parser.add_argument("--clients", type=numbers(int), default=[5, 10, 20, 50])
+    parser.add_argument("--doubt", type=numbers(float), default=[0.0, 0.01, 0.05])
+    parser.add_argument("--values", type=numbers(str), default=["unique", "5"])
+    parser.add_argument("--budget", type=float, default=20.0, help="seconds for each history")
+    parser.add_argument("--verify", action="store_true", help="re-check the certificates")
+    parser.add_argument("--generator", type=Path, default=GENERATOR)
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Print the table; 1 if a verdict was wrong, or nothing could be made."""
+    given = arguments()
+    if not given.generator.is_file():
+        print(f"{given.generator}: no such file; --generator names the program that makes the histories")
+        return 0
+    print(HEADING, flush=True)
+    decided = wrong = total = 0
+    shorter: tuple[Case, float] | None = None
+    with tempfile.TemporaryDirectory() as folder:
+        for case in cases(given):
+            path = case.make(given.generator, Path(folder) / "history")
+            told = measured(path, given.budget, given.verify)
+            path.unlink()
+            comparable = shorter is not None and shorter[0].operations * 10 == case.operations
+            line = row(case, told, shorter[1] if shorter is not None and comparable else None)
+            print(line, flush=True)
+            total += 1
+            decided += told["answer"] in ("valid", "invalid")
+            wrong += "WRONG" in line or "NOT CONFIRMED" in line
+            shorter = (case, told["read"] + told["check"]) if "read" in told else None
+    print(f"{decided} of {total} decided, {wrong} wrong or not confirmed")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
