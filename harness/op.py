@@ -27,6 +27,8 @@ NEMESIS: Final = "nemesis"
 """The process of every fault event; clients are whole numbers."""
 INTERRUPTED: Final = "interrupted"
 """The `f` of the event that says: somebody ended the main phase early."""
+STOPPED: Final = "stopped: "
+"""How the value of that event begins when it was a violation that ended it; the rest says which."""
 
 
 class Op(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):

@@ -11,7 +11,7 @@ import msgspec
 from harness.cli import arguments, judging, planning
 from harness.cli.arguments import Parser
 from harness.errors import HistoryError, UsageError
-from harness.history import History
+from harness.history import Header, History
 from harness.result import Result
 from harness.store import Run
 
@@ -24,6 +24,8 @@ OBJECTS: Final = {
     "transactions": "transactions",
 }
 """Models that one checker judges by itself, and its name."""
+STREAM_BYTES: Final = 256 << 20
+"""Session histories that are larger are streamed without being asked."""
 MODELS: Final = ("register", "cas-register", "mutex", "session", *OBJECTS)
 
 
@@ -35,6 +37,7 @@ def build_parser() -> Parser:
     parser.add_argument("--initial", help="state before the first operation, as JSON (default: what the file says)")
     parser.add_argument("--fail-cas", choices=("drop", "mismatch", "returned"), help="what a failed cas means")
     parser.add_argument("--budget", type=arguments.positive, default=120.0, help="seconds (default: 120)")
+    parser.add_argument("--stream", action="store_true", help="judge event by event, in bounded memory")
     parser.add_argument("--no-verify", action="store_true", help="do not re-check the certificates")
     parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
     return parser
@@ -44,6 +47,10 @@ def main(argv: Sequence[str]) -> int:
     """Judge; returns the exit code of the outcome."""
     given = build_parser().parse_args(argv)
     path: Path = given.path
+    if given.stream or _wants_stream(path, given.model):
+        streamed = _check_stream(given)
+        judging.show(None, streamed, as_json=given.json)
+        return streamed.exit_code
     if (path / "plan.json").is_file() and given.model is None:
         run, result = _check_run(path)
     else:
@@ -66,6 +73,28 @@ def _check_run(path: Path) -> tuple[Run, Result]:
     result = judging.judge_stored_run(run, plan, workload, repeat, judging.stored_failure(run))
     judging.write_reports(run, result)
     return run, result
+
+
+def _wants_stream(path: Path, model: str | None) -> bool:
+    """Whether a file is so large that it is better not held in memory, and can be judged without."""
+    from harness.history.streaming import EventStream
+
+    if not path.is_file() or path.stat().st_size < STREAM_BYTES:
+        return False
+    with path.open("rb") as file:
+        if file.read(1) != b"{":
+            return False
+    return (model or EventStream(path).header.model) == "session"
+
+
+def _check_stream(given: Any) -> Result:
+    from checkers.streaming.files import check_stream
+
+    header = _header_with(Header(), given)
+    changes = {
+        name: getattr(header, name) for name in ("initial", "model", "fail_cas") if getattr(given, name) is not None
+    }
+    return check_stream(given.path, given.model, changes)
 
 
 def _check_file(given: Any) -> Result:
@@ -98,7 +127,10 @@ def _checkers(model: str) -> list[Any]:
 
 def _with_semantics(history: History, given: Any) -> History:
     """The history with what the options say instead of what its header says."""
-    header = history.header
+    return History(_header_with(history.header, given), history.events, history.truncated)
+
+
+def _header_with(header: Header, given: Any) -> Header:
     if given.initial is not None:
         try:
             header = msgspec.structs.replace(header, initial=msgspec.json.decode(given.initial))
@@ -108,7 +140,7 @@ def _with_semantics(history: History, given: Any) -> History:
         header = msgspec.structs.replace(header, model=given.model)
     if given.fail_cas is not None:
         header = msgspec.structs.replace(header, fail_cas=given.fail_cas)
-    return History(header, history.events, history.truncated)
+    return header
 
 
 _EXAMPLES: Final = """examples:

@@ -39,6 +39,7 @@ FLAGS: Final = {
     "combine": "--combine",
     "quiet_s": "--quiet-period",
     "check_budget_s": "--check-budget",
+    "stop_on_violation": "--stop-on-violation",
 }
 """Fields of a plan and their flags."""
 
@@ -81,6 +82,9 @@ def build_parser(system: Any, workload: Any) -> arguments.Parser:
     faults.add_argument("--interval", type=arguments.positive, dest="interval_s", help="seconds between (default: 3)")
     faults.add_argument("--duration", type=arguments.positive, dest="duration_s", help="seconds of each (default: 3)")
     faults.add_argument("--combine", action="store_true", default=None, help="let faults of different kinds overlap")
+    load.add_argument(
+        "--stop-on-violation", action="store_true", default=None, help="end the main phase at the first violation"
+    )
     out = parser.add_argument_group("output")
     out.add_argument("--store", type=Path, help="where runs are kept (default: $SPLITBRAIN_STORE, else ./store)")
     out.add_argument("--check-budget", type=arguments.positive, dest="check_budget_s", help="seconds (default: 120)")
@@ -181,6 +185,10 @@ def preflight(parts: Parts, base_image: str | None) -> Ground:
         raise PlanError(f"The system {plan.system!r} cannot run in the simulation; use --on docker.")
     if plan.on == "docker" and not isinstance(system, Packaged):
         raise PlanError(f"The system {plan.system!r} has no image; use --on sim.")
+    from workloads.protocol import Streamed
+
+    if plan.stop_on_violation and not isinstance(workload, Streamed):
+        raise PlanError(f"The workload {plan.workload!r} is judged after the run only: leave out --stop-on-violation.")
     validate_faults(plan, ground.faults)
     if isinstance(ground, Preflighted):
         ground.preflight()
