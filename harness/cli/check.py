@@ -37,6 +37,9 @@ def build_parser() -> Parser:
     parser.add_argument("--initial", help="state before the first operation, as JSON (default: what the file says)")
     parser.add_argument("--fail-cas", choices=("drop", "mismatch", "returned"), help="what a failed cas means")
     parser.add_argument("--budget", type=arguments.positive, default=120.0, help="seconds (default: 120)")
+    parser.add_argument(
+        "--checkers", type=arguments.names, help="judge by these instead, see `splitbrain list checkers`"
+    )
     parser.add_argument("--stream", action="store_true", help="judge event by event, in bounded memory")
     parser.add_argument("--no-verify", action="store_true", help="do not re-check the certificates")
     parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
@@ -47,7 +50,7 @@ def main(argv: Sequence[str]) -> int:
     """Judge; returns the exit code of the outcome."""
     given = build_parser().parse_args(argv)
     path: Path = given.path
-    if given.stream or _wants_stream(path, given.model):
+    if given.stream or (not given.checkers and _wants_stream(path, given.model)):
         streamed = _check_stream(given)
         judging.show(None, streamed, as_json=given.json)
         return streamed.exit_code
@@ -104,18 +107,25 @@ def _check_file(given: Any) -> Result:
 
     history = _with_semantics(read_history(given.path), given)
     model = history.header.model
-    if model not in MODELS:
+    if model not in MODELS and not given.checkers:
         found = f"its header says {model!r}" if model else "its header does not say"
         raise UsageError(f"{given.path}: which model? {found}; give --model, one of {', '.join(MODELS)}.")
-    result = judge_history(history, _checkers(model), Budget(given.budget), given.path.name)
+    chosen = _named(given.checkers) if given.checkers else _checkers(model)
+    result = judge_history(history, chosen, Budget(given.budget), given.path.name)
     return result if given.no_verify else judging.verified(history, result)
+
+
+def _named(names: Sequence[str]) -> list[Any]:
+    from harness import registry
+
+    return [registry.load("checkers", name)() for name in names]
 
 
 def _checkers(model: str) -> list[Any]:
     if model == "session":
-        from checkers.sessions import MonotonicReads, ReadYourWrites
+        from checkers.sessions import MonotonicReads, MonotonicWrites, ReadYourWrites, WritesFollowReads
 
-        return [ReadYourWrites(), MonotonicReads()]
+        return [ReadYourWrites(), MonotonicReads(), MonotonicWrites(), WritesFollowReads()]
     if model in OBJECTS:
         from harness import registry
 
