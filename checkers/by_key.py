@@ -15,8 +15,10 @@ Limits: a part is sent to its worker, which costs about a microsecond per event;
 from __future__ import annotations
 
 import heapq
+import multiprocessing
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, as_completed
+from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
 from typing import Final, overload
 
 import numpy as np
@@ -53,6 +55,28 @@ class Part(Sequence[Op]):
 
     def __iter__(self) -> Iterator[Op]:
         return iter(self._events.values())
+
+
+@dataclass(frozen=True)
+class Divided:
+    """A checker whose work is divided by key over processes of this machine.
+
+    Attributes:
+        checker: what each process does; processes: how many.
+    """
+
+    checker: Checker
+    processes: int
+
+    @property
+    def name(self) -> str:
+        """The checker's."""
+        return self.checker.name
+
+    def check(self, history: History, budget: Budget) -> Verdict:
+        """Judge, and put the parts together."""
+        with ProcessPoolExecutor(self.processes, multiprocessing.get_context("spawn")) as workers:
+            return check_by_key(history, self.checker, budget, workers)
 
 
 def check_by_key(history: History, checker: Checker, budget: Budget, executor: Executor) -> Verdict:

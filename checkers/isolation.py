@@ -18,6 +18,7 @@ import contextlib
 import multiprocessing
 import resource
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -34,6 +35,27 @@ GRACE_S: Final = 5.0
 """How long after its budget a checker may take to start, to notice and to hand over what it has."""
 POLL_S: Final = 0.1
 _STATUS: Final = Path("/proc/self/status")
+
+
+@dataclass(frozen=True)
+class Isolated:
+    """A checker that runs in a process of its own.
+
+    Attributes:
+        checker: what is run there; load: reads the history there.
+    """
+
+    checker: Checker
+    load: Callable[[], History]
+
+    @property
+    def name(self) -> str:
+        """The checker's."""
+        return self.checker.name
+
+    def check(self, history: History, budget: Budget) -> Verdict:
+        """Judge what `load` reads, which is this very history."""
+        return check_isolated(self.load, self.checker, budget)
 
 
 def check_isolated(load: Callable[[], History], checker: Checker, budget: Budget) -> Verdict:

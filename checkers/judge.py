@@ -18,7 +18,7 @@ from checkers.vacuity import Vacuity
 from harness.history import History
 from harness.history.faults import fault_windows
 from harness.history.operations import FAIL, INFO, OK, Operations
-from harness.op import INTERRUPTED, NEMESIS
+from harness.op import INTERRUPTED, NEMESIS, STOPPED, Op
 from harness.plan import Plan
 from harness.result import Counts, FaultProof, Result
 from harness.verdict import Outcome, Verdict
@@ -39,6 +39,25 @@ def judge_run(history: History, plan: Plan, checkers: Sequence[Checker], budget:
     verdicts = check_all(history, [*checkers, Statistics(), vacuity], budget)
     title = f"{plan.system} / {plan.workload} on {plan.on}"
     return _result(history, verdicts[:-1], title, plan, repeat, verdicts[-1])
+
+
+def stream_result(
+    verdicts: Sequence[Verdict], title: str, counts: Counts, faults: Sequence[Op], *, duration_ns: int, truncated: str
+) -> Result:
+    """The result of a history that was judged event by event, and is not in memory."""
+    outcome, headline, reason = _outcome(verdicts, None)
+    proofs = _proofs(faults)
+    return Result(
+        outcome,
+        headline,
+        title,
+        counts,
+        tuple(verdicts),
+        reason=reason,
+        duration_ns=duration_ns,
+        faults=proofs,
+        truncated=truncated,
+    )
 
 
 def failed_result(plan: Plan, outcome: Outcome, reason: str, repeat: str) -> Result:
@@ -76,26 +95,32 @@ def _result(
         plan=msgspec.to_builtins(plan) if plan else {},
         duration_ns=max((op.time or 0 for op in history.events[-1:]), default=0),
         repeat=repeat,
-        faults=tuple(
-            FaultProof(
-                window.id,
-                window.kind,
-                tuple(window.nodes),
-                window.detail,
-                window.start_ns,
-                window.stop_ns,
-                window.injected_proven and window.lifted_proven,
-                tuple(window.evidence),
-            )
-            for window in fault_windows(history.events)
-        ),
+        faults=_proofs(history.events),
         truncated=history.truncated or _interrupted(history),
+    )
+
+
+def _proofs(events: Sequence[Op]) -> tuple[FaultProof, ...]:
+    return tuple(
+        FaultProof(
+            window.id,
+            window.kind,
+            tuple(window.nodes),
+            window.detail,
+            window.start_ns,
+            window.stop_ns,
+            window.injected_proven and window.lifted_proven,
+            tuple(window.evidence),
+        )
+        for window in fault_windows(events)
     )
 
 
 def _interrupted(history: History) -> str:
     """A sentence when somebody ended the run early, else ""."""
     for op in reversed(history.events):
+        if op.process == NEMESIS and op.f == INTERRUPTED and isinstance(op.value, str) and op.value.startswith(STOPPED):
+            return f"The run was stopped {(op.time or 0) / 1e9:.1f} s after it began: {op.value.removeprefix(STOPPED)}"
         if op.process == NEMESIS and op.f == INTERRUPTED:
             return f"The run was interrupted {(op.time or 0) / 1e9:.1f} s after it began; what there is was judged."
     return ""

@@ -25,6 +25,7 @@ class Did:
     end: Op | None
     wrote: bytes | None
     read: bytes | None
+    key: bytes = b""
 
     @property
     def over(self) -> int:
@@ -57,7 +58,7 @@ def operations_of(history: History) -> Iterator[Did]:
             ends[running.pop(op.process).index] = op
     for begin in begins:
         end = ends.get(begin.index)
-        yield Did(begin, end, _wrote(begin, end), _read(begin, end, history.header))
+        yield Did(begin, end, _wrote(begin, end), _read(begin, end, history.header), json_of(begin.key))
 
 
 def _wrote(begin: Op, end: Op | None) -> bytes | None:

@@ -21,6 +21,7 @@ from checkers.verify_accesses import INFINITE, Did, contradiction
 from checkers.verify_durability import Durable
 from checkers.verify_sequential import verify_sequential
 from checkers.verify_staleness import verify_staleness
+from checkers.verify_token import verify_token
 from checkers.verify_visible import Traced, doubts
 from harness.history import History
 from harness.verdict import Anomaly, Verdict
@@ -45,6 +46,8 @@ def verify_sessions(history: History, verdict: Verdict) -> list[str]:
     name = verdict.checker
     if name == "sequential":
         return verify_sequential(history, verdict)
+    if name == "token":
+        return verify_token(history, verdict)
     if name == "staleness":
         return verify_staleness(history, verdict)
     try:

@@ -100,18 +100,19 @@ class _Key:
         found: dict[int, Stale] = {}
         writes = sorted((self.over(w), w.begin.index, w) for w in self.dids if w.wrote is not None)
         complete: list[Any] = []
-        levels: list[tuple[int, Any]] = []
+        tops: list[Any] = []  # the newest that was complete, after each write in the order in which they ended
         place = 0
         for did in self.dids:
             while place < len(writes) and writes[place][0] < did.begin.index:
-                insort(complete, self.level(writes[place][2]))
-                levels.append((writes[place][0], self.level(writes[place][2])))
+                level = self.level(writes[place][2])
+                insort(complete, level)
+                tops.append(max(tops[-1], level) if tops else level)
                 place += 1
             if did.read is None or self.traced.unknown(did):
                 continue
             level = self.level(did)
             missed = len(complete) - bisect_right(complete, level)
-            first = next((over for over, other in levels if other > level), None) if missed else None
+            first = writes[bisect_right(tops, level)][0] if missed else None
             found[did.begin.index] = Stale(1 + missed, _gap(history, did, first))
         return found
 

@@ -10,7 +10,7 @@ Limits: STEPS_MAX operations taken in; beyond that it says so, which is a proble
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import pairwise
@@ -32,41 +32,37 @@ class Traced:
         self.operations = {did.begin.index: did for did in operations_of(history)}
         self.keys: dict[bytes, list[Did]] = {}
         self._writers: dict[tuple[bytes, bytes], list[Did]] = {}
-        self._key_of: dict[Any, bytes] = {}
         self._sources: dict[int, Did | None] = {}
         self._failed = {
-            (self._key(did), json_of(did.begin.value[1] if did.begin.f == "cas" else did.begin.value))
+            (did.key, json_of(did.begin.value[1] if did.begin.f == "cas" else did.begin.value))
             for did in self.operations.values()
             if did.end is not None and did.end.type == "fail" and did.begin.f in ("write", "cas")
         }
         for did in self.operations.values():
             if did.wrote is not None or did.read is not None:
-                self.keys.setdefault(self._key(did), []).append(did)
+                self.keys.setdefault(did.key, []).append(did)
             if did.wrote is not None:
-                self._writers.setdefault((self._key(did), did.wrote), []).append(did)
+                self._writers.setdefault((did.key, did.wrote), []).append(did)
         self.believed = {key: not contradiction(dids) for key, dids in self.keys.items()}
         for did in self.operations.values():
             if did.read is not None:
                 self._sources[did.begin.index] = self._trace(did)
 
-    def _key(self, did: Did) -> bytes:
-        return json_of(did.begin.key)
-
     def same_key(self, one: Did, other: Did) -> bool:
         """Whether two operations are on one key."""
-        return self._key(one) == self._key(other)
+        return one.key == other.key
 
     def of_key(self, did: Did) -> list[Did]:
         """Everything on the key of an operation."""
-        return self.keys[self._key(did)]
+        return self.keys[did.key]
 
     def writers(self, did: Did, value: bytes) -> list[Did]:
         """Whatever may have written a value to the key of an operation."""
-        return self._writers.get((self._key(did), value), [])
+        return self._writers.get((did.key, value), [])
 
     def failed(self, read: Did) -> bool:
         """Whether a write of the value failed."""
-        return (self._key(read), read.read) in self._failed
+        return (read.key, read.read) in self._failed
 
     def source(self, read: Did) -> Did | None:
         """The one write that a read can have read from; None for the initial value, and where that is not known."""
@@ -78,7 +74,7 @@ class Traced:
 
     def _candidates(self, read: Did) -> list[Did]:
         writers = self.writers(read, read.read or b"")
-        if self.believed[self._key(read)] and read.version is not None:
+        if self.believed[read.key] and read.version is not None:
             known = [w for w in writers if w.over < INFINITE and w.version and tuple(w.version) == tuple(read.version)]
             doubtful = [w for w in writers if w.over == INFINITE]
             return known or doubtful or ([] if read.read == self.initial else writers)
@@ -88,7 +84,7 @@ class Traced:
         found = self._candidates(read)
         if len(found) != 1 or found[0].begin.index > read.over:
             return None
-        if read.read == self.initial and not self.believed[self._key(read)]:
+        if read.read == self.initial and not self.believed[read.key]:
             return None
         return found[0]
 
@@ -266,7 +262,7 @@ class _Replay:
                 yield f"the write {did.begin.index} does not come after what was over when it began."
 
     def _scope(self, did: Did) -> bytes:
-        return json_of(did.begin.key) if self.per_key else b""
+        return did.key if self.per_key else b""
 
     @cached_property
     def _seen(self) -> set[int]:
@@ -294,6 +290,8 @@ class _Replay:
                         saw.take_in(source)
                     yield from self._judged(saw, did)
             return
+        if not self.per_key and self._newest_suffice(dids):
+            return
         saw = _Saw(self)
         for did in dids:
             if did.read is not None:
@@ -302,6 +300,33 @@ class _Replay:
                 yield from self._judged(saw, did)
             elif did.over < INFINITE:
                 self._take_in(saw, did)
+
+    def _newest_suffice(self, dids: Sequence[Did]) -> bool:
+        """Whether every read is of the newest write of its key up to the newest that its session knew, of any key.
+
+        Nothing that it was obliged to see is newer than that, so it need not be taken in.
+        """
+        top: Any = None
+        for did in dids:
+            write = did if did.wrote is not None else self.traced.source(did)
+            obliges = self.ryw and did.over < INFINITE if did.wrote is not None else self.mr
+            if did.read is not None and top is not None:
+                ranks = self._ranks.get(did.key, [])
+                place = bisect_right(ranks, top)
+                least = ranks[place - 1] if place else None
+                if least is not None and (write is None or least > self.rank(write)):
+                    return False
+            if write is not None and obliges:
+                rank = self.rank(write)
+                top = rank if top is None else max(top, rank)
+        return True
+
+    @cached_property
+    def _ranks(self) -> dict[bytes, list[Any]]:
+        ranks: dict[bytes, list[Any]] = {}
+        for key, dids in self.traced.keys.items():
+            ranks[key] = sorted(self.rank(did) for did in dids if did.wrote is not None and self._exists(did))
+        return ranks
 
     def _take_in(self, saw: _Saw, did: Did) -> None:
         if did.wrote is not None and self.ryw:
@@ -316,7 +341,7 @@ class _Replay:
         return self.traced.source(did) if self.wfr else None
 
     def _judged(self, saw: _Saw, read: Did) -> Iterator[str]:
-        newest = saw.newest.get(json_of(read.begin.key))
+        newest = saw.newest.get(read.key)
         source = self.traced.source(read)
         if newest is not None and (source is None or newest > self.rank(source)):
             yield f"the read {read.begin.index} is older than what its session knew."
@@ -339,7 +364,7 @@ class _Saw:
             if one.begin.index in self.taken or replay.steps > STEPS_MAX:
                 continue
             self.taken.add(one.begin.index)
-            key, rank = json_of(one.begin.key), replay.rank(one)
+            key, rank = one.key, replay.rank(one)
             self.newest[key] = max(self.newest.get(key, rank), rank)
             for lane, overs in replay.traced.lanes[one.session()]:
                 before = self._upto.get(id(lane), 0)

@@ -24,7 +24,7 @@ from harness.generator import any_ as either
 from harness.history.header import Header
 from harness.history.recorder import Recorder
 from harness.interpreter import Interpreter
-from harness.op import INTERRUPTED, NEMESIS, Op
+from harness.op import INTERRUPTED, NEMESIS, STOPPED, Op
 from harness.plan import Plan, Setting
 from harness.protocols import Announcing, Client, Cluster, Ground, System, Traced
 from harness.schedule.drawing import draw_faults
@@ -75,6 +75,7 @@ class Controller:
 
     Attributes:
         run: where to write; plan, ground, system, load: what to run; watcher: who is told.
+        watch: is asked after every event of the main phase, which ends when it answers with what is wrong.
         settings: all switches of system and workload, defaults filled in.
         interrupted: how often the user pressed Ctrl-C.
         problems: first occurrence of each unexpected error, for the log.
@@ -89,6 +90,8 @@ class Controller:
     load: Load
     watcher: Watcher
     settings: dict[str, Setting] = field(default_factory=dict)
+    watch: Callable[[Op], str | None] | None = None
+    violation: str = ""
     interrupted: int = 0
     problems: list[str] = field(default_factory=list)
     exact: Plan | None = None
@@ -147,6 +150,8 @@ class Controller:
         leader = await self.system.leader(cluster) if triggered else None
         recorder = Recorder(self.run.history_path, self.load.header(self.plan), self.ground.now_ns)
         recorder.listeners.append(self.watcher.event)
+        if self.watch is not None:
+            recorder.listeners.append(lambda op: self._look(op, stop))
         interpreter = self._interpreter(recorder, cluster, members, streams)
         try:
             async with self._watching(faults, leader, cluster, recorder, interpreter):
@@ -200,8 +205,10 @@ class Controller:
         slack_s = plan.op_timeout_s + 120.0
         async with _deadline("main", plan.time_limit_s + slack_s):
             await interpreter.run(_main(plan, self.load, faults), stop=stop)
+        self.watch = None
         if stop.is_set():
-            recorder.record(Op(process=NEMESIS, type="info", f=INTERRUPTED, value="the main phase ended early"))
+            why = f"{STOPPED}{self.violation}" if self.violation else "the main phase ended early"
+            recorder.record(Op(process=NEMESIS, type="info", f=INTERRUPTED, value=why))
         self._enter("heal")
         async with _deadline("heal", DEADLINES_S["heal"]):
             await interpreter.run(phases(*members.lifting_ops()))
@@ -218,6 +225,19 @@ class Controller:
         if self.plan.operations is not None:
             return final_script(self.plan.operations, self.plan.concurrency)
         return self.load.final_reads(self.plan, events)
+
+    def _look(self, op: Op, stop: asyncio.Event) -> None:
+        """End the main phase at a violation. A watch that fails is dismissed: it must not cost the run."""
+        if self.watch is None or stop.is_set():
+            return
+        try:
+            self.violation = self.watch(op) or ""
+        except Exception as error:
+            self.watch = None
+            self.problems.append(f"The watch for violations failed: {type(error).__name__}: {error}")
+            self.run.log("problem", text=self.problems[-1])
+        if self.violation:
+            stop.set()
 
     def _interpreter(
         self, recorder: Recorder, cluster: Cluster, members: ScheduledNemesis, streams: Streams

@@ -27,6 +27,8 @@ NEMESIS: Final = "nemesis"
 """The process of every fault event; clients are whole numbers."""
 INTERRUPTED: Final = "interrupted"
 """The `f` of the event that says: somebody ended the main phase early."""
+STOPPED: Final = "stopped: "
+"""How the value of that event begins when it was a violation that ended it; the rest says which."""
 
 
 class Op(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -46,6 +48,7 @@ class Op(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
         session: whom the session guarantees are promised to; None means the process.
         version: what the system says it read or wrote.
         error: short machine-readable word, then optional text: "timeout", "not-leader: n2".
+        token: on a completion, how far the session said that it had seen; applied: how far the node says it was.
     """
 
     index: int = -1
@@ -59,6 +62,8 @@ class Op(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     session: int | str | None = None
     version: Version | None = None
     error: str | None = None
+    token: Version | None = None
+    applied: Version | None = None
 
     def ok(self, value: Any = msgspec.UNSET, version: Version | None = None, node: str | None = None) -> Op:
         """The completion that says: it happened."""

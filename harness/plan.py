@@ -41,6 +41,7 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         check_budget_s: deadline for all checkers together.
         faults: the faults one by one, instead of being drawn from `nemesis`, `interval_s` and the like.
         operations: the client operations one by one, instead of the workload's; its final reads, too.
+        stop_on_violation: whether the main phase ends at the first violation that shows while it runs.
     """
 
     system: str = "leader-follower"
@@ -63,6 +64,7 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     check_budget_s: float = 120.0
     faults: tuple[PlannedFault, ...] | None = None
     operations: tuple[PlannedOp, ...] | None = None
+    stop_on_violation: bool = False
 
     def node_names(self) -> tuple[str, ...]:
         """n1, n2, ..."""

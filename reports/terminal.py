@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -317,6 +317,24 @@ def print_findings(found: Iterable[Ability], console: Console | None = None) -> 
             console.print(Text.assemble((inert(ground, 40), "bold"), (f"  {able} of {total}", "dim")))
         for line in _finding_lines(row, name_width, min(console.width, WIDEST), unicode):
             console.print(line, no_wrap=True, overflow="crop")
+
+
+def print_checkers(rows: Mapping[str, Sequence[Mapping[str, str]]], console: Console | None = None) -> None:
+    """Print every checker with its cost and source, and every model with its checkers."""
+    console = console or screen()
+    width = min(console.width, WIDEST)
+    for row in rows["checkers"]:
+        console.print(Text(inert(row["name"], 40), style="bold"))
+        for text, style in ((row["summary"], ""), (f"{row['cost']} · {row['source']}", "dim")):
+            for line in textwrap.wrap(inert(text, 400), width - 4):
+                console.print(Text(f"    {line}", style=style), no_wrap=True, overflow="crop")
+    console.print()
+    name_width = max(len(row["name"]) for row in rows["models"])
+    for row in rows["models"]:
+        told = row["summary"] or row["checkers"]
+        first = f"  {row['name'].ljust(name_width)}  "
+        for number, line in enumerate(textwrap.wrap(inert(told, 400), width - len(first))):
+            console.print(Text((first if number == 0 else " " * len(first)) + line), no_wrap=True, overflow="crop")
 
 
 def _finding_lines(row: Ability, name_width: int, width: int, unicode: bool) -> Iterator[Text]:

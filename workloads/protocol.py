@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from checkers.protocol import Checker
+from checkers.streaming import StreamingChecker
 from harness.generator import Generator
 from harness.history import Header
 from harness.op import Op
 from harness.plan import Plan
 from harness.protocols import Option
+
+
+@runtime_checkable
+class Streamed(Protocol):
+    """What a workload has besides when it can be judged while it runs."""
+
+    def streaming(self, plan: Plan) -> Sequence[StreamingChecker]:
+        """Who judges the events as they come; fresh ones for each run."""
 
 
 class Workload(Protocol):

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from checkers.durability import Durability
 from checkers.linearizability import Linearizability
 from checkers.protocol import Checker
+from checkers.streaming import StreamingChecker, StreamingRegister
 from harness.generator import BUSY, Context, Generator, Pending, each_thread
 from harness.history import Header
 from harness.op import NEMESIS, Op
@@ -103,6 +104,10 @@ class RegisterWorkload:
     def final_reads(self, plan: Plan, events: Sequence[Op]) -> Generator:
         """Every key that was written, read once by every worker."""
         return each_thread(final_reads(events))
+
+    def streaming(self, plan: Plan) -> Sequence[StreamingChecker]:
+        """Linearizability, while it runs."""
+        return (StreamingRegister(self.header(plan)),)
 
     def checkers(self, plan: Plan) -> Sequence[Checker]:
         """Linearizability, and by name which acknowledged writes were lost."""

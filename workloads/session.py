@@ -13,6 +13,7 @@ from typing import Final
 from checkers.durability import Durability
 from checkers.protocol import Checker
 from checkers.sessions import MonotonicReads, ReadYourWrites
+from checkers.streaming import StreamingChecker, StreamingSessions
 from harness.generator import BUSY, Context, Generator, Pending, each_thread
 from harness.history import Header
 from harness.op import Op
@@ -97,6 +98,10 @@ class SessionWorkload:
     def final_reads(self, plan: Plan, events: Sequence[Op]) -> Generator:
         """Every key that was written, read by every session from its choice of node."""
         return each_thread(final_reads(events))
+
+    def streaming(self, plan: Plan) -> Sequence[StreamingChecker]:
+        """Both session guarantees of the pattern, while it runs."""
+        return (StreamingSessions(self.header(plan), ("read-your-writes", "monotonic-reads")),)
 
     def checkers(self, plan: Plan) -> Sequence[Checker]:
         """Both session guarantees of the pattern, and lost acknowledged writes."""

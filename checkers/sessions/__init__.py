@@ -17,6 +17,7 @@ from checkers.sessions.checker import (
     WritesFollowReads,
 )
 from checkers.sessions.sequential import Sequential
+from checkers.sessions.token import Token
 
 __all__ = [
     "Causal",
@@ -28,5 +29,6 @@ __all__ = [
     "Semantics",
     "Sequential",
     "Sessions",
+    "Token",
     "WritesFollowReads",
 ]

@@ -162,7 +162,8 @@ class Search:
             if moves.unique and waiting and now != move.leaves:
                 continue
             found.append(number)
-        return found[::-1]
+        # Most systems take writes about as they come, so the write that began first is tried first.
+        return sorted(found, reverse=True)
 
 
 def _stray(moves: Moves) -> Anomaly | None:

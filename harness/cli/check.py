@@ -2,60 +2,74 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
 from harness import registry
-from harness.cli import arguments, judging, planning
+from harness.cli import arguments, judging, planning, suites
 from harness.cli.arguments import Parser
 from harness.errors import HistoryError, UsageError
-from harness.history import History
+from harness.history import Header, History
 from harness.result import Result
 from harness.store import Run
 
-OBJECTS: Final = {
-    "counter": "counter",
-    "queue": "total-queue",
-    "lock": "fenced-lock",
-    "list": "append-only",
-    "set": "set-full",
-    "transactions": "transactions",
-}
-"""Models that one checker judges by itself, and its name."""
-SESSION: Final = "session"
-
-
-def models() -> list[str]:
-    """Every name that `--model` knows: objects with checkers of their own, and all registered models."""
-    return sorted({SESSION, *OBJECTS, *registry.names("models")})
+STREAM_BYTES: Final = 256 << 20
+"""Session histories that are larger are streamed without being asked."""
 
 
 def build_parser() -> Parser:
     """The parser of `splitbrain check`."""
     parser = Parser(prog="splitbrain check", description="Judge a history file or a stored run.", epilog=_EXAMPLES)
-    parser.add_argument("path", type=Path, help="history.jsonl, Jepsen's history.edn, a JSON array, or a run directory")
-    parser.add_argument("--model", choices=models(), help="what the operations mean (default: what the file says)")
-    parser.add_argument("--initial", help="state before the first operation, as JSON (default: what the file says)")
-    parser.add_argument("--fail-cas", choices=("drop", "mismatch", "returned"), help="what a failed cas means")
-    parser.add_argument("--budget", type=arguments.positive, default=120.0, help="seconds (default: 120)")
-    parser.add_argument("--no-verify", action="store_true", help="do not re-check the certificates")
+    parser.add_argument("path", type=Path, nargs="?", help="a history file, or a run directory (docs/histories.md)")
+    parser.add_argument("--list", action="store_true", help="print all checkers and models with cost and source")
+    what = parser.add_argument_group("what the operations mean, where the file does not say or says otherwise")
+    what.add_argument("--model", choices=suites.models(), help="what an object is")
+    what.add_argument("--initial", help="state before the first operation, as JSON")
+    what.add_argument("--fail-cas", choices=("drop", "mismatch", "returned"), help="what a failed cas means")
+    what.add_argument("--level", default="", help="isolation level of transactions (default: strict-serializable)")
+    how = parser.add_argument_group("how to judge")
+    how.add_argument("--checkers", type=arguments.names, help="judge by these instead, see --list; with commas")
+    how.add_argument("--budget", type=arguments.positive, default=120.0, help="seconds (default: 120)")
+    how.add_argument(
+        "--memory",
+        type=arguments.count,
+        default=0,
+        help="MiB for each checker, which then runs in a process of its own",
+    )
+    how.add_argument("--jobs", type=arguments.count, default=1, help="divide the work by key over so many processes")
+    how.add_argument("--stream", action="store_true", help="judge event by event, in bounded memory")
+    how.add_argument("--no-verify", action="store_true", help="do not re-check the certificates")
     parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
     return parser
 
 
 def main(argv: Sequence[str]) -> int:
     """Judge; returns the exit code of the outcome."""
-    given = build_parser().parse_args(argv)
+    parser = build_parser()
+    given = parser.parse_args(argv)
+    if given.list:
+        return _print_list(as_json=given.json)
+    if given.path is None:
+        parser.error("which history? Name a file or a run directory, or say --list")
     path: Path = given.path
-    if (path / "plan.json").is_file() and given.model is None:
+    if given.stream or (not given.checkers and _wants_stream(path, given.model)):
+        streamed = _check_stream(given)
+        judging.show(None, streamed, as_json=given.json)
+        return streamed.exit_code
+    if (path / "plan.json").is_file() and given.model is None and not given.checkers:
         run, result = _check_run(path)
     else:
         run, result = None, _check_file(given)
     judging.show(run, result, as_json=given.json, history_path=None if run else path)
     return result.exit_code
+
+
+# ── a stored run ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _check_run(path: Path) -> tuple[Run, Result]:
@@ -73,37 +87,65 @@ def _check_run(path: Path) -> tuple[Run, Result]:
     return run, result
 
 
+# ── a file ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _wants_stream(path: Path, model: str | None) -> bool:
+    """Whether a file is so large that it is better not held in memory, and can be judged without."""
+    from harness.history.streaming import EventStream
+
+    if not path.is_file() or path.stat().st_size < STREAM_BYTES:
+        return False
+    with path.open("rb") as file:
+        if file.read(1) != b"{":
+            return False
+    return (model or EventStream(path).header.model) == suites.SESSION
+
+
+def _check_stream(given: Any) -> Result:
+    from checkers.streaming.files import check_stream
+
+    header = _header_with(Header(), given)
+    changes = {
+        name: getattr(header, name) for name in ("initial", "model", "fail_cas") if getattr(given, name) is not None
+    }
+    return check_stream(given.path, given.model, changes)
+
+
 def _check_file(given: Any) -> Result:
     from checkers.judge import judge_history
     from checkers.protocol import Budget
-    from harness.history.reader import read_history
 
-    history = _with_semantics(read_history(given.path), given)
+    history = _load(given.path, given)
     model = history.header.model
-    if model not in models():
-        found = f"its header says {model!r}" if model else "its header does not say"
-        raise UsageError(f"{given.path}: which model? {found}; give --model, one of {', '.join(models())}.")
-    result = judge_history(history, _checkers(history), Budget(given.budget), given.path.name)
+    if given.checkers:
+        chosen = [registry.load("checkers", name)() for name in given.checkers]
+    elif model in suites.models():
+        chosen = suites.suite_of(history.header, given.level)
+    else:
+        found = f"its header says {model!r}" if model else "neither its header nor its operations say"
+        raise UsageError(f"{given.path}: which model? {found}; give --model, one of {', '.join(suites.models())}.")
+    budget = Budget(given.budget, mebibytes=given.memory, listener=_progress())
+    judged = [_judging(checker, given) for checker in chosen]
+    result = judge_history(history, judged, budget, given.path.name)
     return result if given.no_verify else judging.verified(history, result)
 
 
-def _checkers(history: History) -> list[Any]:
-    model = history.header.model
-    if model == SESSION:
-        from checkers.sessions import MonotonicReads, ReadYourWrites
+def _load(path: Path, given: Any) -> History:
+    """The history with what the options say instead of what its header says, or with a guess where nobody says."""
+    from harness.history.reader import read_history
+    from harness.history.vocabulary import guess_model
 
-        return [ReadYourWrites(), MonotonicReads()]
-    foreign = not history.header.workload and model in registry.names("models")
-    if model in OBJECTS and not foreign:
-        return [registry.load("checkers", OBJECTS[model])()]
-    from checkers.linearizability import Linearizability
+    history = read_history(path)
+    header = _header_with(history.header, given)
+    if not header.model and not given.checkers:
+        header = msgspec.structs.replace(header, model=guess_model(history.events))
+        if header.model and sys.stderr.isatty():
+            sys.stderr.write(f"{path}: by its operations a {header.model}; --model says otherwise\n")
+    return history if header == history.header else history.meaning(header)
 
-    return [Linearizability(model)]
 
-
-def _with_semantics(history: History, given: Any) -> History:
-    """The history with what the options say instead of what its header says."""
-    header = history.header
+def _header_with(header: Header, given: Any) -> Header:
     if given.initial is not None:
         try:
             header = msgspec.structs.replace(header, initial=msgspec.json.decode(given.initial))
@@ -113,11 +155,50 @@ def _with_semantics(history: History, given: Any) -> History:
         header = msgspec.structs.replace(header, model=given.model)
     if given.fail_cas is not None:
         header = msgspec.structs.replace(header, fail_cas=given.fail_cas)
-    return history.meaning(header)
+    return header
+
+
+# ── how ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _judging(checker: Any, given: Any) -> Any:
+    """The checker as the options want it run: divided by key, or in a process that can be ended."""
+    from checkers.by_key import Divided
+    from checkers.isolation import Isolated
+
+    if given.jobs > 1 and checker.name in suites.BY_KEY:
+        return Divided(checker, given.jobs)
+    if given.memory:
+        return Isolated(checker, partial(_load, given.path, given))
+    return checker
+
+
+def _progress() -> Any:
+    """Tells a person at a terminal how far a checker is; nobody else."""
+    if not sys.stderr.isatty():
+        return None
+
+    def told(progress: str) -> None:
+        sys.stderr.write(f"\r\x1b[K{progress}")
+
+    return told
+
+
+def _print_list(*, as_json: bool) -> int:
+    """Every checker with its cost and source, and every model."""
+    rows = suites.described()
+    if as_json:
+        sys.stdout.write(msgspec.json.encode(rows).decode() + "\n")
+        return 0
+    from reports.terminal import print_checkers
+
+    print_checkers(rows)
+    return 0
 
 
 _EXAMPLES: Final = """examples:
   splitbrain check history.jsonl --model register
   splitbrain check history.edn --model cas-register --json
   splitbrain check store/latest
+  splitbrain check --list
 """

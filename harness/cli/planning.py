@@ -40,6 +40,7 @@ FLAGS: Final = {
     "combine": "--combine",
     "quiet_s": "--quiet-period",
     "check_budget_s": "--check-budget",
+    "stop_on_violation": "--stop-on-violation",
 }
 """Fields of a plan and their flags."""
 
@@ -82,6 +83,9 @@ def build_parser(system: Any, workload: Any, ground: Sequence[Option] = ()) -> a
     faults.add_argument("--interval", type=arguments.positive, dest="interval_s", help="seconds between (default: 3)")
     faults.add_argument("--duration", type=arguments.positive, dest="duration_s", help="seconds of each (default: 3)")
     faults.add_argument("--combine", action="store_true", default=None, help="let faults of different kinds overlap")
+    load.add_argument(
+        "--stop-on-violation", action="store_true", default=None, help="end the main phase at the first violation"
+    )
     out = parser.add_argument_group("output")
     out.add_argument("--store", type=Path, help="where runs are kept (default: $SPLITBRAIN_STORE, else ./store)")
     out.add_argument("--check-budget", type=arguments.positive, dest="check_budget_s", help="seconds (default: 120)")
@@ -202,6 +206,10 @@ def preflight(parts: Parts, base_image: str | None) -> Ground:
         raise PlanError(f"The system {plan.system!r} has no image; use --on sim.")
     if plan.on == "local" and not isinstance(system, Launchable):
         raise PlanError(f"The system {plan.system!r} does not run as a plain process; use --on docker.")
+    from workloads.protocol import Streamed
+
+    if plan.stop_on_violation and not isinstance(workload, Streamed):
+        raise PlanError(f"The workload {plan.workload!r} is judged after the run only: leave out --stop-on-violation.")
     lacking = ground.lacking(plan.options) if isinstance(ground, Tunable) else {}
     if isinstance(ground, Tunable) and (reason := ground.refused(plan.options)) is not None:
         raise InfrastructureError(f"The ground {plan.on!r} cannot have {reason}.")

@@ -48,6 +48,10 @@ def _execute(run: Run, parts: Parts, ground: Ground, repeat: str, *, quiet: bool
 def _drive(run: Run, parts: Parts, ground: Ground, panel: Watcher) -> tuple[Outcome, str] | None:
     """Run the controller. A failure is kept as outcome and reason, because what was recorded still gets reported."""
     controller = Controller(run, parts.plan, ground, parts.system, parts.workload, panel, dict(parts.plan.options))
+    if parts.plan.stop_on_violation:
+        from checkers.streaming import Watch
+
+        controller.watch = Watch(parts.workload.streaming(parts.plan)).event
     try:
         controller.execute()
         if controller.exact is not None and isinstance(ground, Traced):

@@ -71,6 +71,33 @@ BOUNDS: Final[Mapping[str, Bound]] = {
 }
 
 
+BY_KEY: Final = frozenset({"linearizability"})
+"""Checkers whose promise is made for each key by itself, so that their work can be divided."""
+
+
+def described() -> dict[str, list[dict[str, str]]]:
+    """What `--list` prints: name, summary, cost and source of every checker; name and summary of every model."""
+    checkers = []
+    for name in registry.names("checkers"):
+        bound = BOUNDS.get(name, Bound("", ""))
+        summary = _first_line(registry.load("checkers", name))
+        checkers.append({"name": name, "summary": summary, "cost": bound.cost, "source": bound.source})
+    declared = [
+        {"name": name, "summary": registry.load("models", name).summary, "checkers": "linearizability"}
+        for name in registry.names("models")
+    ]
+    others = [
+        {"name": name, "summary": "", "checkers": ", ".join(checker.name for checker in suite_of(Header(model=name)))}
+        for name in models()
+        if name not in registry.names("models")
+    ]
+    return {"checkers": checkers, "models": declared + others}
+
+
+def _first_line(thing: object) -> str:
+    return (thing.__doc__ or "").strip().partition("\n")[0]
+
+
 def _registered(*names: str) -> Callable[[Header], list[Any]]:
     return lambda _: [registry.load("checkers", name)() for name in names]
 
@@ -92,7 +119,7 @@ def _set(header: Header) -> list[Any]:
 
 
 _SUITES: Final[Mapping[str, Callable[[Header], list[Any]]]] = {
-    SESSION: _registered("read-your-writes", "monotonic-reads"),
+    SESSION: _registered("read-your-writes", "monotonic-reads", "monotonic-writes", "writes-follow-reads"),
     "bank": _registered("bank"),
     "comments": _registered("comments"),
     "counter": _registered("counter"),

@@ -77,6 +77,8 @@ class Recorder:
             op.session,
             op.version,
             op.error,
+            op.token,
+            op.applied,
         )
         try:
             line = self._encode(recorded)

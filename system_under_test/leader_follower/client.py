@@ -217,6 +217,7 @@ class StoreClient:
 
     def _served(self, op: Op, answer: dict[str, Any], node: str) -> Op:
         version, applied = _version(answer.get("version")), _version(answer.get("applied"))
+        sent = self.token if op.f == "read" and self._mode == "session" else None
         self.token = max(self.token, version, applied)
         if self._needs_leader(op):
             self._leader = node
@@ -224,6 +225,9 @@ class StoreClient:
             return op.fail("mismatch", value=[*op.value, answer.get("value")], version=version, node=node)
         if answer["status"] == "failed":
             return op.fail(str(answer.get("error")), version=version, node=node)
+        if op.f == "read":
+            read = op.ok(value=answer.get("value"), version=version, node=node)
+            return structs.replace(read, token=sent, applied=applied)
         if op.f in TELLING:
             return op.ok(value=answer.get("value"), version=version, node=node)
         return op.ok(version=version, node=node)

@@ -236,3 +236,27 @@ def test_the_signal_handlers_are_put_back(make):
     before = signal.getsignal(signal.SIGINT)
     make().execute()
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_violation_ends_the_main_phase_and_what_follows_still_happens(make):
+    controller = make(time_limit_s=60.0)
+    controller.watch = lambda op: "linearizability was broken by operation 7: a sentence." if op.index == 9 else None
+    began = time.monotonic()
+    controller.execute()
+    assert time.monotonic() - began < 10
+    assert controller.watcher.phases == PHASES
+    events = read_history(controller.run.history_path).events
+    (stopped,) = [op for op in events if op.f == "interrupted"]
+    assert stopped.value == "stopped: linearizability was broken by operation 7: a sentence."
+    assert any(op.f == "read" for op in events[stopped.index :])
+
+
+def test_a_watch_that_fails_is_dismissed_and_the_run_goes_on(make):
+    def watch(_op):
+        raise ValueError("oh")
+
+    controller = make()
+    controller.watch = watch
+    controller.execute()
+    assert "The watch for violations failed: ValueError: oh" in controller.problems
+    assert "interrupted" not in {op.f for op in read_history(controller.run.history_path).events}

@@ -1,0 +1,213 @@
+"""Measures the checkers of sessions and staleness, and the streaming ones.
+
+    python benchmarks/sessions.py                      operations per second of each, on 1,000,000 operations
+    python benchmarks/sessions.py 100000               fewer
+    python benchmarks/sessions.py write FILE 10000000  write a session history of so many operations, and stop
+    python benchmarks/sessions.py stream FILE          stream it through the checkers; time and peak memory
+
+The histories are of 50 sessions on 200 keys in one log, each read from a replica that lags by at most 20 entries but
+never behind its session; with values that are all different and versions that are places in the log. CPU times of one
+process; making the history is not part of them, and reading it is told apart.
+"""
+
+from __future__ import annotations
+
+import gc
+import resource
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import msgspec
+
+from checkers.protocol import Budget
+from checkers.sessions import (
+    Causal,
+    CausalConvergent,
+    MonotonicReads,
+    MonotonicWrites,
+    Pram,
+    ReadYourWrites,
+    Semantics,
+    Sequential,
+    Sessions,
+    WritesFollowReads,
+)
+from checkers.staleness import Staleness
+from checkers.streaming import StreamingRegister, StreamingSessions
+from checkers.streaming.files import check_stream
+from checkers.verify import verify
+from harness.history import Header, History
+from harness.history.reader import read_history
+from harness.op import Op
+
+SESSIONS, KEYS, LAG, WRITES = 50, 200, 20, 0.4
+HEADER = Header(splitbrain=1, model="session")
+
+
+class Store:
+    """One log, and sessions that know how far they have seen it."""
+
+    def __init__(self, seed: int, stale: float) -> None:
+        self.random = Random(seed).random
+        self.stale = stale
+        self.place = 0
+        self.newest: dict[str, tuple[int, int | None]] = {}
+        self.replaced: deque[tuple[str, tuple[int, int | None]]] = deque(maxlen=LAG)
+        self.known = [0] * SESSIONS
+
+    def answer(self, begun: Op, index: int) -> Op:
+        """Carry an operation out; a read sees the log as it was up to LAG entries ago."""
+        key, session = begun.key, int(begun.process)
+        node, when = f"n{1 + session % 5}", index * 1000
+        if begun.f == "write":
+            self.place += 1
+            self.replaced.append((key, self.newest.get(key, (0, None))))
+            self.newest[key] = self.place, begun.value
+            self.known[session] = self.place
+            return Op(index, when, session, "ok", "write", key, begun.value, node, None, (1, self.place))
+        least = 0 if self.random() < self.stale else self.known[session]
+        seen = max(least, self.place - int(self.random() * LAG))
+        version, value = self.newest.get(key, (0, None))
+        for other, before in reversed(self.replaced):
+            if version <= seen:
+                break
+            if other == key:
+                version, value = before
+        self.known[session] = max(self.known[session], seen)
+        return Op(index, when, session, "ok", "read", key, value, node, None, (1, version))
+
+
+def made(operations: int, seed: int = 1, stale: float = 0.0) -> Iterator[Op]:
+    """Events of sessions that hop between replicas; of `stale` reads the replica may be behind the session."""
+    store = Store(seed, stale)
+    random, index, written = store.random, 0, 0
+    free, running = list(range(SESSIONS)), list[Op]()
+    for _ in range(operations):
+        session, key = free.pop(int(random() * len(free))), f"k{int(random() * KEYS)}"
+        if random() < WRITES:
+            written += 1
+            begun = Op(index, index * 1000, session, "invoke", "write", key, written)
+        else:
+            begun = Op(index, index * 1000, session, "invoke", "read", key)
+        yield begun
+        index += 1
+        running.append(begun)
+        while running and (len(running) > 8 or random() < 0.5):
+            begun = running.pop(int(random() * len(running)))
+            free.append(int(begun.process))
+            yield store.answer(begun, index)
+            index += 1
+    for begun in running:
+        yield store.answer(begun, index)
+        index += 1
+
+
+def write_file(path: Path, operations: int) -> None:
+    """Write a history without holding it."""
+    encode = msgspec.json.Encoder().encode
+    with path.open("wb") as file:
+        file.write(encode(HEADER) + b"\n")
+        for op in made(operations):
+            file.write(encode(op) + b"\n")
+
+
+def timed(work: Callable[[], Any]) -> tuple[Any, float]:
+    """A result, and the CPU seconds that it took."""
+    gc.collect()
+    start = time.process_time()
+    result = work()
+    return result, time.process_time() - start
+
+
+def row(name: str, history: History, checker: Any) -> None:
+    """Measure one checker, and its verifier."""
+    verdict, check_s = timed(lambda: checker.check(history, Budget(600)))
+    problems, verify_s = timed(lambda: verify(history, verdict))
+    assert problems == [], problems
+    operations = len(history.operations)
+    print(f"{name:<58}{check_s:>8.2f}{operations / check_s:>12,.0f}{verify_s:>10.2f}  {verdict.answer}", flush=True)
+
+
+def stripped(events: Sequence[Op]) -> list[Op]:
+    """Without versions."""
+    return [msgspec.structs.replace(op, version=None) for op in events]
+
+
+def table(operations: int) -> None:
+    """Print the table."""
+    path = Path(f"/tmp/sessions-benchmark-{operations}.jsonl")
+    write_file(path, operations)
+    history, read_s = timed(lambda: read_history(path))
+    _, pair_s = timed(lambda: history.operations)
+    path.unlink()
+    print(f"{operations:,} operations: reading {read_s:.2f} s, pairing {pair_s:.2f} s")
+    print(f"{'checker':<58}{'s':>8}{'ops/s':>12}{'verify s':>10}")
+    for checker in (
+        ReadYourWrites(),
+        MonotonicReads(),
+        MonotonicWrites(),
+        WritesFollowReads(),
+        Pram(),
+        CausalConvergent(),
+    ):
+        row(f"{checker.name}, by versions", history, checker)
+    row("staleness, by versions", history, Staleness())
+    few = operations // 10
+    broken = History(HEADER, list(made(operations, stale=0.001)))
+    _ = broken.operations
+    row("staleness, one read in 1,000 behind its session", broken, Staleness(k_max=2))
+    row("monotonic-reads, the same", broken, MonotonicReads())
+    plain = History(HEADER, stripped(list(made(few))))
+    _ = plain.operations
+    for checker in (ReadYourWrites(), MonotonicReads(), Sessions(), Causal(), Pram(Semantics(writes="linearizable"))):
+        row(f"{checker.name}, by values, {few:,} operations"[:57], plain, checker)
+    row(f"staleness, by values, {few:,} operations", plain, Staleness())
+    row(f"sequential, {few // 10:,} operations", History(HEADER, stripped(list(made(few // 10)))), Sequential())
+    for streaming in (StreamingSessions(HEADER), StreamingRegister(Header(1, "register"))):
+        events = history.events if streaming.name == "sessions" else linearizable(operations)
+        _, stream_s = timed(lambda streaming=streaming, events=events: [streaming.event(op) for op in events])  # type: ignore[misc]
+        answers = {verdict.answer for verdict in streaming.verdicts()}
+        name = f"streaming {streaming.name}, {streaming.held():,} things held"
+        print(f"{name:<58}{stream_s:>8.2f}{operations / stream_s:>12,.0f}{'':>10}  {', '.join(answers)}", flush=True)
+
+
+def linearizable(operations: int) -> list[Op]:
+    """The same operations on registers that are right."""
+    state: dict[Any, Any] = {}
+    events = []
+    for op in made(operations):
+        if op.type == "ok" and op.f == "write":
+            state[op.key] = op.value
+        if op.type == "ok" and op.f == "read":
+            op = msgspec.structs.replace(op, value=state.get(op.key))
+        events.append(op)
+    return events
+
+
+def stream(path: Path) -> None:
+    """Stream a file."""
+    result, seconds = timed(lambda: check_stream(path))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    operations = result.counts.operations
+    print(f"{operations:,} operations in {seconds:.1f} s CPU, {operations / seconds:,.0f}/s, peak {peak:,.0f} MiB")
+    for verdict in result.verdicts:
+        print(f"  {verdict.checker}: {verdict.answer}. {verdict.summary} {verdict.reason}")
+
+
+def main(words: Sequence[str]) -> None:
+    """See the module docstring."""
+    if words[:1] == ["write"]:
+        write_file(Path(words[1]), int(words[2]))
+    elif words[:1] == ["stream"]:
+        stream(Path(words[1]))
+    else:
+        table(int(words[0]) if words else 1_000_000)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
