@@ -77,7 +77,7 @@ class SimNode:
         chance = loop.streams.stream(f"clock/{name}")
         drift_ppm = _either_way(chance, "drift", world.drift_ppm)
         offset_ns = int(_either_way(chance, "offset", world.offset_ms) * 1_000_000) if world.offset_ms else 0
-        self.clock = WallClock(loop.now_ns, drift_ppm, offset_ns)
+        self.clock = WallClock(loop, drift_ppm, offset_ns)
         self.disk = SimDisk(loop.streams.stream(f"disk/{name}"), world=world)
         self.trouble = Trouble(loop.streams.stream(f"trouble/{name}"), world)
         self.cpu_share = 0.0
