@@ -27,7 +27,7 @@ from harness.interpreter import Interpreter
 from harness.nemesis import ComposedNemesis, build_nemesis, fault_schedule
 from harness.op import INTERRUPTED, NEMESIS, Op
 from harness.plan import Plan, Setting
-from harness.protocols import Client, Cluster, Ground, System, Traced
+from harness.protocols import Client, Cluster, Ground, System, Taped, Traced
 from harness.store import Run
 from harness.streams import Streams
 
@@ -115,7 +115,7 @@ class Controller:
                 self.run.log("abandoned", reason="interrupted twice")
 
     async def _run(self, stop: asyncio.Event) -> None:
-        streams = Streams(self.plan.seed)
+        streams = self.ground.streams() if isinstance(self.ground, Taped) else Streams(self.plan.seed)
         self._enter("provision")
         cluster_context = self.ground.cluster(self.system, self.plan.node_names(), self.settings, self.run.run_id)
         async with _bounded(cluster_context, DEADLINES_S["provision"], DEADLINES_S["tear down"]) as cluster:
@@ -132,6 +132,8 @@ class Controller:
         nemesis = build_nemesis(self.plan, cluster, lambda: self.system.leader(cluster), streams)
         recorder = Recorder(self.run.history_path, self.load.header(self.plan), self.ground.now_ns)
         recorder.listeners.append(self.watcher.event)
+        if isinstance(self.ground, Taped):
+            recorder.listeners.append(self.ground.note)
         interpreter = self._interpreter(recorder, cluster, nemesis, streams)
         try:
             await self._drive(interpreter, recorder, nemesis, stop)

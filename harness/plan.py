@@ -38,6 +38,7 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         quiet_s: pause after the final heal, before the final reads.
         options: switches of system and workload by name, as in `System.options`.
         check_budget_s: deadline for all checkers together.
+        world: on `sim`, what kind of world it is, where that differs from the usual one (docs/simulation-world.md).
     """
 
     system: str = "leader-follower"
@@ -58,6 +59,7 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     quiet_s: float = 3.0
     options: dict[str, Setting] = msgspec.field(default_factory=dict)
     check_budget_s: float = 120.0
+    world: dict[str, Setting] = msgspec.field(default_factory=dict)
 
     def node_names(self) -> tuple[str, ...]:
         """n1, n2, ..."""
