@@ -1,17 +1,28 @@
-"""How fast the simulation is: callbacks per second on the loop, messages per second on a connection, and how many
-virtual seconds of the leader-follower store pass in one real second, by the number of nodes.
+"""How fast the simulation is: callbacks per second on the loop under each scheduler, messages per second on a
+connection, how many virtual seconds of the leader-follower store pass in one real second, and how many short runs of it
+are made and judged in one.
 
 Seconds are those of the processor, of which a simulation uses one: what else the machine does counts for little.
 
     python benchmarks/simulation.py
+    pip download --no-deps --ignore-requires-python -d FOLDER simloop     # optional: compare with it
+    PYTHONPATH=FOLDER/simloop-0.2.2-py3-none-any.whl python benchmarks/simulation.py
+
+simloop declares Python 3.12; on 3.11 it runs if `Handle.get_context`, which 3.12 added, is supplied, as is done here.
 """
 
 import asyncio
+import tempfile
 import time
+from pathlib import Path
 
+from harness import registry
+from harness.cli.trials import Trial, run_trial
 from harness.op import Op
+from harness.plan import Plan
 from harness.simulation.ground import SimGround
 from harness.simulation.loop import SimLoop
+from harness.simulation.world import World
 from harness.streams import Streams
 from system_under_test.leader_follower.system import SYSTEM
 
@@ -32,12 +43,32 @@ def timed(act):
     return result, best
 
 
-def on_a_loop(main):
-    """Run `main(loop)`; how many events there were."""
-    loop = SimLoop(Streams(1))
+def on_a_loop(main, scheduler="fifo", record=False):
+    """Run `main(loop)`; how many callbacks there were."""
+    loop = SimLoop(Streams(1, record=record), World(scheduler=scheduler))
     loop.run_until_complete(main(loop))
     loop.close()
-    return loop.trace.events
+    return loop.steps
+
+
+def on_simloop(main):
+    """The same on the other simulator."""
+    import simloop
+
+    loop = simloop.SimLoop(seed=1)
+    loop.run_until_complete(main(loop))
+    loop.close()
+
+
+def has_simloop():
+    """Whether there is one to compare with."""
+    try:
+        import simloop  # noqa: F401 - asked for, not used
+    except ImportError:
+        return False
+    if not hasattr(asyncio.Handle, "get_context"):
+        asyncio.Handle.get_context = lambda handle: handle._context
+    return True
 
 
 async def sleepers(_loop):
@@ -106,14 +137,54 @@ def store(nodes):
 
     loop.run_until_complete(main())
     loop.close()
-    return sum(succeeded), loop.time(), loop.trace.events
+    return sum(succeeded), loop.time(), loop.steps
+
+
+def short_runs(count=10):
+    """Whole runs of about a hundred operations on three nodes, judged; seconds of the processor for one."""
+    system, workload = registry.load("systems", "leader-follower"), registry.load("workloads", "register")
+    options = {option.name: option.default for option in [*system.options, *workload.options]}
+    plan = Plan(nodes=3, concurrency=5, rate=100.0, time_limit_s=1.0, quiet_s=0.5, nemesis=("kill",), options=options)
+    with tempfile.TemporaryDirectory() as folder:
+        run_trial(Trial(plan, (), Path(folder)))
+        started = time.process_time()
+        for _ in range(count):
+            run_trial(Trial(plan, (), Path(folder)))
+        return (time.process_time() - started) / count
+
+
+PROGRAMS = (("100 tasks asleep", sleepers), ("a ring of 100 tasks", ring))
+HAND_OVERS = 100_000
+"""How often a task wakes, in either program."""
+
+
+def compare_with_simloop():
+    """The same two programs on both, in the same run."""
+    for name, program in PROGRAMS:
+        for loop, run in (
+            ("splitbrain, fifo", on_a_loop),
+            ("splitbrain, random", random_order),
+            ("simloop", on_simloop),
+        ):
+            _, seconds = timed(lambda program=program, run=run: run(program))
+            print(f"{name:<22}{seconds * 1e6 / HAND_OVERS:8.2f} us for each waking   ({loop})")
+
+
+def random_order(program):
+    """As simloop does by default."""
+    return on_a_loop(program, "random")
 
 
 def main():
     """Print a line for each."""
-    for name, program in (("100 tasks asleep", sleepers), ("a ring of 100 tasks", ring)):
-        events, seconds = timed(lambda program=program: on_a_loop(program))
-        print(f"{name:<22}{events / seconds / 1000:8.0f} thousand callbacks/s")
+    for name, program in PROGRAMS:
+        for scheduler in ("fifo", "random", "pct"):
+            events, seconds = timed(lambda program=program, scheduler=scheduler: on_a_loop(program, scheduler))
+            print(f"{name:<22}{events / seconds / 1000:8.0f} thousand callbacks/s   ({scheduler})")
+        events, seconds = timed(lambda program=program: on_a_loop(program, "random", record=True))
+        print(f"{name:<22}{events / seconds / 1000:8.0f} thousand callbacks/s   (random, every choice on tape)")
+    if has_simloop():
+        compare_with_simloop()
     _, seconds = timed(lambda: on_a_loop(ping_pong))
     print(f"{'one line to and fro':<22}{40 / seconds:8.0f} thousand messages/s")
     for nodes in (3, 5, 7):
@@ -123,6 +194,9 @@ def main():
             f"({succeeded} operations in {virtual_s:.1f} virtual and {seconds:.2f} processor seconds, "
             f"{events / seconds / 1000:.0f} thousand callbacks/s)"
         )
+
+    seconds = short_runs()
+    print(f"{'100 operations, judged':<22}{1 / seconds:8.1f} whole runs/s   (3 nodes, {seconds * 1000:.0f} ms each)")
 
 
 if __name__ == "__main__":

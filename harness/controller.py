@@ -26,7 +26,7 @@ from harness.history.recorder import Recorder
 from harness.interpreter import Interpreter
 from harness.op import INTERRUPTED, NEMESIS, STOPPED, Op
 from harness.plan import Plan, Setting
-from harness.protocols import Announcing, Client, Cluster, Ground, System, Traced
+from harness.protocols import Announcing, Client, Cluster, Ground, System, Taped, Traced
 from harness.schedule.drawing import draw_faults
 from harness.schedule.members import ScheduledNemesis
 from harness.schedule.planned import PlannedFault
@@ -128,7 +128,7 @@ class Controller:
                 self.run.log("abandoned", reason="interrupted twice")
 
     async def _run(self, stop: asyncio.Event) -> None:
-        streams = Streams(self.plan.seed)
+        streams = self.ground.streams() if isinstance(self.ground, Taped) else Streams(self.plan.seed)
         self._enter("provision")
         cluster_context = self.ground.cluster(self.system, self.plan.node_names(), self.settings, self.run.run_id)
         async with _bounded(cluster_context, DEADLINES_S["provision"], DEADLINES_S["tear down"]) as cluster:
@@ -150,6 +150,8 @@ class Controller:
         leader = await self.system.leader(cluster) if triggered else None
         recorder = Recorder(self.run.history_path, self.load.header(self.plan), self.ground.now_ns)
         recorder.listeners.append(self.watcher.event)
+        if isinstance(self.ground, Taped):
+            recorder.listeners.append(self.ground.note)
         if self.watch is not None:
             recorder.listeners.append(lambda op: self._look(op, stop))
         interpreter = self._interpreter(recorder, cluster, members, streams)

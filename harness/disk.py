@@ -12,10 +12,12 @@ Limits: one process at a time; symbolic links below the folder are followed, not
 
 from __future__ import annotations
 
+import functools
 import os
 from pathlib import Path, PurePosixPath
 
 
+@functools.lru_cache(maxsize=1024)
 def checked_path(path: str) -> str:
     """The path as it is, if it names a file below the disk's top; ValueError else. Both twins ask this."""
     if not path or PurePosixPath(path).is_absolute() or ".." in path.split("/") or str(PurePosixPath(path)) != path:

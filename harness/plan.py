@@ -42,6 +42,7 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         faults: the faults one by one, instead of being drawn from `nemesis`, `interval_s` and the like.
         operations: the client operations one by one, instead of the workload's; its final reads, too.
         stop_on_violation: whether the main phase ends at the first violation that shows while it runs.
+        world: on `sim`, what kind of world it is, where that differs from the usual one (docs/simulation-world.md).
     """
 
     system: str = "leader-follower"
@@ -65,6 +66,7 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     faults: tuple[PlannedFault, ...] | None = None
     operations: tuple[PlannedOp, ...] | None = None
     stop_on_violation: bool = False
+    world: dict[str, Setting] = msgspec.field(default_factory=dict)
 
     def node_names(self) -> tuple[str, ...]:
         """n1, n2, ..."""

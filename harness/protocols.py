@@ -363,6 +363,14 @@ class Traced(Protocol):
 
 
 @runtime_checkable
+class Worldly(Protocol):
+    """A ground that can be made kinder or harder beforehand."""
+
+    def configure(self, fields: Mapping[str, Any]) -> None:
+        """Be so from the next loop on: a plan's `world`; PlanError names what is unknown."""
+
+
+@runtime_checkable
 class Taped(Protocol):
     """A ground all of whose chance can be recorded and replayed, and whose digest can cover what clients saw."""
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from harness.errors import UsageError, nearest
+from harness.plan import Setting
 from harness.protocols import Option
 
 
@@ -79,6 +80,15 @@ def count(text: str) -> int:
 def names(text: str) -> tuple[str, ...]:
     """Names with commas between them; "none" is no name."""
     return tuple(name for name in text.split(",") if name and name != "none")
+
+
+def settings(text: str) -> dict[str, Setting]:
+    """Names and values: a=1,b=x."""
+    pairs = [word.partition("=") for word in text.split(",") if word]
+    wrong = next((name for name, equals, value in pairs if not (name and equals and value)), None)
+    if wrong is not None:
+        raise argparse.ArgumentTypeError(f"wanted name=value, with commas between them, found {wrong!r}")
+    return {name: value for name, _, value in pairs}
 
 
 def _number(text: str, above: float) -> float:

@@ -19,7 +19,7 @@ from harness.errors import InfrastructureError, PlanError, UsageError, nearest
 from harness.nemesis.compose import SURFACES, system_faults, validate_faults
 from harness.nemesis.shapes import SHAPES
 from harness.plan import Plan, Setting, read_plan
-from harness.protocols import Ground, Launchable, Option, Packaged, Preflighted, Simulated, Tunable
+from harness.protocols import Ground, Launchable, Option, Packaged, Preflighted, Simulated, Tunable, Worldly
 from harness.schedule.checking import check_lists
 
 FLAGS: Final = {
@@ -41,6 +41,7 @@ FLAGS: Final = {
     "quiet_s": "--quiet-period",
     "check_budget_s": "--check-budget",
     "stop_on_violation": "--stop-on-violation",
+    "world": "--world",
 }
 """Fields of a plan and their flags."""
 
@@ -76,6 +77,7 @@ def build_parser(system: Any, workload: Any, ground: Sequence[Option] = ()) -> a
     load.add_argument("--op-timeout", type=arguments.positive, dest="op_timeout_s", help="seconds (default: 2)")
     load.add_argument("--quiet-period", type=arguments.not_negative, dest="quiet_s", help="seconds (default: 3)")
     load.add_argument("--seed", type=int, help="decides every random choice (default: drawn, and printed)")
+    load.add_argument("--world", type=arguments.settings, help="on sim: scheduler=random,delay=lognormal,... (docs)")
     faults = parser.add_argument_group("faults")
     faults.add_argument("--nemesis", type=arguments.names, help=f"of {', '.join(SURFACES)}, or none; with commas")
     faults.add_argument("--target", help="one, minority, majority, leader, followers, all, none, random, or n1,n2")
@@ -90,6 +92,7 @@ def build_parser(system: Any, workload: Any, ground: Sequence[Option] = ()) -> a
     out.add_argument("--store", type=Path, help="where runs are kept (default: $SPLITBRAIN_STORE, else ./store)")
     out.add_argument("--check-budget", type=arguments.positive, dest="check_budget_s", help="seconds (default: 120)")
     out.add_argument("--json", action="store_true", help="print the result as one JSON object")
+    out.add_argument("--twice", action="store_true", help="on sim: run it twice, and compare event by event")
     out.add_argument("--dry", action="store_true", help="print the resolved plan and stop")
     out.add_argument("--debug", action="store_true", help="show where errors come from")
     arguments.add_options(parser, f"switches of {system.name}", system.options)
@@ -215,6 +218,10 @@ def preflight(parts: Parts, base_image: str | None) -> Ground:
         raise InfrastructureError(f"The ground {plan.on!r} cannot have {reason}.")
     validate_faults(plan, ground.faults | system_faults(system), lacking)
     check_lists(plan, system, observed=plan.on == "sim")
+    if plan.world and not isinstance(ground, Worldly):
+        raise PlanError(f"A world can be chosen on sim only, and the plan is for {plan.on}.")
+    if isinstance(ground, Worldly):
+        ground.configure(plan.world)
     if isinstance(ground, Preflighted):
         ground.preflight()
     return ground
@@ -235,7 +242,7 @@ def repeat_command(plan: Plan, options: Sequence[Option]) -> str:
             continue
         words.append(flag)
         if value is not True:
-            words.append(",".join(value) if isinstance(value, tuple) else _told(value))
+            words.append(_told(value))
     for option in (*options, *ground_options(plan.on)):
         value = plan.options.get(option.name, option.default)
         if value != option.default:
@@ -244,6 +251,10 @@ def repeat_command(plan: Plan, options: Sequence[Option]) -> str:
 
 
 def _told(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ",".join(value)
+    if isinstance(value, dict):
+        return ",".join(f"{name}={_told(setting)}" for name, setting in value.items())
     return f"{value:g}" if isinstance(value, float) and value == float(f"{value:g}") else str(value)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from harness.cli import judging, planning
+from harness.cli import judging, planning, twice
 from harness.cli.planning import Parts
 from harness.controller import Controller, Watcher
 from harness.errors import SplitbrainError
@@ -22,15 +22,17 @@ def main(argv: Sequence[str]) -> int:
         sys.stdout.write(parts.plan.to_json().decode() + "\n")
         return 0
     ground = planning.preflight(parts, given.base_image)
+    if given.twice:
+        twice.begin(ground)
     repeat = planning.repeat_command(parts.plan, [*parts.system.options, *parts.workload.options])
     run = create_run(given.store or default_store(), parts.plan)
     run.log("run", repeat=repeat)
-    result = _execute(run, parts, ground, repeat, quiet=given.json)
+    result = _execute(run, parts, ground, repeat, quiet=given.json, again=given.twice)
     judging.show(run, result, as_json=given.json)
     return result.exit_code
 
 
-def _execute(run: Run, parts: Parts, ground: Ground, repeat: str, *, quiet: bool) -> Result:
+def _execute(run: Run, parts: Parts, ground: Ground, repeat: str, *, quiet: bool, again: bool) -> Result:
     """Drive the run, then judge and report what there is."""
     from reports.live import LivePanel
 
@@ -38,6 +40,9 @@ def _execute(run: Run, parts: Parts, ground: Ground, repeat: str, *, quiet: bool
         parts.plan, ground.now_ns, header=[f"repeat  {repeat}", f"run     {run.path}"], quiet=quiet
     ) as panel:
         failure = _drive(run, parts, ground, panel)
+        if again and failure is None:
+            panel.phase("run again")
+            failure = twice.compare_with_a_second(run, parts, ground)
         panel.phase("judge")
         result = judging.judge_stored_run(run, parts.plan, parts.workload, repeat, failure)
         panel.phase("report")

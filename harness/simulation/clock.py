@@ -3,7 +3,7 @@
 It is a straight line over virtual time, begun anew at every change: offset at that moment, and a rate. So what was
 gained by a wrong rate stays when the rate is right again, as with a real clock.
 
-    clock = WallClock(loop.now_ns, drift_ppm=50.0)
+    clock = WallClock(loop, drift_ppm=50.0)
     clock.set_offset_ns(-3_600_000_000_000)     # jumps an hour back
     clock.set_rate_ppm(1_000_000)               # and runs twice as fast from now on
 
@@ -12,46 +12,55 @@ Limits: only wall clocks do this; the monotonic clock of every host is virtual t
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 EPOCH_NS: Final = 1_700_000_000_000_000_000
 """What the harness' wall clock shows when a simulation begins: 14 November 2023."""
 
 
+class VirtualTime(Protocol):
+    """What a clock needs of the loop."""
+
+    virtual_ns: int
+
+
 class WallClock:
     """See the module docstring."""
 
-    def __init__(self, now_ns: Callable[[], int], drift_ppm: float, offset_ns: int = 0) -> None:
-        self._now_ns = now_ns
+    def __init__(self, time: VirtualTime, drift_ppm: float, offset_ns: int = 0) -> None:
+        self._time = time
         self._drift_ppm = drift_ppm
-        self._rate_ppm = 0
+        self._set_ppm = 0
         self._frozen = False
-        self._since_ns = now_ns()
+        self._rate = drift_ppm / 1_000_000
+        self._since_ns = time.virtual_ns
         self._offset_ns = offset_ns
 
     def offset_ns(self) -> int:
         """The wall clock minus the harness'."""
-        gone_ns = self._now_ns() - self._since_ns
-        if self._frozen:
-            return self._offset_ns - gone_ns
-        return self._offset_ns + int(gone_ns * (self._drift_ppm + self._rate_ppm) / 1_000_000)
+        return self._offset_ns + int((self._time.virtual_ns - self._since_ns) * self._rate)
 
     def wall_ns(self) -> int:
         """What it shows."""
-        return EPOCH_NS + self._now_ns() + self.offset_ns()
+        now_ns = self._time.virtual_ns  # asked for with every event of a server: no call more than needed
+        return EPOCH_NS + now_ns + self._offset_ns + int((now_ns - self._since_ns) * self._rate)
 
     def set_offset_ns(self, offset_ns: int) -> None:
         """Jump; what was gained or lost so far is undone, too."""
-        self._since_ns = self._now_ns()
+        self._since_ns = self._time.virtual_ns
         self._offset_ns = offset_ns
 
     def set_rate_ppm(self, ppm: int) -> None:
         """Run faster by so much, on top of the drift."""
-        self.set_offset_ns(self.offset_ns())
-        self._rate_ppm = ppm
+        self._set_ppm = ppm
+        self._turn()
 
     def freeze(self, on: bool) -> None:
         """Stand still, or go on from where it stands."""
-        self.set_offset_ns(self.offset_ns())
         self._frozen = on
+        self._turn()
+
+    def _turn(self) -> None:
+        """Go on from what it shows now, at another rate."""
+        self.set_offset_ns(self.offset_ns())
+        self._rate = -1.0 if self._frozen else (self._drift_ppm + self._set_ppm) / 1_000_000

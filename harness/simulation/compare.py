@@ -21,6 +21,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import zip_longest
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from harness.simulation.recording import Event, Recording
@@ -77,6 +78,11 @@ def check_twice(ground: Callable[[], SimGround], run: Callable[[SimGround], obje
         events = first.events
         return Difference(len(events), None, None, events[-COMMON_SHOWN:])
     return difference
+
+
+def same_bytes(first: Path, second: Path) -> bool:
+    """Whether two files hold the same."""
+    return first.read_bytes() == second.read_bytes()
 
 
 def share_is_checked(seed: int, share: float) -> bool:

@@ -27,16 +27,19 @@ from harness.simulation.cluster import SimCluster
 from harness.simulation.loop import SimLoop
 from harness.simulation.recording import Recording
 from harness.simulation.surfaces import SimClocks, SimDisks, SimNet, SimProcesses
-from harness.simulation.world import World
+from harness.simulation.world import World, read_world
 from harness.streams import Streams
 from harness.tape import Tape
 
 
 class SimGround:
-    """Implements `harness.protocols.Ground`, `Traced` and `Taped`.
+    """Implements `harness.protocols.Ground`, `Traced`, `Taped` and `Worldly`.
 
-    `world` says what kind of cluster it is (`world.py`). With a `tape`, choices come from it instead of the seed; with
-    `record_choices` they go to one, `streams().recorded()`. With `record`, everything that happens is listed.
+    Attributes (all may be set until the loop is made):
+        seed: decides everything; world: what kind of cluster it is.
+        tape: where choices come from instead of the seed; record_choices: whether they go to one,
+            `streams().recorded()`.
+        record: whether everything that happens is listed, in `recording()`.
     """
 
     name = "sim"
@@ -51,18 +54,22 @@ class SimGround:
         record: bool = False,
         record_choices: bool = False,
     ) -> None:
-        self._seed = seed
-        self._world = World() if world is None else world
-        self._tape = tape
-        self._record = record
-        self._record_choices = record_choices
+        self.seed = seed
+        self.world = World() if world is None else world
+        self.tape = tape
+        self.record = record
+        self.record_choices = record_choices
         self._loop: SimLoop | None = None
 
     def new_event_loop(self) -> asyncio.AbstractEventLoop:
         """A loop on virtual time, at 0."""
-        streams = Streams(self._seed, self._tape, record=self._record_choices)
-        self._loop = SimLoop(streams, self._world, Recording() if self._record else None)
+        streams = Streams(self.seed, self.tape, record=self.record_choices)
+        self._loop = SimLoop(streams, self.world, Recording() if self.record else None)
         return self._loop
+
+    def configure(self, fields: Mapping[str, Any]) -> None:
+        """Be another kind of world from the next loop on: a plan's `world`; PlanError names the field."""
+        self.world = read_world(fields)
 
     def streams(self) -> Streams:
         """All chance of the loop made last; those who draw on its behalf draw from here, so that the tape is whole."""

@@ -46,6 +46,7 @@ from harness.streams import Streams
 
 SPIN_CALLBACKS: Final = 2_000_000
 COLLECT_CALLBACKS: Final = 400_000
+HOUSEKEEPING_STEPS: Final = 200
 DEADLOCK_TASKS_SHOWN: Final = 5
 ROUNDING_NS: Final = 1e-3
 """What whole nanoseconds told in seconds may come out too large: 7 ns must not become 8."""
@@ -229,8 +230,12 @@ class SimLoop(RefusingLoop):
         ready, current = self._ready, CURRENT
         popleft, record = ready.popleft, self.trace.numbers.append
         begin = None if self.recording is None else self._note_step
+        steps = 0
         while not self._stopping:
             if not ready:
+                if steps >= HOUSEKEEPING_STEPS:
+                    self._housekeep(steps)
+                    steps = 0
                 self._advance()
             budget = SPIN_CALLBACKS
             while ready and not self._stopping:
@@ -255,7 +260,8 @@ class SimLoop(RefusingLoop):
                 budget -= 1
                 if not budget:
                     raise SimulationError(_spinning(self.virtual_ns, callback))
-            self._housekeep(SPIN_CALLBACKS - budget)
+            steps += SPIN_CALLBACKS - budget
+        self._housekeep(steps)
 
     def _advance(self) -> None:
         """Move the clock to the next timer, and make ready all that ring then."""

@@ -36,8 +36,9 @@ if TYPE_CHECKING:
 STRIKE_AT_EFFECT_SHARE: Final = 0.5
 STRIKE_WAIT_S: Final = 0.05
 STRIKE_EFFECTS_MAX: Final = 12
-RECOVERY_EFFECTS_MAX: Final = 8
+RECOVERY_EFFECTS_MAX: Final = 12
 RESTART_NS: Final = 20_000_000
+AWAITS_IN_FINALLY_MAX: Final = 100
 CPU_PERIOD_NS: Final = 100_000_000
 """A process that may have a share of a core runs for that share of each such period, as under a CPU quota."""
 
@@ -77,7 +78,7 @@ class SimNode:
         chance = loop.streams.stream(f"clock/{name}")
         drift_ppm = _either_way(chance, "drift", world.drift_ppm)
         offset_ns = int(_either_way(chance, "offset", world.offset_ms) * 1_000_000) if world.offset_ms else 0
-        self.clock = WallClock(loop.now_ns, drift_ppm, offset_ns)
+        self.clock = WallClock(loop, drift_ppm, offset_ns)
         self.disk = SimDisk(loop.streams.stream(f"disk/{name}"), world=world)
         self.trouble = Trouble(loop.streams.stream(f"trouble/{name}"), world)
         self.cpu_share = 0.0
@@ -287,8 +288,7 @@ class SimNode:
             context = copy_context()
             context.run(CURRENT.set, life.process)
             for task in life.remains:
-                with contextlib.suppress(BaseException):
-                    context.run(task.get_coro().close)
+                context.run(_drop, task.get_coro())
             life.remains.clear()
 
     # ── limits and repairs ───────────────────────────────────────────────────────────────────────────────────────────
@@ -326,6 +326,18 @@ class SimNode:
         process = self._process()
         if process is not None and process.blocked and not process.throttled:
             self.loop.release(process)
+
+
+def _drop(coroutine: Any) -> None:
+    """Unwind what will never go on. A `finally` that awaits stops there, and is thrown out again."""
+    for _ in range(AWAITS_IN_FINALLY_MAX):
+        try:
+            coroutine.close()
+        except RuntimeError:
+            continue
+        except BaseException:  # noqa: S110 - the last words of the dead
+            pass
+        return
 
 
 def _either_way(random: Random, label: str, span: float) -> float:
