@@ -24,3 +24,8 @@ def utc_now() -> datetime.datetime:
 def sleep_s(seconds: float) -> None:
     """Block this thread; never on an event loop."""
     time.sleep(seconds)
+
+
+def processor_ns() -> int:
+    """Nanoseconds of processor that this process has used: what a simulation costs, whatever else the machine does."""
+    return time.process_time_ns()

@@ -80,6 +80,7 @@ class Controller:
         interrupted: how often the user pressed Ctrl-C.
         problems: first occurrence of each unexpected error, for the log.
         on_cluster: is called with the cluster once it is ready.
+        started_ns: what the ground's clock showed when the history began.
         exact: once it is over, the plan with everything that was drawn in it: run again, it does the same.
     """
 
@@ -96,6 +97,7 @@ class Controller:
     problems: list[str] = field(default_factory=list)
     exact: Plan | None = None
     on_cluster: Callable[[Cluster], None] | None = None
+    started_ns: int = 0
 
     def execute(self) -> None:
         """Run it all on the ground's own event loop; returns when everything is undone.
@@ -154,6 +156,7 @@ class Controller:
             recorder.listeners.append(self.ground.note)
         if self.watch is not None:
             recorder.listeners.append(lambda op: self._look(op, stop))
+        self.started_ns = self.ground.now_ns()
         interpreter = self._interpreter(recorder, cluster, members, streams)
         try:
             async with self._watching(faults, leader, cluster, recorder, interpreter):

@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "convert": "write a history in another form: JSON lines or Jepsen's EDN",
     "matrix": "run a system's table of promises, and print predicted against observed",
     "bugs": "search for every planted bug of the store, and for none without one",
+    "shrink": "make a failing run as small as it can be, with its story and a test",
     "report": "write a stored run's reports again, or print one",
     "list": "list systems, workloads, nemeses, checkers, models, or stored runs",
     "doctor": "say what this machine can do, ground by ground and fault by fault",

@@ -10,12 +10,17 @@ by a signal.
 
 from __future__ import annotations
 
+import functools
+import gc
 import hashlib
+import logging
+import os
 import signal
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +32,10 @@ from harness.protocols import Cluster
 from harness.result import Result
 from harness.schedule.checking import check_lists
 from harness.store import Run
+from harness.verdict import Anomaly
 
 RUN_BUDGET_S = 30.0
-"""Real time for one run, which takes half a second: with a safeguard off, a store may talk to itself for ever."""
+"""Processor time for one run, which takes half a second: with a safeguard off, a store may talk to itself for ever."""
 
 
 class _Overdue(KeyboardInterrupt):
@@ -54,7 +60,7 @@ class Judged:
         plan: what was run; result: its judgement; None when the run itself failed, and `failure` says how.
         history: what was recorded, if anything; exact: the plan as lists of faults and operations.
         digest: over everything that happened on the loop; history_digest: over the history's bytes.
-        logs: the lines of each node's log.
+        logs: the lines of each node's log; started_ns: what their clock showed when the history began.
     """
 
     plan: Plan
@@ -65,6 +71,18 @@ class Judged:
     digest: str = ""
     history_digest: str = ""
     logs: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    started_ns: int = 0
+
+    def anomalies(self) -> list[Anomaly]:
+        """What was found, the ones with the fewest operations first."""
+        if self.result is None:
+            return []
+        found = [one for verdict in self.result.verdicts if verdict.answer == "invalid" for one in verdict.anomalies]
+        return sorted(found, key=lambda one: (len(one.ops), len(one.sentence), one.guarantee, one.name))
+
+    def broken(self) -> frozenset[tuple[str, str]]:
+        """Guarantee and name of every anomaly: what a shrunk run is compared by."""
+        return frozenset((one.guarantee, one.name) for one in self.anomalies())
 
 
 def run_judged(
@@ -83,40 +101,43 @@ def run_judged(
         keep: the run directory to write to; None: nothing stays on disk.
         on_cluster: called with the cluster once it is up.
     """
-    from harness import registry
-
-    system = system or registry.load("systems", plan.system)
+    system = system or loaded("systems", plan.system)
     check_lists(plan, system, observed=True)
-    workload = workload or registry.load("workloads", plan.workload)
+    workload = workload or loaded("workloads", plan.workload)
     if keep is not None:
         return _run(plan, system, workload, keep, budget_s, on_cluster)
-    with tempfile.TemporaryDirectory(prefix="splitbrain-") as folder:
+    with tempfile.TemporaryDirectory(prefix="splitbrain-", dir=_memory()) as folder:
         return _run(plan, system, workload, Run(Path(folder)), budget_s, on_cluster)
 
 
 def _run(
     plan: Plan, system: Any, workload: Any, run: Run, budget_s: float, on_cluster: Callable[[Cluster], None] | None
 ) -> Judged:
-    from harness import registry
     from harness.controller import Controller
 
-    ground = registry.load("grounds", "sim")(plan.seed, None)
+    ground = loaded("grounds", "sim")(plan.seed, None)
     controller = Controller(run, plan, ground, system, workload, Nobody(), dict(plan.options))
     controller.on_cluster = on_cluster
     failure = ""
     try:
         with _bounded(budget_s):
             controller.execute()
-    except (SplitbrainError, _Overdue) as error:
+    except SplitbrainError as error:
         failure = str(error)
+    except _Overdue as error:
+        failure = str(error)
+        del controller
+        _forget()
+        return Judged(plan, None, failure)
     except Exception as error:  # One run's failure is a finding, not the end of the others.
         failure = f"The harness itself failed: {type(error).__name__}: {error}"
     if failure or not run.history_path.exists():
         return Judged(plan, None, failure or "The run recorded no history.")
-    return _judge(plan, system, workload, run, controller.exact, ground.digest())
+    judged = _judge(plan, system, workload, run)
+    return replace(judged, exact=controller.exact, digest=ground.digest(), started_ns=controller.started_ns)
 
 
-def _judge(plan: Plan, system: Any, workload: Any, run: Run, exact: Plan | None, digest: str) -> Judged:
+def _judge(plan: Plan, system: Any, workload: Any, run: Run) -> Judged:
     from checkers.judge import judge_run
     from checkers.protocol import Budget
     from harness.cli import judging, planning
@@ -134,24 +155,45 @@ def _judge(plan: Plan, system: Any, workload: Any, run: Run, exact: Plan | None,
         plan,
         judging.verified(history, result),
         history=history,
-        exact=exact,
-        digest=digest,
         history_digest=hashlib.sha256(run.history_path.read_bytes()).hexdigest(),
         logs=logs,
     )
 
 
+def _forget() -> None:
+    """Let go of what an overdue run leaves in the middle of what it did, without a word of each of its tasks."""
+    said, logger = sys.unraisablehook, logging.getLogger("asyncio")
+    sys.unraisablehook, logger.disabled = (lambda _unraisable: None), True
+    try:
+        gc.collect()
+    finally:
+        sys.unraisablehook, logger.disabled = said, False
+
+
+@functools.cache
+def loaded(group: str, name: str) -> Any:
+    """A plug-in; looking for one takes as long as a short run."""
+    from harness import registry
+
+    return registry.load(group, name)
+
+
+def _memory() -> str | None:
+    """Where files are not written to a disk, if there is such a place: they do not outlive the run."""
+    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - a fresh folder in it is made
+
+
 @contextmanager
 def _bounded(seconds: float) -> Iterator[None]:
-    """Interrupt what is inside after so much real time."""
+    """Interrupt what is inside after so much processor time."""
 
     def interrupt(_number: int, _frame: object) -> None:
-        raise _Overdue(f"The run was not over after {seconds:g} s of real time.")
+        raise _Overdue(f"The run was not over after {seconds:g} processor seconds.")
 
-    previous = signal.signal(signal.SIGALRM, interrupt)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    previous = signal.signal(signal.SIGPROF, interrupt)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, previous)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, previous)

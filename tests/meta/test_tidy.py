@@ -30,6 +30,7 @@ FUNCTION_LINES_MAX = 70
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "harness": (),
     "harness.cli": PACKAGES,
+    "harness.testing": PACKAGES,
     "system_under_test": ("harness",),
     "checkers": (
         "harness.clock",
@@ -56,6 +57,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
 }
 # The command itself loads nothing but its words, so that `splitbrain --help` answers at once; a subcommand loads the
 # harness' own light modules, and everything else inside the function that needs it.
+FRONT_DOORS = ("harness.cli", "harness.testing")
 COMMAND_AT_LOAD = ("harness.cli", "harness.errors")
 SUBCOMMAND_AT_LOAD = ("harness", "msgspec")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -150,16 +152,17 @@ def imported_modules(node: ast.AST, package: str) -> list[str]:
 
 
 def import_problems(source: SourceFile) -> Iterator[str]:
-    room = "harness.cli" if lies_in(source.module, ("harness.cli",)) else source.module.partition(".")[0]
+    door = next((door for door in FRONT_DOORS if lies_in(source.module, (door,))), None)
+    room = door or source.module.partition(".")[0]
     for item in imports(source):
         where = f"{source.path}:{item.line}: imports {item.module}"
         top = item.module.partition(".")[0]
         if top not in PACKAGES:
             if top not in sys.stdlib_module_names and top not in DEPENDENCIES and top != "__future__":
                 yield f"{where}; neither the standard library nor a dependency that the project declares"
-        elif lies_in(item.module, ("harness.cli",)) and room != "harness.cli":
+        elif lies_in(item.module, FRONT_DOORS) and room not in FRONT_DOORS:
             yield f"{where}; nothing imports the command"
-        elif top != room and not lies_in(item.module, MAY_IMPORT[room]):
+        elif top != room.partition(".")[0] and not lies_in(item.module, MAY_IMPORT[room]):
             yield f"{where}; {room} may import {', '.join(MAY_IMPORT[room]) or 'no other room'}"
         light = COMMAND_AT_LOAD if source.path.name == "__init__.py" else SUBCOMMAND_AT_LOAD
         heavy = top not in sys.stdlib_module_names and not lies_in(item.module, light)

@@ -1,0 +1,56 @@
+"""`splitbrain shrink` on a real run: what is left is small, needed, told, and a test that fails."""
+
+import json
+
+import pytest
+
+from harness.cli import main
+from harness.cli.judged import run_judged
+from harness.exploration import steps
+from harness.store import open_run
+
+BUGGY = "run --seed 2 --bug cas-outside-log --keys 1 --nodes 3 --rate 1500 -c 8 --time-limit 0.3 --quiet-period 0.3"
+
+
+@pytest.fixture(scope="module")
+def shrunk(tmp_path_factory):
+    store = tmp_path_factory.mktemp("store")
+    assert main([*BUGGY.split(), "--store", str(store), "--json"]) == 1
+    failing = (store / "latest").resolve()
+    assert main(["shrink", str(failing), "--store", str(store), "--json"]) == 1
+    return open_run(store / "latest")
+
+
+def test_what_is_left_is_small_and_every_element_is_needed(shrunk):
+    facts = json.loads((shrunk.path / "shrunk.json").read_bytes())
+    assert facts["before"]["operations"] > 200 and facts["after"]["operations"] <= 4 and facts["is_minimal"]
+    plan, wanted = shrunk.plan(), (facts["guarantee"], facts["anomaly"])
+    assert wanted in run_judged(plan).broken()
+    for element in (*steps.faults(plan), *steps.operations(plan)):
+        assert wanted not in run_judged(steps.without(plan, element)).broken()
+
+
+def test_its_story_tells_every_operation_and_what_is_wrong_with_them(shrunk):
+    story = (shrunk.path / "story.txt").read_text()
+    assert story.count(" asks: ") == len(shrunk.plan().operations)
+    assert story.splitlines()[-1].startswith("So: ") and "leads" in story.splitlines()[0]
+
+
+def test_the_test_that_it_writes_fails_until_the_bug_is_gone(shrunk):
+    (path,) = shrunk.path.glob("test_no_*.py")
+    module = {}
+    source = path.read_text()
+    exec(compile(source, str(path), "exec"), module)
+    (test,) = [value for name, value in module.items() if name.startswith("test_no_")]
+    with pytest.raises(AssertionError):
+        test()
+    module["PLAN"]["options"]["bug"] = ""
+    test()
+
+
+def test_a_run_that_breaks_nothing_is_refused(tmp_path, capsys):
+    main(["run", "--seed", "2", "--time-limit", "0.3", "--nodes", "3", "--store", str(tmp_path), "--json"])
+    assert main(["shrink", str(tmp_path / "latest"), "--store", str(tmp_path)]) == 254
+    assert "breaks nothing" in capsys.readouterr().err
+    assert main(["shrink", "--store", str(tmp_path)]) == 254
+    assert "which run?" in capsys.readouterr().err
