@@ -113,7 +113,8 @@ class Controller:
             if isinstance(self.ground, Traced):
                 self.run.log("digest", digest=self.ground.digest())
         finally:
-            loop.run_until_complete(_leftover_tasks_ended(loop))
+            if not isinstance(self.ground, Traced):  # a simulated loop takes with it whatever lives on it
+                loop.run_until_complete(_leftover_tasks_ended(loop))
             asyncio.set_event_loop(None)
             loop.close()
 
