@@ -101,9 +101,13 @@ class ComposedNemesis:
             await member.heal()
 
 
-def lifting_place(kind: str) -> tuple[bool, bool, bool]:
-    """By what to sort kinds of faults that are to be lifted: those come first that would hide the lifting of others."""
-    return kind != "freeze", kind not in BLOWS, fault(kind).slot != "cut"
+def lifting_place(kind: str) -> tuple[bool, bool, bool, bool]:
+    """By what to sort kinds of faults that are to be lifted: those come first that would hide the lifting of others.
+
+    Members come last: they take a leader.
+    """
+    slot = fault(kind).slot
+    return kind != "freeze", kind not in BLOWS, slot != "cut", slot == "members"
 
 
 def _nodes(faults: Iterable[dict[str, Any]], kinds: Sequence[str]) -> frozenset[str]:

@@ -9,7 +9,7 @@ import asyncio
 from typing import Final
 
 from harness.errors import InfrastructureError
-from harness.nemesis.effect import Nodes, Proof
+from harness.nemesis.effect import Nodes, NotNow, Proof
 from harness.protocols import ChangesMembers, Cluster
 
 WAIT_S: Final = 20.0
@@ -57,4 +57,6 @@ class Membership:
             members = await self._system.members(self._cluster)
         told = "nobody leads" if members is None else f"members: {' '.join(members)}"
         proven = members is not None and (node in members) == member
+        if said is not None and not proven:
+            raise NotNow(f"{said}; {told}")
         return Proof(told if said is None else f"{said}; {told}", proven, detail=f"without {node}")
