@@ -30,7 +30,7 @@ from checkers.objects.calls import Call, by_key, named, shown, text
 from checkers.protocol import Budget
 from checkers.sessions.accesses import token_of
 from harness.history import History
-from harness.history.operations import NEVER
+from harness.history.operations import FAIL, NEVER, OK
 from harness.verdict import Anomaly, Verdict
 
 GUARANTEE: Final = "total-queue"
@@ -70,7 +70,7 @@ class TotalQueue:
 
 def found_empty(call: Call) -> bool:
     """Whether a dequeue found nothing: it failed with "empty", or returned null."""
-    return call.refused("empty") or (call.ok and call.result is None)
+    return call.result is None if call.status == OK else call.refused("empty")
 
 
 @dataclass(frozen=True)
@@ -106,14 +106,20 @@ class _Queue:
         """See the attributes."""
         given: dict[Hashable, list[Call]] = {}
         taken: dict[Hashable, list[Call]] = {}
+        nothing: list[Call] = []
         for call in calls:
-            if call.f == "enqueue" and (call.ok or call.doubtful):
-                given.setdefault(token_of(call.argument), []).append(call)
-            elif call.f == "dequeue" and call.ok and call.result is not None:
+            if call.f == "enqueue":
+                if call.status != FAIL:
+                    given.setdefault(token_of(call.argument), []).append(call)
+            elif found_empty(call):
+                nothing.append(call)
+            elif call.status == OK:
                 taken.setdefault(token_of(call.result), []).append(call)
-        empties = _Empties.of(calls)
+        empties = _Empties.of(nothing)
         missing = []
         for element, enqueues in given.items():
+            if len(enqueues) <= len(taken.get(element, ())):
+                continue
             left = [_Missing(call, empties.after(call.response)) for call in enqueues if call.ok]
             left.sort(key=lambda item: item.deadline, reverse=True)
             missing += left[: max(0, len(left) - len(taken.get(element, ())))]
@@ -217,9 +223,8 @@ class _Empties:
     first: list[Call]
 
     @classmethod
-    def of(cls, calls: Sequence[Call]) -> _Empties:
-        """See the attributes."""
-        empties = [call for call in calls if call.f == "dequeue" and found_empty(call)]
+    def of(cls, empties: Sequence[Call]) -> _Empties:
+        """Of these, in order of invocation."""
         first: list[Call] = []
         for call in reversed(empties):
             first.append(min(call, first[-1], key=lambda other: other.response) if first else call)

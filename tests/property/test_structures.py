@@ -15,8 +15,10 @@ from oracle import structures as oracle
 
 from checkers.protocol import Budget
 from checkers.structures import Structure
+from checkers.structures.counter_stream import CounterStream
 from checkers.verify import verify
 from harness.history import Header, History
+from harness.op import Op
 
 MANY = int(os.environ.get("SPLITBRAIN_TORTURE_HISTORIES", "1000000"))
 SEEDS = pytest.mark.parametrize(
@@ -157,3 +159,49 @@ def test_a_wrong_order_and_a_wrong_witness_are_not_confirmed(model):
                 )
                 refused["invalid"] += bool(verify(history, forged))
     assert min(refused.values()) > 20
+
+
+class AsRefusing(made.AsCounter):
+    """A counter that refuses some adds, though it may have shown them."""
+
+    def answer(self, random, f, argument, slips):
+        if f == "add" and random.random() < 0.25:
+            self.number += argument * slips
+            return "fail", f, argument, "full"
+        return super().answer(random, f, argument, slips)
+
+
+@SEEDS
+def test_a_counter_is_judged_alike_while_the_test_runs(seeds):
+    answers = {"valid": 0, "invalid": 0}
+    for seed in seeds:
+        start, amount = ((0, 1), (7, 1), (0, -2))[seed % 3]
+        events = made.made(seed, AsRefusing(amount, start))
+        stream, first = CounterStream(start, amount), None
+        for op in events:
+            if stream.feed(op) and first is None:
+                first = op.index
+        verdict = judged("counter", events, start)
+        assert (verdict.answer == "invalid") == bool(stream.sentence), seed
+        answers[verdict.answer] += 1
+        if first is not None:
+            assert judged("counter", events[: first + 1], start).answer == "invalid", seed
+            assert judged("counter", events[:first], start).answer == "valid", seed
+    assert min(answers.values()) > len(seeds) * 0.1
+
+
+def test_a_counter_is_judged_in_little_memory():
+    random, stream, number, most = Random(1), CounterStream(), 0, 0
+    running = {}
+    for index in range(40_000):
+        process = random.randrange(6)
+        if process not in running:
+            running[process] = f = random.choice(("add", "read"))
+            op = Op(index, None, process, "invoke", f, None, 1 if f == "add" else None)
+        else:
+            f = running.pop(process)
+            number += f == "add"
+            op = Op(index, None, process, "ok", f, None, 1 if f == "add" else number)
+        assert stream.feed(op) == ""
+        most = max(most, stream.kept)
+    assert most <= 20
