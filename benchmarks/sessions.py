@@ -15,6 +15,7 @@ from __future__ import annotations
 import gc
 import resource
 import sys
+import tempfile
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -140,11 +141,11 @@ def stripped(events: Sequence[Op]) -> list[Op]:
 
 def table(operations: int) -> None:
     """Print the table."""
-    path = Path(f"/tmp/sessions-benchmark-{operations}.jsonl")
-    write_file(path, operations)
-    history, read_s = timed(lambda: read_history(path))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "history.jsonl"
+        write_file(path, operations)
+        history, read_s = timed(lambda: read_history(path))
     _, pair_s = timed(lambda: history.operations)
-    path.unlink()
     print(f"{operations:,} operations: reading {read_s:.2f} s, pairing {pair_s:.2f} s")
     print(f"{'checker':<58}{'s':>8}{'ops/s':>12}{'verify s':>10}")
     for checker in (

@@ -19,19 +19,19 @@ INFINITE: Final = 1 << 62
 
 @dataclass(frozen=True)
 class Did:
-    """An operation as its two raw events tell it; `wrote` and `read` are JSON, None where it did not."""
+    """An operation as its two raw events tell it.
+
+    Attributes:
+        wrote, read: JSON, None where it did not; key: JSON.
+        over: when it was certainly over; never for a write in doubt.
+    """
 
     begin: Op
     end: Op | None
     wrote: bytes | None
     read: bytes | None
-    key: bytes = b""
-
-    @property
-    def over(self) -> int:
-        """When it was certainly over; never for a write in doubt."""
-        done = self.end is not None and (self.end.type == "ok" or self.read is not None)
-        return self.end.index if self.end is not None and done else INFINITE
+    key: bytes
+    over: int
 
     @property
     def version(self) -> tuple[int, int] | None:
@@ -58,7 +58,9 @@ def operations_of(history: History) -> Iterator[Did]:
             ends[running.pop(op.process).index] = op
     for begin in begins:
         end = ends.get(begin.index)
-        yield Did(begin, end, _wrote(begin, end), _read(begin, end, history.header), json_of(begin.key))
+        wrote, read = _wrote(begin, end), _read(begin, end, history.header)
+        over = end.index if end is not None and (end.type == "ok" or read is not None) else INFINITE
+        yield Did(begin, end, wrote, read, json_of(begin.key), over)
 
 
 def _wrote(begin: Op, end: Op | None) -> bytes | None:

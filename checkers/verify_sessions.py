@@ -22,7 +22,7 @@ from checkers.verify_durability import Durable
 from checkers.verify_sequential import verify_sequential
 from checkers.verify_staleness import verify_staleness
 from checkers.verify_token import verify_token
-from checkers.verify_visible import Traced, doubts
+from checkers.verify_visible import Traced, doubts, traced_of
 from harness.history import History
 from harness.verdict import Anomaly, Verdict
 
@@ -67,7 +67,7 @@ def verify_sessions(history: History, verdict: Verdict) -> list[str]:
 
 
 def _problems(history: History, verdict: Verdict, asked: set[str]) -> list[str]:
-    traced = Traced(history)
+    traced = traced_of(history)
     certificates = [anomaly.certificate for anomaly in verdict.anomalies]
     if verdict.answer == "valid":
         if "asked" not in verdict.certificate:

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from checkers.verify_accesses import INFINITE, Did
-from checkers.verify_visible import Traced
+from checkers.verify_visible import Traced, traced_of
 from harness.history import History
 from harness.verdict import Verdict
 
@@ -61,7 +61,7 @@ def _above(read: Stale, bounds: Mapping[str, Any]) -> bool:
 
 
 def _counted(history: History) -> dict[int, Stale]:
-    traced = Traced(history)
+    traced = traced_of(history)
     found: dict[int, Stale] = {}
     for key, dids in traced.keys.items():
         found |= _Key(traced, dids, traced.believed[key]).counted(history)

@@ -10,6 +10,7 @@ Limits: STEPS_MAX operations taken in; beyond that it says so, which is a proble
 
 from __future__ import annotations
 
+import weakref
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
@@ -22,6 +23,16 @@ from harness.op import Version
 
 STEPS_MAX: Final = 40_000_000
 Rank = Callable[[Did], Any]
+_latest: dict[str, tuple[weakref.ref[History], Traced]] = {}
+
+
+def traced_of(history: History) -> Traced:
+    """A history traced; the latest is kept for as long as it lives, since several verdicts are about one history."""
+    known, traced = _latest.get("history", (None, None))
+    if known is None or traced is None or known() is not history:
+        traced = Traced(history)
+        _latest["history"] = weakref.ref(history, lambda _: _latest.clear()), traced
+    return traced
 
 
 class Traced:
@@ -228,7 +239,7 @@ class _Replay:
 
     def _order_of_sessions(self) -> Iterator[str]:
         """Monotonic writes, and writes follow reads: what a session did before a write ranks below it."""
-        for dids in self.traced.sessions.values():
+        for dids in self.traced.sessions.values() if self.mw or self.wfr else ():
             over = sorted((did for did in dids if did.over < INFINITE), key=lambda did: did.over)
             top: dict[bytes, Any] = {}
             place = 0
