@@ -19,8 +19,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 from harness.errors import InfrastructureError
-from harness.protocols import Cluster, Simulated, System, abilities
-from harness.simulation.cluster import SimClocks, SimCluster, SimDisks, SimNet, SimProcesses
+from harness.protocols import Cluster, Simulated, System
+from harness.simulation.cluster import SimCluster
 from harness.simulation.loop import SimLoop
 from harness.streams import Streams
 
@@ -29,7 +29,7 @@ class SimGround:
     """Implements `harness.protocols.Ground`."""
 
     name = "sim"
-    faults = frozenset({"net", "processes", "disks", "clocks"}) | abilities(SimNet, SimProcesses, SimDisks, SimClocks)
+    faults = frozenset({"net", "processes", "disks", "clocks"})
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
