@@ -12,7 +12,7 @@ from harness.errors import InfrastructureError
 from harness.nemesis.effect import Nodes, NotNow, Proof
 from harness.protocols import ChangesMembers, Cluster
 
-WAIT_S: Final = 20.0
+WAIT_S: Final = 10.0
 POLL_S: Final = 0.2
 
 
