@@ -87,7 +87,7 @@ def _result(
                 window.injected_proven and window.lifted_proven,
                 tuple(window.evidence),
             )
-            for window in fault_windows(history.events)
+            for window in fault_windows(history.fault_events)
         ),
         truncated=history.truncated or _interrupted(history),
     )
@@ -95,7 +95,7 @@ def _result(
 
 def _interrupted(history: History) -> str:
     """A sentence when somebody ended the run early, else ""."""
-    for op in reversed(history.events):
+    for op in reversed(history.fault_events):
         if op.process == NEMESIS and op.f == INTERRUPTED:
             return f"The run was interrupted {(op.time or 0) / 1e9:.1f} s after it began; what there is was judged."
     return ""
