@@ -35,7 +35,7 @@ from checkers.sessions.explain import key_text, value_text, version_text
 from harness.history import History, Operations
 from harness.history.faults import fault_windows
 from harness.history.operations import FAIL, INFO, NEVER, OK
-from harness.op import NEMESIS, Version
+from harness.op import Version
 from harness.verdict import Anomaly, Verdict
 
 ANOMALIES_MAX: Final = 100
@@ -124,7 +124,7 @@ def final_round(history: History) -> tuple[int, str]:
     """From which event on reads are final; and, where there are none, why."""
     if history.truncated:
         return 0, "the history was cut off, so its final reads are not all there."
-    never = [window.id for window in fault_windows(history.events) if window.stop_index is None]
+    never = [window.id for window in fault_windows(history.fault_events) if window.stop_index is None]
     if never:
         return 0, f"the fault {never[0]} was never lifted, so no read is final."
     start = 1 + max(_last_nemesis(history), _last_of_others(history.operations))
@@ -138,7 +138,7 @@ def final_round(history: History) -> tuple[int, str]:
 
 
 def _last_nemesis(history: History) -> int:
-    return next((op.index for op in reversed(history.events) if op.process == NEMESIS), -1)
+    return next((op.index for op in reversed(history.fault_events)), -1)
 
 
 def _last_of_others(operations: Operations) -> int:

@@ -95,7 +95,7 @@ def _result(
         plan=msgspec.to_builtins(plan) if plan else {},
         duration_ns=max((op.time or 0 for op in history.events[-1:]), default=0),
         repeat=repeat,
-        faults=_proofs(history.events),
+        faults=_proofs(history.fault_events),
         truncated=history.truncated or _interrupted(history),
     )
 
@@ -118,7 +118,7 @@ def _proofs(events: Sequence[Op]) -> tuple[FaultProof, ...]:
 
 def _interrupted(history: History) -> str:
     """A sentence when somebody ended the run early, else ""."""
-    for op in reversed(history.events):
+    for op in reversed(history.fault_events):
         if op.process == NEMESIS and op.f == INTERRUPTED and isinstance(op.value, str) and op.value.startswith(STOPPED):
             return f"The run was stopped {(op.time or 0) / 1e9:.1f} s after it began: {op.value.removeprefix(STOPPED)}"
         if op.process == NEMESIS and op.f == INTERRUPTED:

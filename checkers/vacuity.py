@@ -42,7 +42,7 @@ class Vacuity:
 
     def check(self, history: History, budget: Budget) -> Verdict:
         """Judge the test, not the system."""
-        operations, windows = history.operations, fault_windows(history.events)
+        operations, windows = history.operations, fault_windows(history.fault_events)
         overlapping = _overlapping(history, windows)
         reasons = list(_unsuccessful(operations))
         if self.faults_expected:

@@ -222,7 +222,7 @@ class _Search:
         return True
 
     def _options(self, row: Row, mask: int, used: int) -> list[Option]:
-        """The definite steps that may come next, the most promising last: what lets the step at the limit be placed."""
+        """The definite steps that may come next, the one that responds first last."""
         found: list[Option] = []
         tried: list[int] = []
         for entry in self.window.movers:
@@ -234,10 +234,6 @@ class _Search:
                     found.append((entry[3], after, mask | bit, used))
         if len(found) > 1:
             found.reverse()
-            blocking = self.window.ends[self.window.number]
-            if found[-1][0] != blocking[3]:
-                rows = self.steps.rows
-                found.sort(key=lambda option: rows[option[1]][blocking[2]] != NOWHERE)
         return found
 
     def _retreat(self) -> list[Option]:

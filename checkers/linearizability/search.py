@@ -57,7 +57,7 @@ def canonical(steps: Steps) -> list[int] | None:
 
 def _attack(steps: Steps, spent: Callable[[], bool]) -> list[int] | Dead | Undecided:
     """Depth first; then, when that takes long, both in turns until one of them knows."""
-    head_start = 2 + len(steps) // 200  # pauses; each is 2,000 placements
+    head_start = 10 + len(steps) // 60  # pauses; each is 2,000 placements
     lanes: list[Turns] = [depth_first(steps), _frontiers(steps)]
     turn = until = 0
     while lanes and not spent():

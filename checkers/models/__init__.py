@@ -6,7 +6,8 @@ bounded-queue = "my_package.models:BOUNDED_QUEUE"
 
 from __future__ import annotations
 
-from importlib.metadata import entry_points
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
 
 from checkers.models.model import IMPOSSIBLE, UNKNOWN, Model, frozen, observation, shown
 from checkers.objects.calls import Call
@@ -17,7 +18,7 @@ __all__ = ["IMPOSSIBLE", "UNKNOWN", "Call", "Model", "frozen", "model", "model_n
 
 def model_names() -> list[str]:
     """The names of all models, sorted."""
-    return sorted(entry.name for entry in entry_points(group="splitbrain.models"))
+    return sorted(_entries())
 
 
 def model(name: str) -> Model:
@@ -26,12 +27,18 @@ def model(name: str) -> Model:
     Raises:
         PlanError: nobody registered it (with the nearest name), or it cannot be loaded.
     """
-    for entry in entry_points(group="splitbrain.models"):
-        if entry.name == name:
-            try:
-                found = entry.load()
-            except (ImportError, AttributeError) as error:
-                raise PlanError(f"The model {name!r} ({entry.value}) cannot be loaded: {error}.") from error
-            assert isinstance(found, Model), f"{entry.value} is not a Model"
-            return found
-    raise PlanError(f"There is no model {name!r}.{nearest(name, model_names())}")
+    entry = _entries().get(name)
+    if entry is None:
+        raise PlanError(f"There is no model {name!r}.{nearest(name, model_names())}")
+    try:
+        found = entry.load()
+    except (ImportError, AttributeError) as error:
+        raise PlanError(f"The model {name!r} ({entry.value}) cannot be loaded: {error}.") from error
+    if not isinstance(found, Model):
+        raise PlanError(f"The model {name!r} ({entry.value}) is no Model.")
+    return found
+
+
+@cache
+def _entries() -> dict[str, EntryPoint]:
+    return {entry.name: entry for entry in entry_points(group="splitbrain.models")}
