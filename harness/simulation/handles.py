@@ -4,13 +4,17 @@ asyncio keeps tasks and futures in sets (TaskGroup, `wait`, `as_completed`, `all
 address in memory, so the order in which those sets are walked differs from one run to the next, and with it the order
 of cancellations. Here the hash is the number of creation on this loop, which is the same in every run.
 
-Limits: `asyncio.gather` makes a future of its own class; a set of gathers is still walked in the order of addresses.
+`asyncio.gather` makes a future of its own class; while a simulated loop runs, those get numbers when they are first
+asked for their hash (`numbered_gathers`).
+
+Limits: a set that holds gathers must not outlive the run of the loop.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any
 
@@ -133,6 +137,25 @@ class SimFuture(asyncio.Future[Any]):
 
     def __eq__(self, other: object) -> bool:
         return self is other
+
+
+@contextmanager
+def numbered_gathers(loop: SimLoop) -> Iterator[None]:
+    """Let the futures that `gather` makes be kept in order by sets, too."""
+    kind: Any = asyncio.tasks._GatheringFuture  # type: ignore[attr-defined]  # private, and the only way to it
+    real = kind.__hash__
+
+    def number(gather: Any) -> int:
+        if not hasattr(gather, "sequence"):
+            gather.sequence = loop.next_sequence()
+        sequence: int = gather.sequence
+        return sequence
+
+    kind.__hash__ = number
+    try:
+        yield
+    finally:
+        kind.__hash__ = real
 
 
 def name_of(callback: object) -> str:

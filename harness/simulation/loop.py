@@ -33,7 +33,7 @@ from contextvars import Context
 from typing import Any, Final, TypeVar, TypeVarTuple
 
 from harness.simulation.guard import guarded
-from harness.simulation.handles import Due, SimFuture, SimHandle, SimTask, SimTimer, name_of
+from harness.simulation.handles import Due, SimFuture, SimHandle, SimTask, SimTimer, name_of, numbered_gathers
 from harness.simulation.network import Network
 from harness.simulation.process import CONTROL, CURRENT, Killed, Process
 from harness.simulation.recording import Recording
@@ -217,7 +217,7 @@ class SimLoop(RefusingLoop):
         sys.set_asyncgen_hooks(firstiter=self._asyncgen_begun, finalizer=self._asyncgen_dropped)
         asyncio._set_running_loop(self)
         try:
-            with guarded(self.now_ns, self.world.entropy):
+            with guarded(self.now_ns, self.world.entropy), numbered_gathers(self):
                 self._run()
         finally:
             self._thread = None

@@ -13,6 +13,7 @@ Limits: one protocol family; a port is cut only for what is sent to it, not for 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import os
 import socket
@@ -39,6 +40,7 @@ Way = tuple[str, str]
 HANDSHAKE_WAITS_S: Final = (1, 2, 4, 8, 16, 32, 64)
 """Linux' six repetitions of a SYN."""
 PROBE_TIMEOUT_S: Final = 0.2
+PROBES: Final = 4
 ROUND_TRIP_TIMEOUT_S: Final = 2.0
 ROUND_TRIP_GAP_S: Final = 0.01
 FIRST_EPHEMERAL_PORT: Final = 32768
@@ -132,17 +134,20 @@ class Network:
     # ── probes ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def probe(self, source: str, destination: str) -> bool:
-        """Send one message, and tell whether it came within PROBE_TIMEOUT_S. Kernels answer: no process is needed."""
+        """Tell whether a message comes within PROBE_TIMEOUT_S. Kernels answer: no process is needed.
+
+        One that does not come soon is sent again, so that a loss is not taken for a cut.
+        """
         arrived = asyncio.Event()
         link = self.link(source, destination)
-        if link.passage(0) == "open":
-            link.carry(self.loop.now_ns(), 0, lambda when_ns: self._ring(when_ns, arrived))
-        try:
-            async with asyncio.timeout(PROBE_TIMEOUT_S):
-                await arrived.wait()
-        except TimeoutError:
-            return False
-        return True
+        for _ in range(PROBES):
+            if link.passage(0) == "open":
+                link.carry(self.loop.now_ns(), 0, lambda when_ns: self._ring(when_ns, arrived))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(PROBE_TIMEOUT_S / PROBES):
+                    await arrived.wait()
+                    return True
+        return False
 
     def _ring(self, when_ns: int, arrived: asyncio.Event) -> None:
         self.loop.call_at_ns(when_ns, arrived.set, (), self.loop.kernel_context)

@@ -37,6 +37,7 @@ STRIKE_AT_EFFECT_SHARE: Final = 0.5
 STRIKE_WAIT_S: Final = 0.05
 STRIKE_EFFECTS_MAX: Final = 12
 RECOVERY_EFFECTS_MAX: Final = 12
+RECOVERY_NS: Final = 50_000_000
 RESTART_NS: Final = 20_000_000
 AWAITS_IN_FINALLY_MAX: Final = 100
 CPU_PERIOD_NS: Final = 100_000_000
@@ -254,15 +255,29 @@ class SimNode:
             self._to_restart = life
             self.loop.call_at_ns(self.loop.virtual_ns + RESTART_NS, self._restart, (life,), self.loop.kernel_context)
 
+        loop = self.loop
+        loop.call_at_ns(loop.virtual_ns + RECOVERY_NS, self._disarm, (life, strike), loop.kernel_context)
         life.strike = strike
         life.effects_to_strike = 1 + decide(
             chance, "effects", RECOVERY_EFFECTS_MAX, lambda random: random.randrange(RECOVERY_EFFECTS_MAX)
         )
 
+    def _disarm(self, life: Life, strike: Callable[[], None]) -> None:
+        """The recovery is over, and was not struck."""
+        if life.strike is strike:
+            life.strike = None
+            self._watch()
+
     def _restart(self, life: Life) -> None:
         """Start again after a recovery that was struck, unless somebody wants the node to be down since."""
         if self._to_restart is life:
+            self._to_restart = None
             self.start()
+
+    async def recovered(self) -> None:
+        """Return once the server's start is not to be struck any more."""
+        while self._to_restart is not None or self._lives[-1].strike is not None:  # noqa: ASYNC110 - nobody's event
+            await asyncio.sleep(RESTART_NS / 1e9)
 
     def _end(self, life: Life, quietly: bool) -> None:
         """End a life. Its tasks are kept until the run is over: dropping them would run their `finally` blocks."""

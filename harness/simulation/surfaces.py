@@ -97,8 +97,10 @@ class SimProcesses:
         self._nodes[node].strike(power=False)
 
     async def start(self, node: str) -> None:
-        """Start, with power, on what is on the disk."""
+        """Start, with power, on what is on the disk; where the world strikes recoveries, wait until that is over."""
         self._nodes[node].start()
+        if self._nodes[node].loop.world.recovery_crashes:
+            await self._nodes[node].recovered()
 
     async def pause(self, node: str) -> None:
         """SIGSTOP."""

@@ -3,7 +3,7 @@
 Nodes gossip numbers over streams, in task groups that fail, with `wait` over sets of tasks, timeouts, the module-level
 `random`, `uuid` and `time`; meanwhile links are cut and nodes are killed, paused and lose power.
 
-    python gossip.py SEED      prints the digest of all events, and what the nodes and the client saw
+    python gossip.py SEED [WORLD]    prints the digest of all events, and what the nodes and the client saw
 """
 
 import asyncio
@@ -14,7 +14,7 @@ import time
 import uuid
 
 from harness.simulation.ground import SimGround
-from harness.simulation.world import World
+from harness.simulation.world import Delay, World
 
 NODES = ("n1", "n2", "n3", "n4")
 
@@ -103,9 +103,21 @@ async def trouble(cluster, chance, seen):
         seen.append((act, node, result, states, await cluster.net.reaches(node, "n1")))
 
 
-def run(seed):
+HARD = World(
+    scheduler="random", delay=Delay("heavy-tail"), loss=0.05, survivors="subset", names="subset", torn="sector",
+    lying_syncs=0.1, flipped_reads=0.02, failed_writes=0.02, bad_disks=0.5, offset_ms=1000, recovery_crashes=0.3,
+    entropy="seeded", state_steps=100,
+)  # fmt: skip
+WORLDS = {"usual": World(entropy="seeded"), "hard": HARD, "pct": World(entropy="seeded", scheduler="pct")}
+
+
+def run(seed, world="usual", **more):
     """(digest over every event, everything that was seen)."""
-    ground = SimGround(seed, World(entropy="seeded"))
+    return play(SimGround(seed, WORLDS[world], **more))
+
+
+def play(ground):
+    """The same on a ground that is there."""
     loop = ground.new_event_loop()
     seen = []
 
@@ -119,6 +131,6 @@ def run(seed):
 
 
 if __name__ == "__main__":
-    digest, seen = run(int(sys.argv[1]))
+    digest, seen = run(int(sys.argv[1]), *sys.argv[2:])
     print(digest)
     print(*seen, sep="\n")

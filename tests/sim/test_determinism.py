@@ -9,18 +9,22 @@ import gossip
 import pytest
 
 from harness.cli import main
+from harness.simulation.ground import SimGround
+from harness.tape import Tape
 
 PROGRAM = Path(gossip.__file__)
 COMMAND = "import sys; from harness.cli import main; sys.exit(main(sys.argv[1:]))"
 FAULTS = ("--nemesis", "partition,kill,pause,power", "--combine", "--interval", "1", "--duration", "1")
 
 
-def told(seed, hash_seed):
+REPETITIONS = 100 if os.environ.get("SPLITBRAIN_TORTURE") else 10
+
+
+def told(seed, hash_seed, world="usual"):
     """What the program prints in a process of its own."""
     environment = {**os.environ, "PYTHONHASHSEED": str(hash_seed)}
-    done = subprocess.run(
-        [sys.executable, PROGRAM, str(seed)], capture_output=True, text=True, timeout=120, env=environment, check=True
-    )
+    words = [sys.executable, PROGRAM, str(seed), world]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120, env=environment, check=True)
     return done.stdout
 
 
@@ -52,11 +56,49 @@ def test_the_runs_are_eventful():
     assert {"cut", "heal", "kill", "pause", "power", "start", "resume"} <= {event[0] for event in seen}
 
 
-def test_equal_seeds_give_equal_runs_in_other_processes_with_other_hashes():
-    printed = [told(5, hash_seed) for hash_seed in (0, 1, 4242)]
-    assert printed[0] == printed[1] == printed[2]
-    digest, seen = gossip.run(5)
-    assert printed[0].splitlines() == [digest, *map(str, seen)]
+def repeated(world):
+    """All that is printed in so many repetitions, each in a process of its own, with its own hashes of strings."""
+    printed = {told(5, 37 * number, world) for number in range(REPETITIONS)}
+    digest, seen = gossip.run(5, world)
+    assert {event[0] for event in seen} >= {"cut", "kill", "power"}
+    return printed, "".join(f"{line}\n" for line in [digest, *seen])
+
+
+def test_equal_seeds_give_equal_bytes_in_many_processes_with_other_hashes():
+    printed, here = repeated("usual")
+    assert printed == {here}
+
+
+def test_equal_seeds_give_equal_bytes_in_a_hard_world_too():
+    printed, here = repeated("hard")
+    assert printed == {here}
+
+
+@pytest.mark.torture
+def test_equal_seeds_give_equal_bytes_under_pct():
+    printed, here = repeated("pct")
+    assert printed == {here}
+
+
+@pytest.mark.parametrize("world", ["hard", "pct"])
+def test_hard_worlds_are_the_same_twice_for_many_seeds(world):
+    digests = [gossip.run(seed, world)[0] for seed in range(4)]
+    assert digests == [gossip.run(seed, world)[0] for seed in range(4)]
+    assert len(set(digests)) == 4
+
+
+@pytest.mark.parametrize("world", ["usual", "hard"])
+def test_a_run_is_replayed_from_its_tape_whatever_the_seed(world):
+    ground = SimGround(6, gossip.WORLDS[world], record_choices=True)
+    first = gossip.play(ground)
+    tape = Tape.from_json(ground.streams().recorded().to_json())
+    assert {choice.stream.split("/")[0] for choice in tape.choices} >= {"network", "disk", "node", "blows", "start"}
+    assert gossip.run(6, world) == first
+    assert gossip.play(SimGround(999, gossip.WORLDS[world], tape=tape)) == first
+    mild = gossip.play(SimGround(6, gossip.WORLDS[world], tape=tape.first(len(tape.choices) // 2)))
+    assert mild[0] != first[0]
+    common = next(place for place, (a, b) in enumerate(zip(first[1], mild[1], strict=False)) if a != b)
+    assert common > 5
 
 
 def history(store):

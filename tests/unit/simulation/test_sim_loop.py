@@ -146,8 +146,9 @@ def order_of_cancellations(number):
         for place, future in enumerate(futures):
             future.set_result(place)
         settled, _ = await asyncio.wait(futures)
+        gathered, _ = await asyncio.wait([asyncio.gather(asyncio.sleep(0, n), asyncio.sleep(1)) for n in range(20)])
         del rubbish
-        return cancelled, [task.result() for task in done], [future.result() for future in settled]
+        return cancelled, [each.result() for each in [*done, *settled, *gathered]]
 
     result, loop = run(main)
     return result, loop.trace.digest()
