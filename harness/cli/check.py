@@ -22,6 +22,8 @@ OBJECTS: Final = {
     "list": "append-only",
     "set": "set-full",
     "transactions": "transactions",
+    "list-append": "transactions",
+    "rw-register": "transactions",
 }
 """Models that one checker judges by itself, and its name."""
 MODELS: Final = ("register", "cas-register", "mutex", "session", *OBJECTS)
@@ -34,6 +36,7 @@ def build_parser() -> Parser:
     parser.add_argument("--model", choices=MODELS, help="what the operations mean (default: what the file says)")
     parser.add_argument("--initial", help="state before the first operation, as JSON (default: what the file says)")
     parser.add_argument("--fail-cas", choices=("drop", "mismatch", "returned"), help="what a failed cas means")
+    parser.add_argument("--level", help="isolation level of transactions (default: what the file says, else strictest)")
     parser.add_argument("--budget", type=arguments.positive, default=120.0, help="seconds (default: 120)")
     parser.add_argument("--no-verify", action="store_true", help="do not re-check the certificates")
     parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
@@ -106,6 +109,8 @@ def _with_semantics(history: History, given: Any) -> History:
             raise UsageError(f"--initial must be JSON, found {given.initial!r}: {error}.") from error
     if given.model is not None:
         header = msgspec.structs.replace(header, model=given.model)
+    if given.level is not None:
+        header = msgspec.structs.replace(header, level=given.level)
     if given.fail_cas is not None:
         header = msgspec.structs.replace(header, fail_cas=given.fail_cas)
     return History(header, history.events, history.truncated)

@@ -26,6 +26,7 @@ from typing import Any, Final
 import msgspec
 
 from harness.errors import HistoryError
+from harness.history.completions import with_invocations
 from harness.history.edn import EdnError, Located, operations_of, read_edn, split_independent
 from harness.history.header import Header
 from harness.history.history import History
@@ -200,6 +201,8 @@ def _read_edn(path: Path, raw: bytes) -> History:
 
 def _history(path: Path, header: Header, events: Sequence[Op], place: Place, truncated: str) -> History:
     """Number the events and check that invocations and completions alternate within each process."""
+    if header.splitbrain == 0 and header.source and not any(op.type == "invoke" for op in events):
+        events = with_invocations(events)
     numbered: list[Op] = []
     running: dict[int | str, int] = {}
     for index, op in enumerate(events):
