@@ -88,7 +88,11 @@ def read_table(path: Path) -> tuple[Header, Table] | None:
     """Header and table, or None where the general reader has to read the file."""
     try:
         with path.open("rb") as file:
-            header = msgspec.json.decode(file.readline(), type=Header)
+            first = file.readline()
+        fields = msgspec.json.decode(first)
+        if not isinstance(fields, dict) or not {"splitbrain", "model", "source"} & fields.keys():
+            return None
+        header = msgspec.convert(fields, Header)
         with collector_at_rest():
             return header, _Read(path).table()
     except (NotPlainError, msgspec.DecodeError, UnicodeDecodeError, OSError, KeyError, ValueError, OverflowError):

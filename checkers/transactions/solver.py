@@ -30,7 +30,7 @@ from checkers.transactions.levels import PARALLEL, SNAPSHOT
 NODES_MAX: Final = 12_000
 PAIRS_MAX: Final = 2_000_000
 TRIES_MAX: Final = 3_000
-DIVES_MAX: Final = 60
+DIVES_MAX: Final = 300
 DEPTH_MAX: Final = 200
 CYCLES_MAX: Final = 100
 
@@ -146,6 +146,7 @@ class _Search:
         self.links: list[Link] = []
         self.rounds: list[int] = []
         self.made_by: list[Decision | None] = []
+        self.drawn: list[bool] = []
         self.arcs: list[list[tuple[int, int]]] = [[] for _ in range(self.nodes)]
         self.round, self.tries = 0, 0
         self.reach: list[int] = []
@@ -181,8 +182,11 @@ class _Search:
         self.links.append(link)
         self.rounds.append(self.round)
         self.made_by.append(decision)
-        if not (self.vis and link.kind == RW):
-            source, target = self._ends(link)
+        source, target = self._ends(link)
+        # What is reached anyhow needs no arc of its own.
+        drawn = not (self.vis and link.kind == RW) and not (self.reach and self.reach[source] >> target & 1)
+        self.drawn.append(drawn)
+        if drawn:
             self.arcs[source].append((target, number))
 
     def _forget(self, count: int) -> None:
@@ -191,8 +195,9 @@ class _Search:
             link = self.links.pop()
             self.rounds.pop()
             self.made_by.pop()
-            if not (self.vis and link.kind == RW):
+            if self.drawn.pop():
                 self.arcs[self._ends(link)[0]].pop()
+        self.reach = []
 
     def order(self) -> list[int] | None:
         """Nodes in an order along all arcs, by rank where that leaves a choice; or None."""
@@ -223,6 +228,16 @@ class _Search:
                     bits |= reach[target]
             reach[node] = bits
         self.reach = reach
+
+    def _central(self, order: list[int]) -> list[int]:
+        """An order along all arcs in which each node has as many before it as it must, and after it likewise."""
+        back = [0] * self.nodes
+        for node in order:
+            bits = back[node] | 1 << node
+            for target, _ in self.arcs[node]:
+                back[target] |= bits
+        heights = [b.bit_count() - r.bit_count() for b, r in zip(back, self.reach, strict=True)]
+        return sorted(order, key=heights.__getitem__)
 
     def _readers(self, step: int) -> int:
         """Nodes of the readers of a version, as bits."""
@@ -283,6 +298,7 @@ class _Search:
         batch, tries = max(1, len(dive.open) // 2), 0
         order = self._saturate(dive)
         while order is not None and tries < DIVES_MAX and not self.problem.spent():
+            order = self._central(order)
             if self._fits(dive, order):
                 place = {node: number for number, node in enumerate(order)}
                 found = [d.pair for d in dive.decisions] + [self._along(pair, place) for pair in dive.open]
@@ -291,20 +307,21 @@ class _Search:
             tries += 1
             place = {node: number for number, node in enumerate(order)}
             chosen = sorted((self._along(pair, place) for pair in dive.open), key=lambda p: place[self._end(p.other)])
-            links, child = len(self.links), _State([], dive.decisions[:])
-            child.open = chosen[batch:]
+            links, reach, child = len(self.links), self.reach, _State(chosen[batch:], dive.decisions[:])
             self.round += 1
             for pair in chosen[:batch]:
                 self._decide(child, pair, assumed=True)
             after = self._saturate(child)
             if after is None:
                 self._forget(links)
+                self.reach = reach
                 if batch > 1:
                     batch = max(1, batch // 4)
                     continue
                 child = _State(chosen[1:], dive.decisions[:])
                 self._decide(child, chosen[0].swapped(), assumed=True)
                 after = self._saturate(child)
+            batch *= 2
             dive, order = child, after
         self._forget(before)
         return None
@@ -359,7 +376,7 @@ class _Search:
     def _fits(self, state: _State, order: list[int]) -> bool:
         """Whether the open pairs can be put along an order."""
         place = {node: number for number, node in enumerate(order)}
-        links = len(self.links)
+        links, reach = len(self.links), self.reach
         for pair in state.open:
             for link in self.new_links(self._along(pair, place)):
                 self.add(link, None)
@@ -369,6 +386,7 @@ class _Search:
             self._close(found)
             fits = not any(self._crosses(link) for link in self.links)
         self._forget(links)
+        self.reach = reach
         return fits
 
     # ── proofs ───────────────────────────────────────────────────────────────────────────────────────────────────────

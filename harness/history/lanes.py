@@ -41,7 +41,7 @@ def mended(events: Sequence[Op]) -> list[Op] | None:
             lane, free = (free, free + 1) if open_ops else (op.process, free)
             open_ops.append((op, lane))
         elif not open_ops:
-            begun.setdefault(before, []).append(msgspec.structs.replace(op, type="invoke", error=None, version=None))
+            begun.setdefault(before, []).append(_invocation(op))
             lane = op.process
         else:
             found = _whose(op, open_ops)
@@ -50,6 +50,14 @@ def mended(events: Sequence[Op]) -> list[Op] | None:
             lane = open_ops.pop(found)[1]
         told.append(op if lane == op.process else msgspec.structs.replace(op, process=lane))
     return [op for place in range(len(told) + 1) for op in (*begun.get(place, ()), *told[place : place + 1])]
+
+
+def _invocation(op: Op) -> Op:
+    """What was asked for: the completion without what a read, or the reads of a transaction, were told."""
+    value = None if op.f == "read" else op.value
+    if op.f == "txn" and isinstance(value, list):
+        value = [[*step[:2], None] if isinstance(step, list) and step[:1] == ["r"] else step for step in value]
+    return msgspec.structs.replace(op, type="invoke", value=value, node=None, error=None, version=None)
 
 
 def _whose(completion: Op, open_ops: Sequence[tuple[Op, int | str]]) -> int | None:

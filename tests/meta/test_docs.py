@@ -14,7 +14,7 @@ import documents
 import pytest
 from documents import ROOT, Command
 
-from harness.cli.check import models
+from harness.cli.suites import models
 from harness.history import Header
 from harness.op import Op
 from harness.verdict import EXIT_CODES
