@@ -31,8 +31,8 @@ from harness.history.operations import FAIL, NEVER
 ACQUIRE: Final = 0
 RELEASE: Final = 1
 TRY: Final = 2
-SHOWN_MAX: Final = 200
-RUN_SHOWN_MAX: Final = 12
+SHOWN_MAX: Final = 12
+"""Operations that are shown; what a certificate says is counted over all."""
 
 
 def decide(calls: Sequence[Call], initial: Any = None) -> Decision:
@@ -148,7 +148,7 @@ def _run(calls: Sequence[Call], culprit: int) -> Violation:
         state = "was held" if last.f == "acquire" else "was free"
         sentence = f"Process {last.process} could {last.f} the lock, which {state}, whoever had come before it."
         name = "two-holders" if last.f == "acquire" else "released-unheld"
-    return violation(name, "mutex-run", before[-RUN_SHOWN_MAX:], last, sentence, until=last.response)
+    return violation(name, "mutex-run", before[-SHOWN_MAX + 1 :], last, sentence, until=last.response)
 
 
 def _times(number: int) -> str:
