@@ -28,6 +28,7 @@ from checkers.models import Model, model
 from checkers.verify_events import Fact, Facts, facts_by_key, token
 from checkers.verify_models import verify_models
 from checkers.verify_objects import verify_objects
+from checkers.verify_orders import confirmed
 from checkers.verify_search import no_order
 from checkers.verify_transactions import verify_transactions
 from harness.history import History
@@ -57,6 +58,8 @@ def verify(history: History, verdict: Verdict, declared: Model | None = None) ->
 
 def _linearizability(history: History, verdict: Verdict) -> Iterator[str]:
     if verdict.answer == "unknown":
+        return
+    if verdict.answer == "valid" and confirmed(history, verdict.certificate):
         return
     keys = facts_by_key(history)
     if verdict.answer == "valid":
