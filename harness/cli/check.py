@@ -25,6 +25,12 @@ OBJECTS: Final = {
     "transactions": "transactions",
 }
 """Models that one checker judges by itself, and its name."""
+OURS: Final = {
+    "queue": frozenset[str](),
+    "set": frozenset({"add", "read"}),
+    "counter": frozenset({"increment", "read"}),
+}
+"""What our workloads ask of these. Where a history of somebody else asks for more, the model of that name judges it."""
 SESSION: Final = "session"
 
 
@@ -93,12 +99,18 @@ def _checkers(history: History) -> list[Any]:
         from checkers.sessions import MonotonicReads, ReadYourWrites
 
         return [ReadYourWrites(), MonotonicReads()]
-    foreign = not history.header.workload and model in registry.names("models")
-    if model in OBJECTS and not foreign:
+    if model in OBJECTS and not _is_foreign(history):
         return [registry.load("checkers", OBJECTS[model])()]
     from checkers.linearizability import Linearizability
 
     return [Linearizability(model)]
+
+
+def _is_foreign(history: History) -> bool:
+    """Whether a history is of an object that only shares its name with one of ours: see OURS."""
+    operations, model = history.operations, history.header.model
+    asked = {operations.fs[code] for code in set(operations.f.tolist())}
+    return not history.header.workload and model in OURS and not asked <= OURS[model]
 
 
 def _with_semantics(history: History, given: Any) -> History:
