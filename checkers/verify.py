@@ -31,6 +31,7 @@ from checkers.verify_events import Fact, Facts, facts_by_key, token
 from checkers.verify_invariants import verify_invariants
 from checkers.verify_models import verify_models
 from checkers.verify_objects import verify_objects
+from checkers.verify_orders import confirmed
 from checkers.verify_search import no_order
 from checkers.verify_structures import STRUCTURE_RULES, model_of, verify_structures
 from checkers.verify_transactions import verify_transactions
@@ -81,6 +82,8 @@ def _of_model(history: History, verdict: Verdict, of: Model) -> list[str]:
 
 def _linearizability(history: History, verdict: Verdict) -> Iterator[str]:
     if verdict.answer == "unknown":
+        return
+    if verdict.answer == "valid" and confirmed(history, verdict.certificate):
         return
     keys = facts_by_key(history)
     if verdict.answer == "valid":

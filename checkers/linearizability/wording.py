@@ -117,7 +117,7 @@ class _Words:
         kind, expected, produced = register.kind[step], register.expected[step], register.produced[step]
         f = self.events[register.invoke[step]].f
         if f in ("acquire", "release"):
-            return f"{self._who(step)} {forms[4].format(f.removesuffix('e'))} the mutex"
+            return f"{self._who(step)} {forms[4].format(f.removesuffix('e'), f)} the mutex"
         if kind == READ and f == "cas":  # refused, and told what was there instead
             return f"{self._who(step)} {forms[5]} {self._value(expected)}"
         objects = {
@@ -128,11 +128,11 @@ class _Words:
         return f"{self._who(step)} {forms[kind]} {objects.get(kind) or self._value(produced)}"
 
     def _did(self, step: int) -> str:
-        return self._phrase(step, ("read", "was refused", "wrote", "changed", "{}ed", "found"))
+        return self._phrase(step, ("read", "was refused", "wrote", "changed", "{0}ed", "found"))
 
     def _had(self, step: int) -> str:
         return self._phrase(
-            step, ("had read", "had been refused", "had written", "had changed", "had {}ed", "had found")
+            step, ("had read", "had been refused", "had written", "had changed", "had {0}ed", "had found")
         )
 
     def _began(self, step: int) -> str:
@@ -143,7 +143,7 @@ class _Words:
                 "asked for, and was refused,",
                 "began to write",
                 "began to change",
-                "asked to {}",
+                "asked to {1}",
                 "looked for",
             ),
         )

@@ -121,7 +121,8 @@ def _check_file(given: Any) -> Result:
     if given.checkers:
         chosen = [registry.load("checkers", name)() for name in given.checkers]
     elif model in suites.models():
-        chosen = suites.suite_of(history.header, given.level)
+        asked = {history.operations.fs[code] for code in set(history.operations.f.tolist())}
+        chosen = suites.suite_of(history.header, given.level, asked)
     else:
         found = f"its header says {model!r}" if model else "neither its header nor its operations say"
         raise UsageError(f"{given.path}: which model? {found}; give --model, one of {', '.join(suites.models())}.")

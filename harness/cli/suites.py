@@ -12,7 +12,7 @@ worst, and ends with the budget.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final, NamedTuple
 
 from harness import registry
@@ -113,11 +113,6 @@ def _queue(header: Header) -> list[Any]:
     return [*_linearizable(header), *(_registered("total-queue")(header) if header.workload else ())]
 
 
-def _set(header: Header) -> list[Any]:
-    """Ours have whole reads; a set that is asked for single elements is one of the models."""
-    return _registered("set-full")(header) if header.workload else _linearizable(header)
-
-
 _SUITES: Final[Mapping[str, Callable[[Header], list[Any]]]] = {
     SESSION: _registered("read-your-writes", "monotonic-reads", "monotonic-writes", "writes-follow-reads"),
     "bank": _registered("bank"),
@@ -127,7 +122,7 @@ _SUITES: Final[Mapping[str, Callable[[Header], list[Any]]]] = {
     "lock": _registered("fenced-lock"),
     "long-fork": _registered("long-fork"),
     "queue": _queue,
-    "set": _set,
+    "set": _registered("set-full"),
     "set-final": _registered("set-final"),
     "set-full": _registered("set-full"),
     "unique-ids": _registered("unique-ids"),
@@ -141,8 +136,12 @@ def models() -> list[str]:
     return sorted({*_SUITES, *registry.names("models")})
 
 
-def suite_of(header: Header, level: str = "") -> list[Any]:
-    """The checkers of a history; `level` is the isolation level of transactions, "" for what the header says.
+def suite_of(header: Header, level: str = "", asked: Collection[str] = ()) -> list[Any]:
+    """The checkers of a history.
+
+    Args:
+        level: the isolation level of transactions; "" for what the header says.
+        asked: the functions in it; a set that is asked for single elements is another object than one that is read whole.
 
     Raises:
         PlanError: there is no such level.
@@ -156,4 +155,6 @@ def suite_of(header: Header, level: str = "") -> list[Any]:
                 f"There is no isolation level {level!r}; wanted one of {', '.join(one.name for one in LEVELS)}."
             )
         return [Transactions(level)]
+    if header.model == "set" and not {*asked} <= {"add", "read"}:
+        return _linearizable(header)
     return _SUITES.get(header.model, _linearizable)(header)

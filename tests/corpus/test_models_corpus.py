@@ -15,7 +15,7 @@ from harness.history.reader import read_history
 
 pytestmark = pytest.mark.corpus
 MODELS = ("kv", "multi-register", "queue", "stack")
-BUDGET_S = 20.0
+BUDGET_S = 240.0
 LONGEST = 100
 """Events of a stack that the search can do without a rule of its own."""
 WITHOUT_VALUES = {

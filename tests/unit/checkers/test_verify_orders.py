@@ -1,0 +1,71 @@
+"""Orders of long histories are confirmed in columns exactly if they are confirmed event by event."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from oracle.registers import interleaved, random_events, random_shape
+
+from checkers.linearizability import Linearizability
+from checkers.protocol import Budget
+from checkers.verify import _orders
+from checkers.verify_events import facts_by_key
+from checkers.verify_orders import confirmed
+from harness.history import History, columnar
+from harness.history.reader import read_history
+from harness.streams import Random
+
+
+def recorded(folder: Path, seed: int, keys: int) -> History:
+    random = Random(seed)
+    parts = [random_events(random, random_shape(random, True, "drop"), None) for _ in range(keys)]
+    events = interleaved(random, parts)
+    header = '{"splitbrain":1,"model":"cas-register"}'
+    path = folder / f"{seed}.jsonl"
+    path.write_text("\n".join([header, *(msgspec.json.encode(op).decode() for op in events)]) + "\n")
+    return read_history(path)
+
+
+def changed(random: Random, entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The same orders, with one of them wrong in one of many ways, or still right."""
+    entries = [{"key": entry["key"], "order": list(entry["order"])} for entry in entries]
+    entry = random.choice(entries)
+    order, way = entry["order"], random.randrange(6)
+    if way == 0 and len(order) > 1:
+        place = random.randrange(len(order) - 1)
+        order[place], order[place + 1] = order[place + 1], order[place]
+    elif way == 1 and order:
+        order.pop(random.randrange(len(order)))
+    elif way == 2 and order:
+        order.insert(random.randrange(len(order)), random.choice(order))
+    elif way == 3:
+        order.insert(random.randint(0, len(order)), random.randrange(60))
+    elif way == 4:
+        entries.remove(entry)
+    elif way == 5:
+        entry["key"] = random.randrange(12)
+    return entries
+
+
+def test_columns_confirm_what_events_confirm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(columnar, "SHORT", 0)
+    outcomes = []
+    for seed in range(250):
+        history = recorded(tmp_path, seed, 1 + seed % 6)
+        verdict = Linearizability().check(history, Budget())
+        if verdict.answer != "valid" or not verdict.certificate["keys"]:
+            continue
+        if not confirmed(history, verdict.certificate):  # a change of null into a number is left to the others
+            assert any(isinstance(op.value, list) and None in op.value for op in history.events)
+            continue
+        for number in range(20):
+            certificate = {"keys": changed(Random(seed * 100 + number), verdict.certificate["keys"])}
+            stands = not list(_orders(facts_by_key(history), certificate))
+            whole = len(certificate["keys"]) == len(verdict.certificate["keys"])
+            assert confirmed(history, certificate) == (stands and whole), (seed, number)
+            outcomes.append(stands and whole)
+    assert outcomes.count(True) > 20
+    assert outcomes.count(False) > 200
