@@ -25,6 +25,7 @@ from harness.history.header import Header
 from harness.history.recorder import Recorder
 from harness.interpreter import Interpreter
 from harness.nemesis import ComposedNemesis, build_nemesis, fault_schedule
+from harness.nemesis.effect import end_all
 from harness.op import INTERRUPTED, NEMESIS, Op
 from harness.plan import Plan, Setting
 from harness.protocols import Client, Cluster, Ground, System, Traced
@@ -99,7 +100,7 @@ class Controller:
             if isinstance(self.ground, Traced):
                 self.run.log("digest", digest=self.ground.digest())
         finally:
-            loop.run_until_complete(_leftover_tasks_ended(loop))
+            loop.run_until_complete(end_all())
             asyncio.set_event_loop(None)
             loop.close()
 
@@ -208,14 +209,6 @@ class Controller:
         finally:
             for number, handler in previous.items():
                 signal.signal(number, handler)
-
-
-async def _leftover_tasks_ended(loop: asyncio.AbstractEventLoop) -> None:
-    """After a failure, faults that strike again and again may still be at it."""
-    tasks = asyncio.all_tasks(loop) - {asyncio.current_task()}
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _main(plan: Plan, load: Load) -> Generator:

@@ -10,7 +10,9 @@ from harness.cli.arguments import Parser
 
 def main(argv: Sequence[str]) -> int:
     """Remove leftovers and say what was removed; returns 0."""
-    parser = Parser(prog="splitbrain cleanup", description="Remove containers, networks and disks that a killed harness left.")
+    parser = Parser(
+        prog="splitbrain cleanup", description="Remove containers, networks and disks that a killed harness left."
+    )
     parser.add_argument("--run", help="only what belongs to this run")
     parser.add_argument("--everything", action="store_true", help="also what belongs to runs that are still alive")
     parser.add_argument("--images", action="store_true", help="also the images that were built")

@@ -13,7 +13,7 @@ from harness.nemesis.catalogue import FAULTS, fault
 from harness.nemesis.compose import build_nemesis, lifting_place, system_faults, validate_faults
 from harness.nemesis.disk import may_be_harmed
 from harness.nemesis.drift import Look
-from harness.nemesis.effect import NotNow
+from harness.nemesis.effect import NotNow, end_all
 from harness.nemesis.links import is_calm, links_of, shows
 from harness.nemesis.membership import Membership
 from harness.nemesis.targets import resolve
@@ -493,3 +493,23 @@ def test_of_two_faults_that_set_the_same_clock_only_one_is_in_force() -> None:
 )
 def test_a_rate_is_seen_as_exactly_as_the_looks_took_time(look: Look, fits: bool) -> None:
     assert look.fits(200_000) is fits
+
+
+@pytest.mark.parametrize("kind", ["crash-loop", "clock-strobe"])
+def test_a_fault_that_goes_on_ends_with_the_run_although_nobody_lifts_it(kind: str) -> None:
+    machines = Machines()
+
+    async def leader() -> None:
+        return None
+
+    async def go() -> tuple[Any, Any]:
+        nemesis = build_nemesis(Plan(nemesis=(kind,), nodes=3, target="n2"), machines, leader, Streams(1))
+        await nemesis.invoke(Op(process=NEMESIS, f=f"start-{kind}"))
+        await asyncio.sleep(5)
+        await end_all()
+        seen = machines.kills, dict(machines.offsets)
+        await asyncio.sleep(5)
+        return seen, (machines.kills, dict(machines.offsets))
+
+    before, after = virtual(go())
+    assert before == after
