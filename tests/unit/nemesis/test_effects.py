@@ -47,7 +47,7 @@ class Machines:
         self.offsets = dict.fromkeys(NODES, 0.0)
         self.rates = dict.fromkeys(NODES, 0)
         self.since = dict.fromkeys(NODES, 0.0)
-        self.kills = 0
+        self.kills = self.probed = 0
 
     def hears(self, verb: str) -> bool:
         return verb not in self.deaf
@@ -94,11 +94,12 @@ class Machines:
         lost = sum(way.loss + way.corrupt for way in ways)
         slow = sum(way.delay_ms + (84 * 8 / way.rate_kbit if way.rate_kbit else 0) for way in ways)
         trips: list[float | None] = [0.1 + slow] * count
-        for place in range(int(count * min(lost, 1.0))):
-            trips[place] = None
-        for place in range(int(count * max(way.reorder for way in ways))):
-            trips[-1 - place] = 0.1
-        trips[count // 2] = 0.1 + slow
+        for place in range(count):
+            self.probed += 1
+            if lost and self.probed % int(1 / min(lost, 1.0)) == 0:
+                trips[place] = None
+            elif self.probed % 3 == 0 and any(way.reorder for way in ways):
+                trips[place] = 0.1
         return trips
 
     # processes
