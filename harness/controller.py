@@ -24,6 +24,7 @@ from harness.generator import any_ as either
 from harness.history.header import Header
 from harness.history.recorder import Recorder
 from harness.interpreter import Interpreter
+from harness.nemesis.effect import end_all
 from harness.op import INTERRUPTED, NEMESIS, STOPPED, Op
 from harness.plan import Plan, Setting
 from harness.protocols import Announcing, Client, Cluster, Ground, System, Taped, Traced
@@ -113,8 +114,7 @@ class Controller:
             if isinstance(self.ground, Traced):
                 self.run.log("digest", digest=self.ground.digest())
         finally:
-            if not isinstance(self.ground, Traced):  # a simulated loop takes with it whatever lives on it
-                loop.run_until_complete(_leftover_tasks_ended(loop))
+            loop.run_until_complete(end_all())
             asyncio.set_event_loop(None)
             loop.close()
 
@@ -290,14 +290,6 @@ class Controller:
         finally:
             for number, handler in previous.items():
                 signal.signal(number, handler)
-
-
-async def _leftover_tasks_ended(loop: asyncio.AbstractEventLoop) -> None:
-    """After a failure, faults that strike again and again may still be at it."""
-    tasks = asyncio.all_tasks(loop) - {asyncio.current_task()}
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _main(plan: Plan, load: Load, faults: Sequence[PlannedFault]) -> Generator:

@@ -141,7 +141,7 @@ def suite_of(header: Header, level: str = "", asked: Collection[str] = ()) -> li
 
     Args:
         level: the isolation level of transactions; "" for what the header says.
-        asked: the functions in it; a set that is asked for single elements is another object than one that is read whole.
+        asked: the functions in it; a set that is asked for single elements is not one that is read whole.
 
     Raises:
         PlanError: there is no such level.

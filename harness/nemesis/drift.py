@@ -15,7 +15,7 @@ from typing import Final
 
 from harness.errors import InfrastructureError
 from harness.nemesis.clock import MILLISECOND_NS, TOLERANCE_MS
-from harness.nemesis.effect import Nodes, Proof, each
+from harness.nemesis.effect import Nodes, Proof, each, goes_on
 from harness.protocols import Clocks, Cluster, DriftsClocks
 from harness.streams import Random
 
@@ -114,7 +114,7 @@ class Strobe:
         found = await offsets(self._clocks, nodes)
         proven = all(abs(offset - away) <= TOLERANCE_MS * MILLISECOND_NS for offset in found.values())
         self._ended, self._jumps = False, 1
-        self._task = asyncio.create_task(self._go_on(nodes, away))
+        self._task = goes_on(self._go_on(nodes, away))
         return Proof(
             f"first jump read back: {told(found)}", proven, f"{' '.join(nodes)} to and fro by {size_ms:+.0f} ms"
         )

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from harness.errors import InfrastructureError
 from harness.nemesis.targets import Scene, resolve
@@ -24,6 +24,7 @@ from harness.protocols import Cluster
 from harness.streams import Random
 
 Nodes = Sequence[str]
+GOES_ON: Final = "a fault that goes on"
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,19 @@ class EffectNemesis:
         if fault is not None:
             with contextlib.suppress(NotNow):
                 await self._effect.lift(fault["nodes"])
+
+
+def goes_on(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    """A fault that strikes again and again, beside everything else; `end_all` ends those that nobody lifted."""
+    return asyncio.create_task(work, name=GOES_ON)
+
+
+async def end_all() -> None:
+    """End every fault that goes on: after a failure of the run, nobody lifts them."""
+    tasks = [task for task in asyncio.all_tasks() if task.get_name() == GOES_ON]
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def each(nodes: Nodes, ask: Callable[[str], Awaitable[Any]]) -> list[Any]:

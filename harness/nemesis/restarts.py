@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from harness.errors import InfrastructureError
-from harness.nemesis.effect import Nodes, Proof, each
+from harness.nemesis.effect import Nodes, Proof, each, goes_on
 from harness.protocols import Processes
 from harness.streams import Random
 
@@ -68,7 +68,7 @@ class Rounds:
         together = self.kind == "crash-loop"
         proof = await self._once.inject(nodes if together else nodes[:1])
         self._count(nodes if together else nodes[:1])
-        self._task = asyncio.create_task(self._go_on(nodes))
+        self._task = goes_on(self._go_on(nodes))
         return proof
 
     async def lift(self, nodes: Nodes) -> Proof:

@@ -13,7 +13,7 @@ from harness.nemesis.catalogue import FAULTS, fault
 from harness.nemesis.compose import build_nemesis, lifting_place, system_faults, validate_faults
 from harness.nemesis.disk import may_be_harmed
 from harness.nemesis.drift import Look
-from harness.nemesis.effect import NotNow
+from harness.nemesis.effect import NotNow, end_all
 from harness.nemesis.links import is_calm, links_of, shows
 from harness.nemesis.membership import Membership
 from harness.nemesis.targets import resolve
@@ -47,7 +47,7 @@ class Machines:
         self.offsets = dict.fromkeys(NODES, 0.0)
         self.rates = dict.fromkeys(NODES, 0)
         self.since = dict.fromkeys(NODES, 0.0)
-        self.kills = 0
+        self.kills = self.probed = 0
 
     def hears(self, verb: str) -> bool:
         return verb not in self.deaf
@@ -94,11 +94,12 @@ class Machines:
         lost = sum(way.loss + way.corrupt for way in ways)
         slow = sum(way.delay_ms + (84 * 8 / way.rate_kbit if way.rate_kbit else 0) for way in ways)
         trips: list[float | None] = [0.1 + slow] * count
-        for place in range(int(count * min(lost, 1.0))):
-            trips[place] = None
-        for place in range(int(count * max(way.reorder for way in ways))):
-            trips[-1 - place] = 0.1
-        trips[count // 2] = 0.1 + slow
+        for place in range(count):
+            self.probed += 1
+            if lost and self.probed % int(1 / min(lost, 1.0)) == 0:
+                trips[place] = None
+            elif self.probed % 3 == 0 and any(way.reorder for way in ways):
+                trips[place] = 0.1
         return trips
 
     # processes
@@ -493,3 +494,23 @@ def test_of_two_faults_that_set_the_same_clock_only_one_is_in_force() -> None:
 )
 def test_a_rate_is_seen_as_exactly_as_the_looks_took_time(look: Look, fits: bool) -> None:
     assert look.fits(200_000) is fits
+
+
+@pytest.mark.parametrize("kind", ["crash-loop", "clock-strobe"])
+def test_a_fault_that_goes_on_ends_with_the_run_although_nobody_lifts_it(kind: str) -> None:
+    machines = Machines()
+
+    async def leader() -> None:
+        return None
+
+    async def go() -> tuple[Any, Any]:
+        nemesis = build_nemesis(Plan(nemesis=(kind,), nodes=3, target="n2"), machines, leader, Streams(1))
+        await nemesis.invoke(Op(process=NEMESIS, f=f"start-{kind}"))
+        await asyncio.sleep(5)
+        await end_all()
+        seen = machines.kills, dict(machines.offsets)
+        await asyncio.sleep(5)
+        return seen, (machines.kills, dict(machines.offsets))
+
+    before, after = virtual(go())
+    assert before == after
