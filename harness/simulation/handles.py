@@ -116,6 +116,10 @@ class SimTask(asyncio.Task[Any]):
         self.process = CURRENT.get() if context is None else context.get(CURRENT)
         super().__init__(coro, loop=loop, name=name or f"Task-{sequence}", context=context, **more)
 
+    def forget(self) -> None:
+        """Nobody is to be told that it never ended: its process was killed."""
+        self._log_destroy_pending = False
+
     def __hash__(self) -> int:
         return self.sequence
 

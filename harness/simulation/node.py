@@ -287,6 +287,8 @@ class SimNode:
         self.frozen = False
         tasks = (task for task in asyncio.all_tasks(self.loop) if isinstance(task, SimTask))
         life.remains = sorted((task for task in tasks if task.process is life.process), key=hash)
+        for task in life.remains:
+            task.forget()
 
     def _process(self) -> Process | None:
         return self._lives[-1].process if self._lives else None
