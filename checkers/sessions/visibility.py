@@ -27,7 +27,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final, NamedTuple
@@ -296,8 +296,11 @@ class Walk:
         strands = self._strands.get(record.key[number], {})
         own = record.lanes_of[access.session]
         obliged = False
+        known: Sequence[int] | Clock | None = clock
+        if clock is not None and 4 * len(strands) > len(clock):
+            known = clock.tolist()  # reading single numbers out of a column is slow
         for lane, strand in strands.items():
-            reached = int(clock[lane]) if clock is not None else 0
+            reached = int(known[lane]) if known is not None else 0
             writes, reads = reached if self.mw else 0, reached if self.wfr and not self.mw else 0
             if lane in own and (self.ryw or self.mr):
                 done = record.place[number] if lane == record.lane[number] else record.completed(lane, access.invoke)
