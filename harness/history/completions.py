@@ -2,7 +2,8 @@
 
     {"process": 0, "type": "ok", "f": "txn", ...}      becomes an invocation, and right after it this completion
 
-Only a header with a `source` is taken to mean it. So operations come one after another, which is what such a file shows; it tells nothing else about time.
+Only a file whose header has a `source` is taken to mean that. Its operations then come one after another, which is what
+it shows; it tells nothing else about time.
 """
 
 from __future__ import annotations
