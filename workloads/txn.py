@@ -3,8 +3,9 @@
 Every appended element is new, so a list that is read tells which transactions came before it, in which order, and which
 did not: a transaction of which a part shows, or two that each miss what the other did, is proof by a few operations.
 
-With `--writes 0.3` some keys are registers, which tell less: such a run is judged valid by the order of the versions
-that the system tells, or not decided.
+With `--writes 0.3` some keys are registers, which tell less: the order of their versions has to be looked for, which a
+long run may leave undecided. With `--updates 1` each write of a register reads it before, in the same transaction; then
+the reads tell that order, and runs of any length are decided.
 """
 
 from __future__ import annotations
@@ -30,12 +31,14 @@ class TxnOps:
     Attributes:
         keys: which lists are in use; steps: micro-operations in a transaction, at most; reads: share of reads.
         writes: of the others, the share of plain writes, to keys of their own; next_value: the next new one.
+        updates: of those, the share that reads the key in the step before, which comes on top of `steps`.
     """
 
     keys: RotatingKeys
     steps: int
     reads: float
     writes: float
+    updates: float = 0.0
     next_value: int = 1
 
     def op(self, ctx: Context) -> tuple[Op | Pending, Generator]:
@@ -43,18 +46,22 @@ class TxnOps:
         thread = ctx.free_thread()
         if thread is None:
             return BUSY, self
-        after, steps = self, []
+        after = self
+        steps: list[list[Any]] = []
         for _ in range(1 + ctx.random.randrange(self.steps)):
-            step, after = after._step(ctx)
-            steps.append(step)
+            more, after = after._step(ctx)
+            steps += more
         return Op(process=ctx.process(thread), time=ctx.time_ns, f="txn", value=steps), after
 
-    def _step(self, ctx: Context) -> tuple[list[Any], TxnOps]:
+    def _step(self, ctx: Context) -> tuple[list[list[Any]], TxnOps]:
         key, keys = self.keys.take(ctx.random)
         f, name = ("w", f"register-{key}") if ctx.random.random() < self.writes else ("append", key)
         if ctx.random.random() < self.reads:
-            return ["r", name, None], replace(self, keys=keys)
-        return [f, name, self.next_value], replace(self, keys=keys, next_value=self.next_value + 1)
+            return [["r", name, None]], replace(self, keys=keys)
+        changed = [[f, name, self.next_value]]
+        if f == "w" and self.updates and ctx.random.random() < self.updates:
+            changed.insert(0, ["r", name, None])
+        return changed, replace(self, keys=keys, next_value=self.next_value + 1)
 
     def update(self, ctx: Context, event: Op) -> Generator:
         """What happened does not matter here."""
@@ -74,6 +81,7 @@ class TxnWorkload:
         Option("steps", 4, "steps in a transaction, at most"),
         Option("reads", 0.5, "share of reads"),
         Option("writes", 0.0, "share of steps on registers instead of lists"),
+        Option("updates", 0.0, "share of writes to registers that read them before"),
     )
 
     def header(self, plan: Plan) -> Header:
@@ -84,7 +92,8 @@ class TxnWorkload:
         """Transactions of several steps."""
         options = plan.options
         keys = RotatingKeys.of(int(options["keys"]), int(options["ops-per-key"]))
-        return TxnOps(keys, int(options["steps"]), float(options["reads"]), float(options["writes"]))
+        reads, writes, updates = (float(options[name]) for name in ("reads", "writes", "updates"))
+        return TxnOps(keys, int(options["steps"]), reads, writes, updates)
 
     def final_reads(self, plan: Plan, events: Sequence[Op]) -> Generator:
         """Every key that was changed, read once by every worker."""

@@ -173,8 +173,8 @@ class Words:
     def _told(self, cycle: Cycle, ways: Mapping[Link, tuple[Link, ...]]) -> str:
         names = self._names(cycle.links)
         who = ", ".join(f"{name}: event {self._index(row)} of {self._process(row)}" for row, name in names.items())
-        why = " ".join(self._why(link, names, ways) for link in cycle.links)
-        return f"({who}.) {why} That is a cycle."
+        why = [self._why(link, names, ways) for link in cycle.links]
+        return f"{' '.join(one[0].upper() + one[1:] for one in why)} That is a cycle ({who})."
 
     def _anomaly(self, name: str, guarantee: str, cycle: Cycle, rule: str, certificate: dict[str, Any]) -> Anomaly:
         rows = {link.source for link in cycle.links}

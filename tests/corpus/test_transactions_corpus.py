@@ -69,13 +69,13 @@ def test_every_recorded_history_gets_its_known_verdict_at_every_level(corpus: Pa
     wrong, levels = [], 0
     for path, expected in recorded(corpus):
         history = read_history(path)
-        levels_of = header(path).get("levels") or {}
+        levels_of, own = header(path).get("levels") or {}, header(path).get("level")
         assert isinstance(levels_of, dict)
         # "snapshot-isolation (Elle rw-register)" is Elle's word for what it did not refute.
         wanted = {name.split(" ")[0]: "valid" if holds else "invalid" for name, holds in levels_of.items()}
         for level, answer in {"": expected, **wanted}.items():
             levels += 1
-            if not answer or (level == "" and path.name in DIFFERENT):
+            if not answer or (own == level and wanted[level] == expected) or (level == "" and path.name in DIFFERENT):
                 continue
             verdict = judged(history, level)
             if verdict.answer != answer:
@@ -96,6 +96,8 @@ def test_what_elle_found_we_find_by_our_names(corpus: Path) -> None:
     for path, _ in recorded(corpus):
         anomalies = header(path).get("anomalies") or []
         assert isinstance(anomalies, list)
+        if not anomalies:
+            continue
         names = {anomaly.name for anomaly in judged(read_history(path), "").anomalies}
         for anomaly in anomalies:
             compared += anomaly in WE_SAY

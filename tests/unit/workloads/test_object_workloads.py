@@ -207,3 +207,12 @@ def test_transactions_have_as_many_steps_as_allowed():
     plan = Plan(options=settings(TXN, steps=3))
     lengths = Counter(len(op.value) for op in ran(TXN, plan, Memory()))
     assert set(lengths) == {1, 2, 3}
+
+
+def test_updates_of_registers_read_before_they_write():
+    plan = Plan(workload="txn", options=settings(TXN, writes=1.0, updates=1.0))
+    events = ran(TXN, plan, Memory())
+    writes = [(op.value, i) for op in events for i, step in enumerate(op.value) if op.type == "ok" and step[0] == "w"]
+    assert len(writes) > 50
+    assert all(i and steps[i - 1][:2] == ["r", steps[i][1]] for steps, i in writes)
+    assert judged(TXN, plan, events).answer == "valid"
