@@ -91,7 +91,7 @@ def _final_set_anomaly(of: Object, anomaly: Anomaly) -> bool:
 
 
 def _unique(of: Object, verdict: Verdict) -> Iterator[str]:
-    given = [json_of(did.result) for did in of.dids if did.kind == "ok" and did.begin.f in ("generate", "increment")]
+    given = [json_of(did.result) for did in of.dids if did.kind == "ok" and did.begin.f == verdict.certificate["f"]]
     if len(set(given)) < len(given) or len(given) < verdict.counts["acknowledged"]:
         yield "an id was given out twice."
 
@@ -160,7 +160,8 @@ def _bank_anomaly(of: Object, anomaly: Anomaly) -> bool:
 
 def _sight(did: Did) -> dict[bytes, bool]:
     """Key → whether the read saw it written."""
-    return {json_of(key): value is not None for f, key, value in did.result if f == "r"}
+    parts = [part for part in did.result if isinstance(part, list | tuple) and len(part) == 3]
+    return {json_of(key): value is not None for f, key, value in parts if f == "r"}
 
 
 def _fork(of: Object, _verdict: Verdict) -> Iterator[str]:
@@ -194,7 +195,7 @@ def _written(of: Object) -> list[Did]:
 
 def _comments(of: Object, _verdict: Verdict) -> Iterator[str]:
     writes = {json_of(did.begin.value): did for did in _written(of)}
-    for read in _reads(of):
+    for read in (did for did in _reads(of) if isinstance(did.result, list | tuple)):
         seen = set(_listed(read))
         last = max((writes[element].start for element in seen if element in writes), default=-1)
         if any(did.kind == "ok" and did.end < last and element not in seen for element, did in writes.items()):

@@ -75,7 +75,8 @@ def _problems(history: History, verdict: Verdict) -> Iterator[str]:
 
 def _seen(did: Did, model: str) -> bool:
     """Whether it must be in an order: it happened, or its failure says what the object was like."""
-    return did.kind == "ok" or any(did.refused(word) for word in _WORDS.get(model, ()))
+    word = _WORDS.get((model, did.begin.f))
+    return did.kind == "ok" or (word is not None and did.refused(word))
 
 
 def _replayed(of: Object, order: Sequence[int], model: str) -> str:
@@ -155,6 +156,19 @@ def _set(_initial: Any) -> Allowed:
     return allowed
 
 
+def _grow_set(_initial: Any) -> Allowed:
+    inside: set[bytes] = set()
+
+    def allowed(did: Did) -> bool:
+        if did.begin.f == "add":
+            inside.add(json_of(did.begin.value))
+            return True
+        shown = elements_of(did)
+        return did.kind != "ok" or (len(shown) == len(inside) and set(shown) == inside)
+
+    return allowed
+
+
 def _log(_initial: Any) -> Allowed:
     entries: list[bytes] = []
 
@@ -217,7 +231,7 @@ _MODELS: Final[dict[str, Callable[[Any], Allowed]]] = {
     "queue": _queue,
     "stack": _stack,
     "set": _set,
-    "grow-set": _set,
+    "grow-set": _grow_set,
     "log": _log,
     "mutex": _mutex,
     "fenced-lock": _fenced,
@@ -240,10 +254,11 @@ _CHECKERS: Final = {
     "set-full": "grow-set",
 }
 _WORDS: Final = {
-    "queue": ("empty",),
-    "stack": ("empty",),
-    "mutex": ("held",),
-    "fenced-lock": ("held", "not-holder"),
+    ("queue", "dequeue"): "empty",
+    ("stack", "pop"): "empty",
+    ("mutex", "acquire"): "held",
+    ("fenced-lock", "acquire"): "held",
+    ("fenced-lock", "release"): "not-holder",
 }
 
 
@@ -386,7 +401,7 @@ def _run(of: Object, anomaly: Anomaly) -> bool:
     for moment in sorted([*of.by_start, *ends]):
         did = of.by_start.get(moment)
         if did is not None:
-            if did.refused("held"):
+            if did.refused("held") and did.begin.f == "acquire":
                 tries |= set() if held else {did.start}
             elif did.kind == "ok":
                 waiting[did.begin.f].append(did)

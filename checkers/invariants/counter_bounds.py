@@ -39,7 +39,10 @@ class CounterBounds:
                 continue
             bounds = Bounds(((call.invoke, call.response, call.argument) for call in adds), start)
             for call in calls:
-                if call.f != "read" or not call.ok or (call.result is not None and type(call.result) is not int):
+                if call.f != "read" or not call.ok:
+                    continue
+                if call.result is not None and type(call.result) is not int:
+                    undecided = f"a read of counter{named(call.key)} shows no whole number"
                     continue
                 reads += 1
                 shown = start if call.result is None else call.result

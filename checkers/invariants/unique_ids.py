@@ -56,4 +56,4 @@ class UniqueIds:
             anomalies.append(finding("duplicate-id", "unique-ids", ops, others[0], sentence, f=self.f))
         counts = {"asked": asked, "acknowledged": given, "duplicated_ids": len(again)}
         undecided = "" if given else f"no operation {self.f} was acknowledged"
-        return verdict_of(self.name, anomalies, counts, f"All of {given:,} ids are different.", undecided)
+        return verdict_of(self.name, anomalies, counts, f"All of {given:,} ids are different.", undecided, f=self.f)

@@ -72,6 +72,8 @@ class Counter:
 
 def _judged(calls: Sequence[Call], initial: Any) -> tuple[list[Anomaly], str, list[int]]:
     """What is wrong with one counter, why it cannot be decided, and an order."""
+    if type(initial) is not int:
+        return [], "counters start with what is no whole number", []
     if any(call.f == "increment" and call.ok and call.result is not None for call in calls):
         one = OneCounter(calls[0].key, calls, initial)
         found, why_not = one.judge()

@@ -32,6 +32,7 @@ from typing import Any, Final
 from checkers.objects.calls import Call, by_key, named, shown
 from checkers.objects.ranks import Placed, inversions, order
 from checkers.protocol import Budget
+from checkers.sessions.accesses import token_of
 from harness.history import History
 from harness.history.operations import NEVER
 from harness.verdict import Anomaly, Verdict
@@ -96,13 +97,14 @@ class OneLock:
         """Sort the calls by what they say."""
         lock = cls(calls[0].key, [], {}, [], [])
         for call in calls:
-            if call.refused("held") or call.refused("not-holder"):
+            if call.refused("held" if call.f == "acquire" else "not-holder"):
                 lock.refused.append(call)
             elif call.f == "acquire" and (call.ok or call.doubtful):
                 (lock.acquires if call.ok else lock.doubtful).append(call)
             elif call.f == "release" and (call.ok or call.doubtful):
-                lock.releases.setdefault(call.argument, []).append(call)
-        if all(type(call.result) is int for call in lock.acquires):
+                lock.releases.setdefault(token_of(call.argument), []).append(call)
+        told = [call.result for call in lock.acquires]
+        if all(type(token) is int for token in (*told, *lock.releases)):
             lock.acquires.sort(key=lambda call: (call.result, call.invoke))
         else:
             lock.why_not = f"a token of lock{named(lock.key)} is not a whole number"

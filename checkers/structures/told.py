@@ -31,7 +31,8 @@ def decide_counter(calls: Sequence[Call], initial: Any = None) -> Decision:
 def decide_set(calls: Sequence[Call], initial: Any = None) -> Decision:
     """By whole reads, where there are any and nothing is removed; else by element."""
     if any(call.f == "read" for call in calls):
-        return decide_grown_set(calls, initial)
+        told = any(call.f == "add" and call.ok and call.result is False for call in calls)
+        return None if told else decide_grown_set(calls, initial)
     return members.decide(calls, initial)
 
 
