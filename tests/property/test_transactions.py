@@ -18,7 +18,7 @@ from harness.history import Header, History
 from harness.op import Op
 
 LEVELS = tuple(oracle.JUDGES)
-HISTORIES = 20_000
+HISTORIES = 8_000
 LISTS, MIXED, REGISTERS = frozenset("xyz"), frozenset("x"), frozenset()
 MANY = int(os.environ.get("SPLITBRAIN_TORTURE_HISTORIES", "1000000"))
 SEEDS = pytest.mark.parametrize(
