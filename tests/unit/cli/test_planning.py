@@ -5,7 +5,7 @@ import shlex
 import pytest
 
 from harness.cli import planning
-from harness.errors import PlanError, UsageError
+from harness.errors import InfrastructureError, PlanError, UsageError
 from harness.plan import Plan
 
 
@@ -134,3 +134,28 @@ def test_a_plan_survives_its_own_json(tmp_path):
     assert plan_of(str(file)) == parts.plan
     assert parts.plan.digest() == plan_of(str(file)).digest()
     assert parts.plan.digest() != Plan().digest()
+
+
+def test_a_plan_of_another_grounds_switches_runs_here_without_them(tmp_path):
+    (tmp_path / "plan.toml").write_text('seed = 3\n[options]\ndisk = "loop"\ncapture = true\n')
+    _, parts = planning.parse([str(tmp_path / "plan.toml")])
+    assert "disk" not in parts.plan.options
+    _, parts = planning.parse([str(tmp_path / "plan.toml"), "--on", "docker", "--control", "exec"])
+    assert (parts.plan.options["disk"], parts.plan.options["control"]) == ("loop", "exec")
+    assert "--control exec --disk loop" in planning.repeat_command(parts.plan, [])
+    (tmp_path / "plan.toml").write_text('[options]\ndisc = "loop"\n')
+    with pytest.raises(PlanError, match="option 'disc' is unknown"):
+        planning.parse([str(tmp_path / "plan.toml")])
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["--disk", "loop"], "cannot have --disk loop: the harness is not root"),
+        (["--control", "nsenter"], "cannot have --control nsenter: the harness is not root"),
+    ],
+)
+def test_switches_that_need_root_are_refused_without_it(argv, said, monkeypatch):
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    with pytest.raises(InfrastructureError, match=said):
+        planning.preflight(planning.parse(["--on", "docker", *argv])[1], None)
