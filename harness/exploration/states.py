@@ -4,8 +4,8 @@ A state is, for each node, its role, how many generations behind it is, and how 
 committed, in powers of four; and the kinds of faults in force. It is looked at whenever a node logs something, and now
 and then when one syncs its disk. Nodes count as a bag: which of them it is does not matter.
 
-Also told: under which circumstances each kind of fault struck, as (kind, role of whom it hit, phase), where the phase
-is "steady", "electing" (nobody led) or "recovering" (soon after another fault was lifted).
+Also told: under which circumstances each kind of fault struck, as (kind, role of whom it hit, phase); the phase is
+"steady", "electing" (nobody led) or "recovering" (soon after another fault was lifted).
 """
 
 from __future__ import annotations
