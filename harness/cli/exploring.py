@@ -6,6 +6,8 @@ finding = explore_one(Task(plan, template="isolate-leader"))
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -16,7 +18,7 @@ import msgspec
 
 from harness import clock
 from harness.cli.judged import Judged, run_judged
-from harness.errors import UsageError
+from harness.errors import InfrastructureError, UsageError
 from harness.exploration import steps, templates
 from harness.exploration.states import Looker, abstract_states, circumstances
 from harness.plan import Plan
@@ -201,10 +203,26 @@ class Dask:
 
 
 def explore_encoded(data: bytes) -> bytes:
-    """`explore_some` on bytes, for transports that know nothing of our types; signals are for the main thread only."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        findings = pool.submit(explore_some, msgspec.msgpack.decode(data, type=list[Task])).result()
-    return msgspec.msgpack.encode(findings)
+    """`explore_some` on bytes, for transports that know nothing of our types; in a process of its own, since a run is
+    bounded by a signal, which is for main threads only, and Dask's workers are threads of processes without children.
+
+    Raises:
+        InfrastructureError: that process failed.
+    """
+    done = subprocess.run([sys.executable, "-c", _ALONE], input=data, capture_output=True, check=False)  # noqa: S603 - a constant program
+    if done.returncode:
+        told = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
+        raise InfrastructureError(f"A worker's run failed: {' '.join(told)}")
+    return done.stdout
+
+
+def explore_stream() -> None:
+    """Tasks from standard input, findings to standard output."""
+    tasks = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=list[Task])
+    sys.stdout.buffer.write(msgspec.msgpack.encode(explore_some(tasks)))
+
+
+_ALONE = "from harness.cli.exploring import explore_stream; explore_stream()"
 
 
 @contextmanager

@@ -135,6 +135,8 @@ def _run(
         return Judged(plan, None, failure)
     except Exception as error:  # One run's failure is a finding, not the end of the others.
         failure = f"The harness itself failed: {type(error).__name__}: {error}"
+    if controller.interrupted:
+        raise KeyboardInterrupt  # a run ends early for Ctrl-C and is judged; whoever makes thousands of them stops
     if failure or not run.history_path.exists():
         return Judged(plan, None, failure or "The run recorded no history.")
     judged = _judge(plan, system, workload, run)
