@@ -21,12 +21,13 @@ to which value, is worked out from all events of the key.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 
 from checkers.models import Model, model
+from checkers.verify_columns import in_columns
 from checkers.verify_events import Fact, Facts, facts_by_key, token
 from checkers.verify_invariants import verify_invariants
 from checkers.verify_models import verify_models
@@ -85,10 +86,10 @@ def _linearizability(history: History, verdict: Verdict) -> Iterator[str]:
         return
     if verdict.answer == "valid" and confirmed(history, verdict.certificate):
         return
-    keys = facts_by_key(history)
     if verdict.answer == "valid":
-        yield from _orders(keys, verdict.certificate)
+        yield from _orders(facts_by_key(history), verdict.certificate)
         return
+    keys = in_columns(history) or facts_by_key(history)
     if not verdict.anomalies:
         yield "the verdict is invalid, but it names no anomaly."
     for anomaly in verdict.anomalies:
@@ -137,20 +138,20 @@ def _order(facts: Facts, order: Sequence[int]) -> str:
 # ── invalid: a rule, and the operations that break it ────────────────────────────────────────────────────────────────
 
 
-def _anomaly(keys: dict[bytes, Facts], anomaly: Anomaly) -> str:
+def _anomaly(keys: Mapping[bytes, Facts], anomaly: Anomaly) -> str:
     """What is wrong with an anomaly, or ""."""
     facts = keys.get(token(anomaly.key))
     if facts is None or anomaly.rule not in {*_RULES, "search"}:
         return "there is no such key, or no such rule."
     indices = anomaly.certificate.get("ops", ())
-    named = [None if index is None else facts.by_index.get(index) for index in indices]
+    named = [None if index is None else facts.get(index) for index in indices]
     ops = [fact for fact in named if fact is not None]
     if not ops or len(ops) != len(indices) - list(indices).count(None):
         return "an event that it names is not an operation on this key that may have happened."
     proof, shown = {fact.start for fact in ops}, set(anomaly.ops)
     if not (proof <= shown or (shown <= proof and anomaly.rule == "search")) or anomaly.culprit not in shown:
         return "the operations that it shows are not those of its certificate."
-    if any(fact.start not in facts.happened for fact in ops):
+    if not all(map(facts.sure, ops)):
         return "an operation that it names need not have happened."
     if anomaly.rule == "search":
         return no_order(facts, ops, anomaly.certificate["since"], anomaly.certificate["until"])
@@ -166,10 +167,10 @@ def _unwritten(facts: Facts, named: Named) -> bool:
     if fact.impossible:
         return True
     value = fact.sees
-    for _ in range(len(facts.by_index) + 1):
+    for _ in range(len(facts) + 1):
         if value is None or value == facts.initial:
             return False
-        writers = facts.writers.get(value, [])
+        writers = facts.writing(value)
         if not writers:
             return True
         if len(writers) > 1:
@@ -183,7 +184,7 @@ def _double(facts: Facts, named: Named) -> bool:
     assert one is not None and other is not None
     if one is other or not (one.sees == other.sees is not None and one.changes and other.changes):
         return False
-    times = len(facts.writers.get(one.sees or b"", [])) + (one.sees == facts.initial)
+    times = len(facts.writing(one.sees)) + (one.sees == facts.initial)
     return times <= 1
 
 
@@ -193,7 +194,7 @@ def _cycle(facts: Facts, named: Named) -> bool:
         fact is not None
         and fact.changes
         and fact.sees != facts.initial
-        and {writer.start for writer in facts.writers.get(fact.sees or b"", [])} <= starts
+        and {writer.start for writer in facts.writing(fact.sees)} <= starts
         for fact in named
     )
 
@@ -222,8 +223,8 @@ def _place(facts: Facts, fact: Fact | None) -> tuple[int, int, int] | None:
     if fact is None:
         return (-1, 0, 0)
     value, only_saw = (fact.sees, 1) if fact.writes is None else (fact.writes, 0)
-    for changes in range(len(facts.by_index) + 1):
-        writers = facts.writers.get(value, []) if value is not None else []
+    for changes in range(len(facts) + 1):
+        writers = facts.writing(value)
         if value == facts.initial and not writers:
             return (-1, changes, only_saw)
         if value == facts.initial or len(writers) != 1:

@@ -5,6 +5,7 @@ It shares no code with the checkers, on purpose.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
@@ -70,6 +71,36 @@ class Facts:
     key: Any
     initial: bytes
     by_index: dict[int, Fact] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.by_index)
+
+    def get(self, start: int) -> Fact | None:
+        """What began with an event; None if that is nothing that happened or may have."""
+        return self.by_index.get(start)
+
+    def writing(self, value: bytes | None) -> Sequence[Fact]:
+        """What wrote a value or may have."""
+        return () if value is None else self.writers.get(value, ())
+
+    def sure(self, fact: Fact) -> bool:
+        """Whether it certainly happened."""
+        return fact.start in self.happened
+
+    def writes(self, after: int, before: int) -> Iterable[Fact]:
+        """Writes and changes that began before an event and were not over by another, by invocation."""
+        return (f for f in self.by_index.values() if f.writes is not None and f.start < before and f.end > after)
+
+    def newest_writes(self, moment: int) -> list[Fact]:
+        """Of what was written before an event, the latest begun; and the latest begun of any other value."""
+        found: list[Fact] = []
+        for fact in reversed(self.by_index.values()):
+            over = fact.writes is not None and fact.end < moment
+            if over and fact.writes not in [other.writes for other in found]:
+                found.append(fact)
+                if len(found) == 2:
+                    break
+        return found
 
     @cached_property
     def writers(self) -> dict[bytes, list[Fact]]:

@@ -27,12 +27,11 @@ NOTHING: Final = -1
 def confirmed(history: History, certificate: dict[str, Any]) -> bool:
     """See the module docstring."""
     operations, values = history.operations, history.operations.values
-    plain = isinstance(values, Values) and set(operations.fs) <= {None, "read", "write", "cas"}
     start = history.header.initial
-    if not plain or history.header.fail_cas != "drop" or type(start) not in (int, type(None)) or not len(operations):
+    if not plain(history):
         return False
     assert isinstance(values, Values)
-    sees, makes, sound = _meaning(operations, values)
+    sees, makes, sound = meaning(operations, values)
     entries = certificate.get("keys", ())
     keys = {token(key): code for code, key in enumerate(operations.keys)}
     codes = [keys.get(token(entry["key"]), NOTHING) for entry in entries]
@@ -51,12 +50,20 @@ def confirmed(history: History, certificate: dict[str, Any]) -> bool:
     right &= _all_placed(operations, rows, (sees != NOTHING) | (makes != NOTHING))
     return (
         right
-        and _replays(sees[rows], makes[rows], segment, _code(values, start))
+        and _replays(sees[rows], makes[rows], segment, code_of(values, start))
         and _in_time(operations, rows, segment)
     )
 
 
-def _meaning(operations: Operations, values: Values) -> tuple[Numbers, Numbers, bool]:
+def plain(history: History) -> bool:
+    """Whether a history is one that this can be told of in columns."""
+    operations, start = history.operations, history.header.initial
+    known = isinstance(operations.values, Values) and set(operations.fs) <= {None, "read", "write", "cas"}
+    numbers = type(start) in (int, type(None))
+    return known and history.header.fail_cas == "drop" and numbers and len(operations) > 0
+
+
+def meaning(operations: Operations, values: Values) -> tuple[Numbers, Numbers, bool]:
     """What each operation needs to find and what it leaves, and whether that could be told of all."""
     kinds = np.array([{"read": 0, "write": 1, "cas": 2}.get(f, 3) for f in operations.fs])[operations.f]
     sees = np.full(len(operations), NOTHING, dtype=np.int64)
@@ -73,7 +80,7 @@ def _meaning(operations: Operations, values: Values) -> tuple[Numbers, Numbers, 
     return sees, makes, sound
 
 
-def _code(values: Values, start: int | None) -> int:
+def code_of(values: Values, start: int | None) -> int:
     """The number of the initial state; one that no value has, if nobody names it."""
     if start is None:
         return 0

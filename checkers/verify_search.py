@@ -12,8 +12,9 @@ Limits: at most CONFIGURATIONS of them, then it does not confirm.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 from checkers.verify_events import Fact, Facts
 
@@ -36,53 +37,85 @@ def no_order(facts: Facts, ops: Sequence[Fact], since: int, until: int) -> str:
 
 def states_before(facts: Facts, moment: int) -> set[bytes]:
     """Every state that the key may be in just before an event."""
-    begun = [fact for fact in facts.by_index.values() if fact.writes is not None and fact.start < moment]
-    over = sorted((fact for fact in begun if fact.end < moment), key=lambda fact: fact.start)
-    newest = over[-1] if over else None
-    of_another = next((fact for fact in reversed(over) if newest and fact.writes != newest.writes), None)
+    newest = facts.newest_writes(moment)
+    since = min(fact.start for fact in newest) if len(newest) == 2 else -1
+    candidates = [(fact.writes, fact.end) for fact in facts.writes(since - 1, moment)]
     states = set()
-    for value, end in [(facts.initial, -1), *((fact.writes, fact.end) for fact in begun)]:
-        replaced = newest if newest is not None and newest.writes != value else of_another
+    for value, end in [(facts.initial, -1), *candidates]:
+        replaced = next((fact for fact in newest if fact.writes != value), None)
         if value is not None and (replaced is None or end >= replaced.start):
             states.add(value)
     return states
 
 
+@dataclass
+class _Open:
+    """What is open at a moment: the listed operations, and what is given away.
+
+    Given away any number of times, operations that do the same are one.
+    """
+
+    listed: dict[int, Fact] = field(default_factory=dict)
+    given: dict[Any, list[Fact]] = field(default_factory=dict)
+
+    def begin(self, fact: Fact, listed: bool, once: bool) -> None:
+        """An operation was invoked."""
+        if listed:
+            self.listed[fact.start] = fact
+        else:
+            self.given.setdefault(self._doing(fact, once), []).append(fact)
+
+    def end(self, fact: Fact, listed: bool, once: bool) -> None:
+        """An operation was answered."""
+        if listed:
+            del self.listed[fact.start]
+            return
+        same = self.given[self._doing(fact, once)]
+        same.remove(fact)
+        if not same:
+            del self.given[self._doing(fact, once)]
+
+    def candidates(self) -> Iterator[Fact]:
+        """What may be done next."""
+        yield from self.listed.values()
+        yield from (same[0] for same in self.given.values())
+
+    def _doing(self, fact: Fact, once: bool) -> Any:
+        return fact.start if once else (fact.sees, fact.refuses, fact.writes)
+
+
 def _survives(facts: Facts, ops: Sequence[Fact], since: int, until: int, once: bool) -> bool | None:
     """Whether any configuration gets to the end of the window; None when there are too many."""
     listed = {fact.start for fact in ops}
-    relevant = [
-        fact
-        for fact in facts.by_index.values()
-        if fact.start in listed or (fact.writes is not None and fact.start < until and fact.end > since)
-    ]
+    relevant = [*ops, *(fact for fact in facts.writes(since, until) if fact.start not in listed)]
     events = [(fact.start, fact) for fact in relevant] + [(fact.end, fact) for fact in relevant if fact.end <= until]
     configurations: set[Configuration] = {(state, frozenset()) for state in states_before(facts, since)}
-    open_now: dict[int, Fact] = {}
+    now = _Open()
     for moment, fact in sorted(events, key=lambda event: event[0]):
         if moment == fact.start:
-            open_now[fact.start] = fact
+            now.begin(fact, fact.start in listed, once)
             continue
-        reached = _closure(configurations, open_now, listed, once)
+        reached = _closure(configurations, list(now.candidates()), listed, once)
         if reached is None:
             return None
         if fact.start in listed:
             reached = {item for item in reached if fact.start in item[1]}
         configurations = {(state, done - {fact.start}) for state, done in reached}
-        del open_now[fact.start]
+        now.end(fact, fact.start in listed, once)
         if not configurations:
             return False
     return True
 
 
 def _closure(
-    configurations: set[Configuration], open_now: dict[int, Fact], listed: set[int], once: bool
+    configurations: set[Configuration], open_now: Sequence[Fact], listed: set[int], once: bool
 ) -> set[Configuration] | None:
     """What can be reached by doing open operations; None when that is too much."""
     reached, todo = set(configurations), list(configurations)
     while todo:
         state, done = todo.pop()
-        for start, fact in open_now.items():
+        for fact in open_now:
+            start = fact.start
             if start in done or not fact.allowed(state):
                 continue
             then = (state if fact.writes is None else fact.writes, done | {start} if once or start in listed else done)

@@ -11,12 +11,14 @@ from oracle.registers import interleaved, random_events, random_shape
 
 from checkers.linearizability import Linearizability
 from checkers.protocol import Budget
-from checkers.verify import _orders
+from checkers.verify import _RULES, _anomaly, _orders
+from checkers.verify_columns import in_columns
 from checkers.verify_events import facts_by_key
 from checkers.verify_orders import confirmed
 from harness.history import History, columnar
 from harness.history.reader import read_history
 from harness.streams import Random
+from harness.verdict import Anomaly
 
 
 def recorded(folder: Path, seed: int, keys: int) -> History:
@@ -69,3 +71,50 @@ def test_columns_confirm_what_events_confirm(tmp_path: Path, monkeypatch: pytest
             outcomes.append(stands and whole)
     assert outcomes.count(True) > 20
     assert outcomes.count(False) > 200
+
+
+def accused(random: Random, anomaly: Anomaly) -> Anomaly:
+    """The same anomaly, or one with other operations, another window or another rule."""
+    certificate = dict(anomaly.certificate)
+    ops = list(certificate["ops"])
+    way = random.randrange(5)
+    if way == 0:
+        ops[random.randrange(len(ops))] = random.randrange(30)
+    elif way == 1:
+        random.shuffle(ops)
+    elif way == 2 and "since" in certificate:
+        certificate["since"] += random.randint(-3, 3)
+    elif way == 3 and "until" in certificate:
+        certificate["until"] += random.randint(-3, 3)
+    elif way == 4 and anomaly.rule != "search":
+        return msgspec.structs.replace(anomaly, rule=random.choice(_of_as_many(len(ops))))
+    certificate["ops"] = ops
+    shown = tuple({op for op in ops if op is not None} | {anomaly.culprit or 0})
+    return msgspec.structs.replace(anomaly, certificate=certificate, ops=shown)
+
+
+def _of_as_many(count: int) -> list[str]:
+    """The rules that name as many operations."""
+    takes = {"unwritten-value": 1, "double-cas": 2, "chain-order": 2, "blocks": 4}
+    return [rule for rule in _RULES if takes.get(rule, count) == count]
+
+
+def test_columns_confirm_the_anomalies_that_events_confirm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(columnar, "SHORT", 0)
+    outcomes = []
+    for seed in range(500):
+        history = recorded(tmp_path, seed, 1 + seed % 3)
+        anomalies = Linearizability().check(history, Budget()).anomalies
+        keys = in_columns(history) if anomalies else None
+        if keys is None:
+            continue
+        plainly = facts_by_key(history)
+        for anomaly in anomalies:
+            assert not _anomaly(keys, anomaly), (seed, anomaly)
+            for number in range(20):
+                claim = accused(Random(seed * 100 + number), anomaly)
+                problem = _anomaly(keys, claim)
+                assert problem == _anomaly(plainly, claim), (seed, number, claim)
+                outcomes.append((anomaly.rule, not problem))
+    assert {rule for rule, stands in outcomes if stands} >= {"search", "blocks", "chain-order", "unwritten-value"}
+    assert {rule for rule, stands in outcomes if not stands} >= {"search", "blocks", "chain-order", "unwritten-value"}
