@@ -1,8 +1,9 @@
 """What a test may need beyond Python, and what happens where it is missing.
 
-A test marked `docker`, `browser` or `corpus` runs where a Docker engine answers, where Chromium is installed, where
-the histories recorded by others lie. Elsewhere it is skipped, and says why. With `SPLITBRAIN_REQUIRE_DOCKER=1` or
-`SPLITBRAIN_REQUIRE_BROWSER=1`, as in `.ci/run`, it fails instead: there, a skipped test would be an untested promise.
+A test marked `docker`, `loop`, `browser` or `corpus` runs where a Docker engine answers, where we are root and have
+loop devices, where Chromium is installed, where the histories recorded by others lie. Elsewhere it is skipped, and says
+why. With `SPLITBRAIN_REQUIRE_DOCKER=1` or `SPLITBRAIN_REQUIRE_BROWSER=1`, as in `.ci/run`, it fails instead: there, a
+skipped test would be an untested promise.
 A test marked `torture` takes minutes, on any machine; it is left out, and the end says so, but for `make torture`.
 
 Each resource is looked for at most once a session, and only if a test that needs it is about to run.
@@ -54,6 +55,14 @@ def docker_missing() -> str | None:
 
 
 @functools.cache
+def loop_missing() -> str | None:
+    """Why no disks of containers can be broken from here, or None."""
+    from harness.docker_ground.abilities import no_loop
+
+    return no_loop({"disk": "loop"})
+
+
+@functools.cache
 def browser_missing() -> str | None:
     """Why no Chromium can be used, or None."""
     named = os.environ.get("SPLITBRAIN_CHROMIUM")
@@ -92,6 +101,7 @@ hypothesis.settings.load_profile("splitbrain")
 
 MISSING: dict[str, Callable[[], str | None]] = {
     "docker": docker_missing,
+    "loop": loop_missing,
     "browser": browser_missing,
     "corpus": corpus_missing,
 }
