@@ -55,6 +55,14 @@ def docker_missing() -> str | None:
 
 
 @functools.cache
+def loop_missing() -> str | None:
+    """Why no disks of containers can be broken from here, or None."""
+    from harness.docker_ground.abilities import no_loop
+
+    return no_loop({"disk": "loop"})
+
+
+@functools.cache
 def browser_missing() -> str | None:
     """Why no Chromium can be used, or None."""
     named = os.environ.get("SPLITBRAIN_CHROMIUM")
@@ -113,6 +121,7 @@ hypothesis.settings.load_profile("splitbrain")
 
 MISSING: dict[str, Callable[[], str | None]] = {
     "docker": docker_missing,
+    "loop": loop_missing,
     "browser": browser_missing,
     "namespaces": namespaces_missing,
     "corpus": corpus_missing,

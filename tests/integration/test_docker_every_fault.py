@@ -15,7 +15,6 @@ from conftest import NODES, OPTIONS, Up, engine
 from counting_system import CountingSystem, answer
 
 from harness.docker_ground import DockerGround
-from harness.docker_ground.abilities import no_loop
 from harness.docker_ground.cluster import DockerCluster
 from harness.errors import InfrastructureError
 from harness.nemesis.compose import SURFACES, build_nemesis
@@ -24,7 +23,7 @@ from harness.plan import Plan
 from harness.protocols import BreaksDisks, DriftsClocks, LimitsProcesses, LinkShape, ShapesLinks
 from harness.streams import Streams
 
-pytestmark = pytest.mark.docker
+pytestmark = [pytest.mark.docker, pytest.mark.loop]
 
 KINDS = sorted(SURFACES.keys() - {"membership", "corrupt"})
 """Membership is the store's (test_docker_store_faults.py); a damaged counter does not start again."""
@@ -34,8 +33,6 @@ SETTINGS = {**OPTIONS, "disk": "loop", "capture": True}
 @pytest.fixture(scope="module")
 def breakable() -> Iterator[Up]:
     """A cluster on disks that can be broken."""
-    if (reason := no_loop(SETTINGS)) is not None:
-        pytest.skip(reason)
     run_id = f"test-faults-{os.getpid()}"
     system = CountingSystem()
     with asyncio.Runner() as runner:
