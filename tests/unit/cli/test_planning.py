@@ -134,3 +134,23 @@ def test_a_plan_survives_its_own_json(tmp_path):
     assert plan_of(str(file)) == parts.plan
     assert parts.plan.digest() == plan_of(str(file)).digest()
     assert parts.plan.digest() != Plan().digest()
+
+
+def test_all_machines_are_nodes_unless_it_is_said_how_many():
+    three = ("--on", "ssh", "--machines", "a,b,root@c:2222", "--seed", "1")
+    assert plan_of(*three).nodes == 3
+    assert plan_of(*three, "--nodes", "2").nodes == 2
+    assert plan_of("--on", "ssh", "--seed", "1").nodes == Plan().nodes
+    again = shlex.split(planning.repeat_command(plan_of(*three, "--nodes", "5"), parts_of(*three).system.options))
+    assert again[again.index("--nodes") + 1] == "5"
+
+
+def test_machines_that_are_none_are_one_sentence():
+    with pytest.raises(UsageError, match=r"'root@;reboot' is no machine; wanted \[USER@\]HOST\[:PORT\]"):
+        plan_of("--on", "ssh", "--machines", "root@;reboot", "--seed", "1")
+
+
+def test_a_fault_that_a_ground_cannot_make_here_is_refused_with_the_reason(monkeypatch):
+    monkeypatch.setattr("harness.local_ground.namespaces.os.geteuid", lambda: 1000)
+    with pytest.raises(PlanError, match="'partition' cannot be made on the ground 'local': only root"):
+        planning.preflight(parts_of("--on", "local", "--nemesis", "partition", "--seed", "1"), None)
