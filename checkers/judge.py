@@ -18,7 +18,7 @@ from checkers.vacuity import Vacuity
 from harness.history import History
 from harness.history.faults import fault_windows
 from harness.history.operations import FAIL, INFO, OK, Operations
-from harness.op import INTERRUPTED, NEMESIS, STOPPED, Op
+from harness.op import INTERRUPTED, NEMESIS, NOT_WELL, STOPPED, Op
 from harness.plan import Plan
 from harness.result import Counts, FaultProof, Result
 from harness.verdict import Outcome, Verdict
@@ -96,7 +96,7 @@ def _result(
         duration_ns=max((op.time or 0 for op in history.events[-1:]), default=0),
         repeat=repeat,
         faults=_proofs(history.fault_events),
-        truncated=history.truncated or _interrupted(history),
+        truncated=history.truncated or " ".join(filter(None, (_interrupted(history), _not_well(history)))),
     )
 
 
@@ -123,6 +123,14 @@ def _interrupted(history: History) -> str:
             return f"The run was stopped {(op.time or 0) / 1e9:.1f} s after it began: {op.value.removeprefix(STOPPED)}"
         if op.process == NEMESIS and op.f == INTERRUPTED:
             return f"The run was interrupted {(op.time or 0) / 1e9:.1f} s after it began; what there is was judged."
+    return ""
+
+
+def _not_well(history: History) -> str:
+    """A sentence when the system was not well again before the final reads, else ""."""
+    for op in history.fault_events:
+        if op.process == NEMESIS and op.f == NOT_WELL:
+            return f"The system was not well again before the final reads; what there is was judged. {op.value}"
     return ""
 
 

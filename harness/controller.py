@@ -1,9 +1,10 @@
 """One whole run, phase by phase, on whatever ground it is given.
 
-    provision → set up → main → heal → quiet → final reads → collect logs → tear down
+    provision → set up → main → heal → recover → quiet → final reads → collect logs → tear down
 
 Every phase has a deadline. The first Ctrl-C ends the main phase early: the cluster is healed, read a last time, and
-what there is gets judged. The second one skips to the exit. Everything that was made is undone in reverse on every
+what there is gets judged. A system that is not well again in time after the last fault is read all the same, and the
+history says so. The second one skips to the exit. Everything that was made is undone in reverse on every
 way out, because it is entered as a context. Judging and reporting come after, from the disk.
 
 Limits: a phase that hangs in code that never awaits cannot be interrupted by a deadline.
@@ -25,7 +26,7 @@ from harness.history.header import Header
 from harness.history.recorder import Recorder
 from harness.interpreter import Interpreter
 from harness.nemesis.effect import end_all
-from harness.op import INTERRUPTED, NEMESIS, STOPPED, Op
+from harness.op import INTERRUPTED, NEMESIS, NOT_WELL, STOPPED, Op
 from harness.plan import Plan, Setting
 from harness.protocols import Announcing, Client, Cluster, Ground, System, Taped, Traced
 from harness.schedule.drawing import draw_faults
@@ -41,6 +42,7 @@ DEADLINES_S: Final = {
     "provision": 900.0,
     "set up": 90.0,
     "heal": 90.0,
+    "recover": 10.0,
     "final reads": 60.0,
     "collect logs": 60.0,
     "tear down": 60.0,
@@ -161,7 +163,7 @@ class Controller:
         interpreter = self._interpreter(recorder, cluster, members, streams)
         try:
             async with self._watching(faults, leader, cluster, recorder, interpreter):
-                await self._drive(interpreter, recorder, faults, members, stop)
+                await self._drive(cluster, interpreter, recorder, faults, members, stop)
         finally:
             await interpreter.close()
             recorder.close()
@@ -200,6 +202,7 @@ class Controller:
 
     async def _drive(
         self,
+        cluster: Cluster,
         interpreter: Interpreter,
         recorder: Recorder,
         faults: Sequence[PlannedFault],
@@ -219,6 +222,7 @@ class Controller:
         async with _deadline("heal", DEADLINES_S["heal"]):
             await interpreter.run(phases(*members.lifting_ops()))
             await members.heal()
+        await self._recover(cluster, recorder)
         self._enter("quiet")
         await asyncio.sleep(plan.quiet_s)
         self._enter("final reads")
@@ -226,6 +230,17 @@ class Controller:
             final_index = len(recorder.events)
             await interpreter.run(clients(self._final(recorder.events)))
         self.exact = exact_plan(plan, faults, recorder.events, final_index)
+
+    async def _recover(self, cluster: Cluster, recorder: Recorder) -> None:
+        """Wait until the system is well again; one that is not in time is judged by what there is."""
+        self._enter("recover")
+        patience_s = DEADLINES_S["recover"]
+        try:
+            async with asyncio.timeout(patience_s + 5.0):
+                await self.system.wait_ready(cluster, self.settings, patience_s)
+        except (InfrastructureError, OSError, TimeoutError) as error:
+            why = str(error) or f"it did not say why within {patience_s:g} s"
+            recorder.record(Op(process=NEMESIS, type="info", f=NOT_WELL, value=why))
 
     def _final(self, events: Sequence[Op]) -> Generator:
         if self.plan.operations is not None:

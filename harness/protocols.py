@@ -355,6 +355,14 @@ class Tunable(Protocol):
 
 
 @runtime_checkable
+class Counted(Protocol):
+    """A ground whose machines are there already, so that it knows how many nodes there can be."""
+
+    def count(self, options: Mapping[str, Any]) -> int:
+        """How many machines these switches name; 0: none."""
+
+
+@runtime_checkable
 class Traced(Protocol):
     """A ground on which a run can be told by one number: equal seeds, equal digests."""
 

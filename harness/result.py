@@ -56,7 +56,8 @@ class Result(msgspec.Struct, frozen=True):
         repeat: the command that runs the same plan again; "" for a foreign history.
         faults: every fault with its proof, in order.
         verdicts: one per checker, in the order they were asked.
-        truncated: a sentence when the history was cut off, or the run interrupted; else "".
+        truncated: a sentence when the history was cut off, the run interrupted, or the system not well again before
+            the final reads; else "".
     """
 
     outcome: Outcome

@@ -47,6 +47,15 @@ def add_options(parser: argparse.ArgumentParser, title: str, options: Sequence[O
         )
 
 
+def given_options(given: argparse.Namespace) -> dict[str, Setting]:
+    """The switches of `add_options` that were typed, by name."""
+    return {
+        name.removeprefix("option:"): value
+        for name, value in vars(given).items()
+        if name.startswith("option:") and value is not None
+    }
+
+
 def flag(name: str) -> str:
     """The flag of a switch: `heartbeat_ms` is `--heartbeat-ms`."""
     return f"--{name.replace('_', '-')}"

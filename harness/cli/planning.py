@@ -19,7 +19,18 @@ from harness.errors import InfrastructureError, PlanError, UsageError, nearest
 from harness.nemesis.compose import SURFACES, system_faults, validate_faults
 from harness.nemesis.shapes import SHAPES
 from harness.plan import Plan, Setting, read_plan
-from harness.protocols import Ground, Launchable, Option, Packaged, Preflighted, Simulated, Tunable, Worldly
+from harness.protocols import (
+    Counted,
+    Ground,
+    Installable,
+    Launchable,
+    Option,
+    Packaged,
+    Preflighted,
+    Simulated,
+    Tunable,
+    Worldly,
+)
 from harness.schedule.checking import check_lists
 
 FLAGS: Final = {
@@ -67,8 +78,8 @@ def build_parser(system: Any, workload: Any, ground: Sequence[Option] = ()) -> a
     what = parser.add_argument_group("what to test")
     what.add_argument("--system", help=f"system under test (default: {defaults.system})")
     what.add_argument("--workload", "-w", help=f"what clients do (default: {defaults.workload})")
-    what.add_argument("--on", help=f"where nodes run: sim, docker (default: {defaults.on})")
-    what.add_argument("--nodes", type=arguments.count, help=f"how many (default: {defaults.nodes})")
+    what.add_argument("--on", help=f"where nodes run: sim, docker, ssh, local (default: {defaults.on})")
+    what.add_argument("--nodes", type=arguments.count, help=f"how many (default: {defaults.nodes}, or all --machines)")
     what.add_argument("--base-image", help="docker: the image that node images are built from")
     load = parser.add_argument_group("load")
     load.add_argument("--concurrency", "-c", type=arguments.count, help=f"workers (default: {defaults.concurrency})")
@@ -153,11 +164,19 @@ def _resolve(given: argparse.Namespace, base: Plan, options: Sequence[Option]) -
     for name in known:
         if (value := getattr(given, f"option:{name}", None)) is not None:
             settings[name] = value
-    plan = msgspec.structs.replace(base, **chosen, options=settings)
+    plan = _all_machines(msgspec.structs.replace(base, **chosen, options=settings), given)
     if plan.faults is not None:
         plan = msgspec.structs.replace(plan, nemesis=tuple(sorted({fault.kind for fault in plan.faults})))
     _check_numbers(plan)
     return plan
+
+
+def _all_machines(plan: Plan, given: argparse.Namespace) -> Plan:
+    """On machines that exist every one of them is a node, unless it was said how many are to be."""
+    ground = registry.load("grounds", plan.on)(plan.seed, None)
+    if given.nodes is not None or not isinstance(ground, Counted):
+        return plan
+    return msgspec.structs.replace(plan, nodes=ground.count(plan.options) or plan.nodes)
 
 
 def _checked(name: str, value: Setting, known: dict[str, Option]) -> Setting:
@@ -209,13 +228,15 @@ def preflight(parts: Parts, base_image: str | None) -> Ground:
         raise PlanError(f"The system {plan.system!r} has no image; use --on sim.")
     if plan.on == "local" and not isinstance(system, Launchable):
         raise PlanError(f"The system {plan.system!r} does not run as a plain process; use --on docker.")
+    if plan.on == "ssh" and not isinstance(system, Installable):
+        raise PlanError(f"The system {plan.system!r} cannot be installed over SSH; use --on docker.")
     from workloads.protocol import Streamed
 
     if plan.stop_on_violation and not isinstance(workload, Streamed):
         raise PlanError(f"The workload {plan.workload!r} is judged after the run only: leave out --stop-on-violation.")
     lacking = ground.lacking(plan.options) if isinstance(ground, Tunable) else {}
     if isinstance(ground, Tunable) and (reason := ground.refused(plan.options)) is not None:
-        raise InfrastructureError(f"The ground {plan.on!r} cannot have {reason}.")
+        raise InfrastructureError(f"The ground {plan.on!r} cannot be had so: {reason}.")
     validate_faults(plan, ground.faults | system_faults(system), lacking)
     check_lists(plan, system, observed=plan.on == "sim")
     if plan.world and not isinstance(ground, Worldly):
@@ -238,7 +259,8 @@ def repeat_command(plan: Plan, options: Sequence[Option]) -> str:
     default = Plan()
     for name, flag in FLAGS.items():
         value = getattr(plan, name)
-        if name in ("on", "seed") or value == getattr(default, name):
+        counted = name == "nodes" and plan.on == "ssh"  # else all machines would be nodes
+        if name in ("on", "seed") or (value == getattr(default, name) and not counted):
             continue
         words.append(flag)
         if value is not True:
@@ -261,6 +283,8 @@ def _told(value: Any) -> str:
 _EXAMPLES: Final = """examples:
   splitbrain run --nemesis partition,kill --time-limit 60
   splitbrain run --on docker --nodes 5 --nemesis partition --target leader
+  splitbrain run --on ssh --machines root@10.0.0.1,root@10.0.0.2,root@10.0.0.3 --nemesis kill
+  splitbrain run --on local --nodes 3 --nemesis kill,pause
   splitbrain run --replication async --read follower --workload session
   splitbrain run plan.toml --seed 7
 """

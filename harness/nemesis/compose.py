@@ -124,7 +124,10 @@ def validate_faults(plan: Plan, offered: frozenset[str], lacking: Mapping[str, s
         PlanError: naming the fault, what it needs and what would do.
     """
     for kind in plan.nemesis:
-        missing = sorted(fault(kind).needs - offered, key=lambda need: (need not in WHOLE, need))
+        needs = fault(kind).needs
+        if kind in lacking:
+            raise PlanError(f"The fault {kind!r} cannot be made on the ground {plan.on!r}: {lacking[kind]}.")
+        missing = sorted(needs - offered, key=lambda need: (need not in WHOLE, need))
         if missing and missing[0] in WHOLE:
             raise PlanError(f"The fault {kind!r} needs the surface {missing[0]!r}, which the ground {plan.on!r} lacks.")
         if "membership" in missing:
@@ -133,8 +136,6 @@ def validate_faults(plan: Plan, offered: frozenset[str], lacking: Mapping[str, s
             )
         if missing:
             raise PlanError(f"The fault {kind!r} cannot be made on the ground {plan.on!r}.")
-        if kind in lacking:
-            raise PlanError(f"The fault {kind!r} cannot be made on the ground {plan.on!r}: {lacking[kind]}.")
     if plan.partition not in SHAPES:
         raise PlanError(f"There is no partition shape {plan.partition!r}.{nearest(plan.partition, SHAPES)}")
     validate(plan.target, plan.node_names())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import random
 import subprocess
@@ -18,6 +19,7 @@ import pytest
 from conftest import engine
 from counting_system import DOCKERFILE, SERVER, CountingSystem, answer, tells
 
+from harness.cli import main
 from harness.docker_ground.engine import connect
 from harness.docker_ground.images import system_image
 from harness.errors import InfrastructureError, PlanError
@@ -236,3 +238,35 @@ def test_too_few_machines_or_a_system_that_is_no_files_are_refused(machines: Mac
         with_cluster(replace(machines, options=machines.options | {"machines": "root@10.0.0.1"}), None)
     with pytest.raises(PlanError, match="cannot be installed over SSH"):
         with_cluster(machines, None, CountingSystem())
+
+
+def flags(machines: Machines) -> list[str]:
+    return [word for name, value in machines.options.items() for word in (f"--{name.replace('_', '-')}", value)]
+
+
+def test_the_command_runs_a_test_over_ssh(
+    machines: Machines, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    short = ["--time-limit", "3", "--quiet-period", "0.3", "--interval", "0.5", "--duration", "0.5", "--seed", "2"]
+    faults = ["--nemesis", "kill,partition", "--json", "--store", str(tmp_path / "run s")]
+    code = main(["run", "--on", "ssh", *flags(machines), *short, *faults])
+    result = json.loads(capsys.readouterr().out)
+    assert code == 0, result
+    assert result["plan"]["nodes"] == 3
+    assert result["faults"]
+    assert all(fault["proven"] for fault in result["faults"])
+    assert {path.name for path in (Path(result["run"]) / "nodes").iterdir()} == set(NODES)
+
+
+def test_doctor_looks_at_each_machine_and_cleanup_cleans_what_a_killed_harness_left(
+    machines: Machines, capsys: pytest.CaptureFixture[str]
+) -> None:
+    address = machines.addresses["n1"]
+    machines.shell("n1", "sh", "-c", "mkdir -p /opt/splitbrain && echo '2 $(touch /tmp/no)' >/opt/splitbrain/run")
+    assert main(["doctor", "--on", "ssh", "--json", *flags(machines)]) == 0
+    found = {finding["ability"]: finding for finding in json.loads(capsys.readouterr().out)}
+    assert found[address]["detail"] == "it is in use by the run 2 $(touch /tmp/no)"
+    assert found[machines.addresses["n2"]]["available"]
+    assert found["partition"]["available"]
+    assert main(["cleanup", "--on", "ssh", *flags(machines)]) == 0
+    assert capsys.readouterr().out.splitlines() == [f"{one} is clean" for one in machines.addresses.values()]

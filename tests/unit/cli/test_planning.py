@@ -5,7 +5,7 @@ import shlex
 import pytest
 
 from harness.cli import planning
-from harness.errors import InfrastructureError, PlanError, UsageError
+from harness.errors import PlanError, UsageError
 from harness.plan import Plan
 
 
@@ -136,26 +136,21 @@ def test_a_plan_survives_its_own_json(tmp_path):
     assert parts.plan.digest() != Plan().digest()
 
 
-def test_a_plan_of_another_grounds_switches_runs_here_without_them(tmp_path):
-    (tmp_path / "plan.toml").write_text('seed = 3\n[options]\ndisk = "loop"\ncapture = true\n')
-    _, parts = planning.parse([str(tmp_path / "plan.toml")])
-    assert "disk" not in parts.plan.options
-    _, parts = planning.parse([str(tmp_path / "plan.toml"), "--on", "docker", "--control", "exec"])
-    assert (parts.plan.options["disk"], parts.plan.options["control"]) == ("loop", "exec")
-    assert "--control exec --disk loop" in planning.repeat_command(parts.plan, [])
-    (tmp_path / "plan.toml").write_text('[options]\ndisc = "loop"\n')
-    with pytest.raises(PlanError, match="option 'disc' is unknown"):
-        planning.parse([str(tmp_path / "plan.toml")])
+def test_all_machines_are_nodes_unless_it_is_said_how_many():
+    three = ("--on", "ssh", "--machines", "a,b,root@c:2222", "--seed", "1")
+    assert plan_of(*three).nodes == 3
+    assert plan_of(*three, "--nodes", "2").nodes == 2
+    assert plan_of("--on", "ssh", "--seed", "1").nodes == Plan().nodes
+    again = shlex.split(planning.repeat_command(plan_of(*three, "--nodes", "5"), parts_of(*three).system.options))
+    assert again[again.index("--nodes") + 1] == "5"
 
 
-@pytest.mark.parametrize(
-    ("argv", "said"),
-    [
-        (["--disk", "loop"], "cannot have --disk loop: the harness is not root"),
-        (["--control", "nsenter"], "cannot have --control nsenter: the harness is not root"),
-    ],
-)
-def test_switches_that_need_root_are_refused_without_it(argv, said, monkeypatch):
-    monkeypatch.setattr("os.geteuid", lambda: 1000)
-    with pytest.raises(InfrastructureError, match=said):
-        planning.preflight(planning.parse(["--on", "docker", *argv])[1], None)
+def test_machines_that_are_none_are_one_sentence():
+    with pytest.raises(UsageError, match=r"'root@;reboot' is no machine; wanted \[USER@\]HOST\[:PORT\]"):
+        plan_of("--on", "ssh", "--machines", "root@;reboot", "--seed", "1")
+
+
+def test_a_fault_that_a_ground_cannot_make_here_is_refused_with_the_reason(monkeypatch):
+    monkeypatch.setattr("harness.local_ground.namespaces.os.geteuid", lambda: 1000)
+    with pytest.raises(PlanError, match="'partition' cannot be made on the ground 'local': only root"):
+        planning.preflight(parts_of("--on", "local", "--nemesis", "partition", "--seed", "1"), None)
