@@ -120,6 +120,8 @@ def _run(
     from harness.controller import Controller
 
     ground = loaded("grounds", "sim")(plan.seed, None)
+    if plan.world:
+        ground.configure(plan.world)
     controller = Controller(run, plan, ground, system, workload, Nobody(), dict(plan.options))
     controller.on_cluster = on_cluster
     failure = ""

@@ -227,16 +227,14 @@ def _shrink_bugs(given: Any) -> int:
 
 
 def _shrink_bug(name: str, budget_s: float) -> dict[str, Any]:
-    from harness.cli.bug_search import plan_of
-    from system_under_test.leader_follower.bugs import BUGS, SETTINGS
+    from harness.cli.bug_search import first_failure
 
-    for seed in range(1, SEARCH_LIMIT + 1):
-        judged = run_judged(plan_of(SETTINGS[BUGS[name].setting], name, seed))
-        if judged.broken() and judged.exact is not None:
-            anomaly = judged.anomalies()[0]
-            shrunk, seconds = _shrink(judged.exact, anomaly, budget_s, quiet=True)
-            return {"bug": name, "found": True, "seed": seed, **_facts(anomaly, shrunk, seconds)}
-    return {"bug": name, "found": False}
+    _, judged = first_failure(name, 1, SEARCH_LIMIT)
+    if judged is None or judged.exact is None:
+        return {"bug": name, "found": False}
+    anomaly = judged.anomalies()[0]
+    shrunk, seconds = _shrink(judged.exact, anomaly, budget_s, quiet=True)
+    return {"bug": name, "found": True, "seed": judged.plan.seed, **_facts(anomaly, shrunk, seconds)}
 
 
 def _row(row: dict[str, Any]) -> str:

@@ -36,7 +36,7 @@ OPTIONS = (
     ),
     Option("read", "leader", "how reads are served", CHOICES["read"]),
     Option("fsync", "always", "when the log is synced to disk", CHOICES["fsync"]),
-    Option("fencing", True, "refuse replication messages of older generations"),
+    Option("fencing", True, "refuse messages of older generations, and writes of clients that know of a newer one"),
     Option("heartbeat_ms", 50, "longest silence of a leader"),
     Option("election_timeout_ms", 300, "shortest silence after which a follower stands for election"),
     Option("fsync_interval_ms", 100, "time between syncs with --fsync interval"),
