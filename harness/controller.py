@@ -116,7 +116,8 @@ class Controller:
             if isinstance(self.ground, Traced):
                 self.run.log("digest", digest=self.ground.digest())
         finally:
-            loop.run_until_complete(end_all())
+            if not isinstance(self.ground, Traced):  # a simulated loop takes with it whatever lives on it
+                loop.run_until_complete(end_all())
             asyncio.set_event_loop(None)
             loop.close()
 
