@@ -22,9 +22,9 @@ QUICK = {
     "dequeue-outside-log": "total-queue",
     "lock-released-by-other": "fenced-lock",
     "lease-not-honoured": "linearizability",
-    "vote-not-persisted": "durability",
+    "vote-not-persisted": "linearizability",
     "old-generation-counted": "linearizability",
-    "snapshot-wrong-generation": "read-your-writes",
+    "snapshot-wrong-generation": "monotonic-reads",
     "changes-overlap": "linearizability",
 }
 
