@@ -22,7 +22,7 @@ from harness.errors import InfrastructureError, UsageError
 from harness.exploration import steps, templates
 from harness.exploration.states import Looker, abstract_states, circumstances
 from harness.plan import Plan
-from harness.schedule.planned import THERE, PlannedFault, Trigger
+from harness.schedule.planned import DISK_EVENTS, THERE, PlannedFault, Trigger
 from harness.streams import Streams
 
 
@@ -134,7 +134,7 @@ def boundaries(plan: Plan) -> list[tuple[str, str, int]]:
 
     def begin(cluster: Any) -> None:
         def told(node: str, event: str, _text: str) -> None:
-            if event != "log":
+            if event in DISK_EVENTS:
                 counts[event, node] = counts.get((event, node), 0) + 1
                 found.append((event, node, counts[event, node]))
 
