@@ -18,17 +18,15 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 GENERATOR = Path(__file__).resolve().parents[2] / "shared" / "bench" / "gen.py"
-HEADING = (
-    f"{'operations':>10} {'clients':>7} {'doubt':>6} {'values':>7} {'corrupt':>7} {'import s':>8} {'read s':>7}"
-    f" {'check s':>8} {'verify s':>8} {'MB':>6} {'growth':>6}  answer"
-)
+COLUMNS = ("operations", "clients", "in doubt", "values", "corrupted")
+COLUMNS += ("import s", "read s", "check s", "verify s", "MB", "growth", "answer")
 GRACE_S = 60.0
 WORKER = """
 import json, resource, sys, time
@@ -41,7 +39,7 @@ from harness.history.reader import read_history
 imported = time.process_time()
 history = read_history(Path(sys.argv[1]))
 read = time.process_time()
-verdict = Linearizability().check(history, Budget(float(sys.argv[2])))
+verdict = Linearizability().check(history, Budget(float(sys.argv[2]), time.process_time_ns))
 checked = time.process_time()
 memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 problems = verify(history, verdict) if sys.argv[3] == "verify" else []
@@ -86,19 +84,23 @@ def measured(path: Path, budget_s: float, verify: bool) -> dict[str, Any]:
 
 def row(case: Case, told: dict[str, Any], shorter_s: float | None) -> str:
     """One line of the table."""
-    if "read" not in told:
-        times = " " * 47
-    else:
-        growth = f"{(told['read'] + told['check']) / shorter_s:6.1f}" if shorter_s else " " * 6
-        times = f"{told['import']:8.2f} {told['read']:7.2f} {told['check']:8.2f} {told['verify']:8.2f}"
-        times += f" {told['memory']:6} {growth}"
+    times = [""] * 6
+    if "read" in told:
+        growth = f"{(told['read'] + told['check']) / shorter_s:.1f}" if shorter_s else ""
+        times = [f"{told[name]:.2f}" for name in ("import", "read", "check", "verify")]
+        times += [str(told["memory"]), growth]
     answer = told["answer"]
     if told.get("expected") is not None and answer == ("invalid" if told["expected"] else "valid"):
         answer += " WRONG"
     if told.get("problems"):
         answer += f" NOT CONFIRMED: {told['problems'][0]}"
-    head = f"{case.operations:>10,} {case.clients:>7} {case.doubt:>6.0%} {case.values:>7} "
-    return f"{head}{'yes' if case.corrupt else 'no':>7} {times}  {answer}"
+    said = [f"{case.operations:,}", str(case.clients), f"{case.doubt:.0%}", case.values]
+    return table_row([*said, "yes" if case.corrupt else "no", *times, answer])
+
+
+def table_row(cells: Sequence[str]) -> str:
+    """One line of a table in Markdown."""
+    return "| " + " | ".join(cells) + " |"
 
 
 def cases(given: argparse.Namespace) -> Iterator[Case]:
@@ -119,7 +121,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--clients", type=numbers(int), default=[5, 10, 20, 50])
     parser.add_argument("--doubt", type=numbers(float), default=[0.0, 0.01, 0.05])
     parser.add_argument("--values", type=numbers(str), default=["unique", "5"])
-    parser.add_argument("--budget", type=float, default=20.0, help="seconds for each history")
+    parser.add_argument("--budget", type=float, default=20.0, help="seconds of processor time for each")
     parser.add_argument("--verify", action="store_true", help="re-check the certificates")
     parser.add_argument("--generator", type=Path, default=GENERATOR)
     return parser.parse_args()
@@ -131,7 +133,7 @@ def main() -> int:
     if not given.generator.is_file():
         print(f"{given.generator}: no such file; --generator names the program that makes the histories")
         return 0
-    print(HEADING, flush=True)
+    print(table_row(COLUMNS) + "\n|" + "---:|" * (len(COLUMNS) - 1) + "---|", flush=True)
     decided = wrong = total = 0
     shorter: tuple[Case, float] | None = None
     with tempfile.TemporaryDirectory() as folder:

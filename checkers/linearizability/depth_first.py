@@ -5,9 +5,16 @@ the earliest response among the definite steps that are not placed yet (the limi
 
 - an observer that is right now is placed at once: it can never change anything, so that can never be wrong;
 - of open steps of one action, only the one with the earliest response is tried;
-- steps that perhaps never happened come last, in one fixed order, and only if they change the state;
-- what led nowhere is remembered as (limit, which open steps are placed, state, how many doubtful ones are used), which
-  says as much as the set of all placed steps and stays small; and only where there was a choice.
+- steps that perhaps never happened come last, in one fixed order, and only if they change the state; those first that
+  let the step due at the limit be taken;
+- when nothing open can lead to a state in which the step due can be taken, the search goes back at once to the choice
+  that is to blame;
+- what led nowhere is remembered as (limit, which open steps are placed, state), with the counts of doubtful steps used:
+  with as many or more of each, it leads nowhere again. This says as much as the set of all placed steps, stays small,
+  and is looked at only where the search has been before.
+
+A hasty search says yes or gives up. It uses doubtful steps only where they serve the step due, and compares how many
+are used in all, not of which action: where plenty of steps are in doubt, that is ten times quicker.
 
     search = depth_first(steps)      a generator that pauses after every PAUSE placements, and
                                      tells the event until which there is an order
@@ -18,16 +25,18 @@ Limits: at most MEMORY remembered configurations, then it gives up.
 
 from __future__ import annotations
 
-from bisect import insort
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Final
 
+from checkers.linearizability.limits import Doubtful, Lead, Limits, Mover, Option
 from checkers.linearizability.steps import NOWHERE, Row, Steps, order_of
-from harness.history.operations import NEVER
 
 PAUSE: Final = 2_000
 MEMORY: Final = 2_000_000
+STATES: Final = 16
+ACTIONS: Final = 64
+"""Where a step may be out of the question: states that are looked at, and actions of an object, at most."""
 
 
 @dataclass(frozen=True)
@@ -37,234 +46,210 @@ class Dead:
     step: int
 
 
-class Doubtful:
-    """Steps that perhaps never happened, by action, each action's ordered by invocation.
-
-    How many of each action are used is one number, with WIDTH bits for each action.
-    """
-
-    WIDTH: Final = 24
-
-    def __init__(self, steps: Steps) -> None:
-        found: dict[int, list[int]] = {}
-        for step, end in enumerate(steps.response):
-            if end == NEVER:
-                found.setdefault(steps.action[step], []).append(step)
-        self.actions = [(number * self.WIDTH, *item) for number, item in enumerate(found.items())]
-
-    def next_steps(
-        self, state: int, row: Row, used: int, limit: int, invoke: Sequence[int]
-    ) -> list[tuple[int, int, int]]:
-        """(step, state after it, used after it) of every action that has a step invoked before the limit."""
-        found = []
-        for shift, action, steps in self.actions:
-            after = row[action]
-            if after not in (NOWHERE, state):
-                count = used >> shift & ((1 << self.WIDTH) - 1)
-                if count < len(steps) and invoke[steps[count]] < limit:
-                    found.append((steps[count], after, used + (1 << shift)))
-        return found
-
-
-Entry = tuple[int, int, int, int, bool]
-"""(response, bit in the mask, action, step, whether it is an observer)."""
-Option = tuple[int, int, int, int]
-"""(step, state, mask, used) after a step that may come next."""
-
-
-class _Window:
-    """The definite steps that are open at a limit; it moves to the next limit, and back.
-
-    Attributes:
-        ends: of each limit, the entry of the step that ends there. entries: all, by invocation.
-        arrived: of each limit, how many entries were invoked before the limit ahead of it; and of the end.
-        observers: action → bits of its open steps. movers: the open others, by response.
-    """
-
-    def __init__(self, steps: Steps) -> None:
-        response, action, observes = steps.response, steps.action, steps.observes
-        definite = [step for step, end in enumerate(response) if end != NEVER]
-        by_end = sorted(range(len(definite)), key=[response[step] for step in definite].__getitem__)
-        self.limits = [response[definite[place]] for place in by_end]
-        self.entries: list[Entry] = []
-        self.arrived = [0]
-        free: list[int] = []
-        self.width, place, invoke = 0, 0, steps.invoke
-        for limit, ending in zip(self.limits, by_end, strict=True):
-            while place < len(definite) and invoke[definite[place]] < limit:
-                if not free:
-                    free.append(1 << self.width)
-                    self.width += 1
-                step = definite[place]
-                self.entries.append((response[step], free.pop(), action[step], step, observes[action[step]]))
-                place += 1
-            self.arrived.append(place)
-            free.append(self.entries[ending][1])
-        self.ends = [self.entries[place] for place in by_end]
-        self.observers: dict[int, int] = {}
-        self.movers: list[Entry] = []
-        self.number = 0
-        for entry in self.entries[: self.arrived[1] if self.limits else 0]:
-            self._open(entry)
-
-    def _open(self, entry: Entry) -> None:
-        if entry[4]:
-            self.observers[entry[2]] = self.observers.get(entry[2], 0) | entry[1]
-        else:
-            insort(self.movers, entry)
-
-    def back_to(self, number: int) -> None:
-        """Go back to an earlier limit."""
-        entries, arrived, observers = self.entries, self.arrived, self.observers
-        while self.number > number:
-            for entry in entries[arrived[self.number] : arrived[self.number + 1]]:
-                if entry[4]:
-                    _drop(observers, entry)
-                else:
-                    self.movers.remove(entry)
-            self.number -= 1
-            self._open(self.ends[self.number])
-
-    def pass_placed(self, row: Row, mask: int) -> int:
-        """Move on past all limits whose step is placed, placing observers that arrive and are right; the mask then."""
-        ends, entries, arrived = self.ends, self.entries, self.arrived
-        observers, movers, number, last = self.observers, self.movers, self.number, len(self.ends)
-        while True:
-            entry = ends[number]
-            bit = entry[1]
-            if not mask & bit:
-                break
-            mask ^= bit
-            if entry[4]:
-                _drop(observers, entry)
-            else:
-                del movers[0]  # nothing open responds earlier
-            number += 1
-            if number == last:
-                break
-            for entry in entries[arrived[number] : arrived[number + 1]]:
-                if entry[4]:
-                    action, bit = entry[2], entry[1]
-                    observers[action] = observers.get(action, 0) | bit
-                    if row[action] != NOWHERE:
-                        mask |= bit
-                else:
-                    insort(movers, entry)
-        self.number = number
-        return mask
-
-
-def _drop(observers: dict[int, int], entry: Entry) -> None:
-    rest = observers[entry[2]] ^ entry[1]
-    if rest:
-        observers[entry[2]] = rest
-    else:
-        del observers[entry[2]]
-
-
-@dataclass(slots=True)
-class _Choice:
-    """A configuration that was left by one of its options, and those that were not tried yet."""
-
-    length: int
-    number: int
-    options: list[Option]
-    state: int
-    mask: int
-    used: int
-    doubted: bool
+Choice = tuple[int, int, int, int, int, int, list[Option] | None]
+"""A configuration that was left: (steps placed, limit, state, mask, used, movers tried, doubtful steps left to try)."""
 
 
 class _Search:
-    """One search. `mask` has the placed steps among those open at the window's limit."""
+    """One search. A mask has the placed steps among those open at the limit."""
 
-    def __init__(self, steps: Steps) -> None:
-        self.steps = steps
-        self.window = _Window(steps)
-        self.doubtful = Doubtful(steps)
+    def __init__(self, steps: Steps, hasty: bool) -> None:
+        self.steps, self.at, self.doubtful = steps, Limits(steps), Doubtful(steps)
+        self.hasty = hasty
         self.placed: list[tuple[int, int]] = []
         self.furthest = 0
-        self.dead: set[int] = set()
-        self.uses = {0: 0}
-        self.choices: list[_Choice] = []
+        self.dead: dict[int, list[int]] = {}
+        self.buried = 0
+        self.choices: list[Choice] = []
+        self.leading: dict[tuple[int, int], list[Lead]] = {}
+        self.reached: dict[tuple[int, int, int], bool] = {}
 
     def run(self) -> Generator[int, None, bool | None]:
         """True: an order was found. False: there is none. None: gave up."""
-        window, placed, rows, limits = self.window, self.placed, self.steps.rows, self.window.limits
-        placements, end, certain = 0, len(limits), not self.doubtful.actions
-        state, mask, used = self.steps.initial, 0, 0
-        while window.number < end:
+        at, rows, placed, choices = self.at, self.steps.rows, self.placed, self.choices
+        limits, bits, actions, movers, observers = at.limits, at.bits, at.actions, at.movers, at.observers
+        number, end, pause, state, mask, used = 0, len(limits), PAUSE, self.steps.initial, 0, 0
+        if end:
+            at.add()
+        while number < end:
             row = rows[state]
-            for action, bits in window.observers.items():
+            for action, open_bits in observers[number]:
                 if row[action] != NOWHERE:
-                    mask |= bits
-            mask = window.pass_placed(row, mask)
-            if window.number == end:
-                return True
-            options = self._options(row, mask, used)
-            if len(options) > 1 or not certain:
-                number = window.number
-                if number <= self.furthest and self._key(number, state, mask, used) in self.dead:
-                    options = []
-                else:
-                    self.choices.append(_Choice(len(placed), number, options, state, mask, used, certain))
-            if not options:
-                options = self._retreat()
-                if not options:
-                    return False
-            step, state, mask, used = options.pop()
-            placed.append((step, limits[window.number]))
-            placements += 1
-            if placements % PAUSE == 0:
-                if len(self.dead) > MEMORY:
+                    mask |= open_bits
+            if mask & bits[number]:
+                number, mask = self._pass(number, row, mask)
+                if number == end:
+                    break
+            step = NOWHERE
+            if (number > self.furthest or not self._hopeless(number, state, mask, used)) and (
+                row[actions[number]] != NOWHERE or not self._starved(number, state, mask, used)
+            ):
+                tried = 0
+                for _, bit, action, mover in movers[number]:
+                    tried += 1
+                    if not mask & bit and row[action] != NOWHERE:
+                        step = mover
+                        break
+                choices.append((len(placed), number, state, mask, used, tried, None))
+            if step == NOWHERE:
+                self.furthest = max(self.furthest, number)
+                found = self._retreat()
+                if found is None:
+                    return None if self.hasty and self.doubtful.actions else False
+                step, number, state, mask, used = found
+            else:
+                state, mask = row[action], mask | bit
+            placed.append((step, limits[number]))
+            pause -= 1
+            if not pause:
+                if self.buried > MEMORY:
                     return None
-                yield limits[max(self.furthest, window.number)]
+                pause = PAUSE
+                yield limits[max(self.furthest, number)]
         return True
 
-    def _options(self, row: Row, mask: int, used: int) -> list[Option]:
-        """The definite steps that may come next, the one that responds first last."""
-        found: list[Option] = []
-        tried: list[int] = []
-        for entry in self.window.movers:
-            bit, action = entry[1], entry[2]
-            if not mask & bit and action not in tried:
-                tried.append(action)
-                after = row[action]
-                if after != NOWHERE:
-                    found.append((entry[3], after, mask | bit, used))
-        if len(found) > 1:
-            found.reverse()
+    def _pass(self, number: int, row: Row, mask: int) -> tuple[int, int]:
+        """Move on past all limits whose step is placed, placing observers that arrive and are right."""
+        at = self.at
+        bits, arriving, end = at.bits, at.arriving, len(at.bits)
+        while mask & bits[number]:
+            mask ^= bits[number]
+            number += 1
+            if number == end:
+                break
+            if number == len(arriving):
+                at.add()
+            for action, bit in arriving[number]:
+                if row[action] != NOWHERE:
+                    mask |= bit
+        return number, mask
+
+    def _retreat(self) -> tuple[int, int, int, int, int] | None:
+        """Go back to where something is left to try, and try it; (step, limit, state, mask, used) after it."""
+        rows, all_movers, choices = self.steps.rows, self.at.movers, self.choices
+        while choices:
+            length, number, state, mask, used, tried, doubtful = choices.pop()
+            row, movers = rows[state], all_movers[number]
+            while tried < len(movers):
+                _, bit, action, step = movers[tried]
+                tried += 1
+                if not mask & bit and row[action] != NOWHERE and not _same(movers, tried - 1, mask):
+                    choices.append((length, number, state, mask, used, tried, None))
+                    del self.placed[length:]
+                    return step, number, row[action], mask | bit, used
+            if doubtful is None:
+                doubtful = self._in_doubt(number, state, row, used)
+            if doubtful:
+                step, after, used_after = doubtful.pop()
+                choices.append((length, number, state, mask, used, tried, doubtful))
+                del self.placed[length:]
+                return step, number, after, mask, used_after
+            self._bury(number, state, mask, used)
+        return None
+
+    def _in_doubt(self, number: int, state: int, row: Row, used: int) -> list[Option]:
+        """The doubtful steps to try, best last: those that let the step due be taken."""
+        due = self.at.actions[number]
+        if (state, due) not in self.leading:
+            self.leading[state, due] = self._leading(state, row, due)
+        return self.doubtful.next_steps(self.leading[state, due], used, self.at.limits[number])
+
+    def _leading(self, state: int, row: Row, due: int) -> list[Lead]:
+        """The kinds of doubtful steps that change a state, best last."""
+        rows = self.steps.rows
+        found = [(*kind, row[kind[1]]) for kind in self.doubtful.actions if row[kind[1]] not in (NOWHERE, state)]
+        serving = [lead for lead in found if rows[lead[3]][due] != NOWHERE]
+        others = [] if self.hasty else [lead for lead in found if rows[lead[3]][due] == NOWHERE]
+        return others[::-1] + serving[::-1]
+
+    def _starved(self, number: int, state: int, mask: int, used: int) -> bool:
+        """Whether nothing open can lead to a state in which the step due can be taken; then, go back to where it can.
+
+        Each open step may be taken any number of times for that; so what cannot lead there even so is out of the
+        question, and so is every earlier choice after which, with all that was placed since, nothing leads there.
+        """
+        if len(self.steps.observes) > ACTIONS:
+            return False
+        at, doubtful, bury = self.at, self.doubtful, self._bury
+        due, limit = at.actions[number], at.limits[number]
+        open_actions = 0
+        for _, bit, action, _ in at.movers[number]:
+            if not mask & bit:
+                open_actions |= 1 << action
+        if self._reaches(state, open_actions, due):
+            return False
+        if doubtful.actions and self._reaches(state, open_actions | doubtful.available(used, limit), due):
+            return False
+        bury(number, state, mask, used)
+        choices, placed, action_of = self.choices, self.placed, self.steps.action
+        while choices:
+            length, before, state, mask, used, _, _ = choices[-1]
+            for step, _ in placed[length:]:
+                open_actions |= 1 << action_of[step]
+            del placed[length:]
+            if self._reaches(state, open_actions | doubtful.available(used, limit), due):
+                break
+            bury(before, state, mask, used)
+            choices.pop()
+        return True
+
+    def _reaches(self, state: int, actions: int, due: int) -> bool:
+        """Whether actions lead from a state, however often they are taken, to one where the action that is due can."""
+        key = (state, actions, due)
+        found = self.reached.get(key)
+        if found is None:
+            if len(self.reached) > MEMORY:
+                self.reached.clear()
+            found = self.reached[key] = self._find(state, actions, due)
         return found
 
-    def _retreat(self) -> list[Option]:
-        """Go back to the last configuration that has something left to try; what that is, or nothing anywhere."""
-        window = self.window
-        self.furthest = max(self.furthest, window.number)
-        while self.choices:
-            choice = self.choices[-1]
-            if not choice.options and not choice.doubted:
-                choice.doubted = True
-                limit, row = window.limits[choice.number], self.steps.rows[choice.state]
-                doubtful = self.doubtful.next_steps(choice.state, row, choice.used, limit, self.steps.invoke)
-                choice.options += [(step, after, choice.mask, used) for step, after, used in reversed(doubtful)]
-            if choice.options:
-                del self.placed[choice.length :]
-                window.back_to(choice.number)
-                return choice.options
-            self.choices.pop()
-            self.dead.add(self._key(choice.number, choice.state, choice.mask, choice.used))
-        return []
+    def _find(self, state: int, actions: int, due: int) -> bool:
+        rows, seen, todo = self.steps.rows, {state}, [state]
+        taken = [action for action in range(actions.bit_length()) if actions >> action & 1]
+        while todo:
+            row = rows[todo.pop()]
+            if row[due] != NOWHERE:
+                return True
+            for after in {row[action] for action in taken} - seen - {NOWHERE}:
+                seen.add(after)
+                todo.append(after)
+            if len(seen) > STATES:
+                return True
+        return False
 
-    def _key(self, number: int, state: int, mask: int, used: int) -> int:
-        """A configuration in one number."""
-        use = self.uses.setdefault(used, len(self.uses))
-        return ((use << 32 | number) << 32 | state) << self.window.width | mask
+    def _hopeless(self, number: int, state: int, mask: int, used: int) -> bool:
+        """Whether this configuration, or one that used less to get here, led nowhere."""
+        known = self.dead.get((state << 32 | number) << self.at.width | mask)
+        if known is None:
+            return False
+        if self.hasty:
+            return known[0] <= used % Doubtful.ONES
+        guards = self.doubtful.guards
+        used |= guards
+        return any((used - other) & guards == guards for other in known)
+
+    def _bury(self, number: int, state: int, mask: int, used: int) -> None:
+        """Remember that a configuration led nowhere."""
+        self.buried += 1
+        known = self.dead.setdefault((state << 32 | number) << self.at.width | mask, [])
+        if self.hasty:
+            known[:] = [used % Doubtful.ONES]  # the sum of the counts, as with the sum of digits and nine
+            return
+        guards = self.doubtful.guards
+        known[:] = [other for other in known if ((other | guards) - used) & guards != guards]
+        known.append(used)
 
 
-def depth_first(steps: Steps) -> Generator[int, None, list[int] | Dead | None]:
+def _same(movers: list[Mover], place: int, mask: int) -> bool:
+    """Whether an earlier open step does the same as the one at a place."""
+    action = movers[place][2]
+    return any(other[2] == action and not mask & other[1] for other in movers[:place])
+
+
+def depth_first(steps: Steps, hasty: bool = False) -> Generator[int, None, list[int] | Dead | None]:
     """See the module docstring."""
-    search = _Search(steps)
+    search = _Search(steps, hasty)
     found = yield from search.run()
     if found:
         return order_of(steps, search.placed)
-    return None if found is None else Dead(search.window.ends[search.furthest][3])
+    return None if found is None else Dead(search.at.due[search.furthest])

@@ -3,9 +3,10 @@
 An order of attack, each step sound by itself:
 
 1. the orders that most right histories have: by invocation, and by response;
-2. depth-first search, quick to say yes;
-3. after a while, in turns with it, the frontier: first with few counts of doubtful steps per configuration (yes only),
-   then with all that matter (yes and no). Where nothing is in doubt the first frontier is already exact.
+2. depth-first search, hasty with what is in doubt: quick to say yes;
+3. after a while, in turns with it, depth-first search that tries everything, and the frontier: first with few counts of
+   doubtful steps per configuration (yes only), then with all that matter (yes and no). Where nothing is in doubt the
+   first frontier is already exact.
 
 Both searches are exponential in the number of operations open at a time, at worst; deciding this is NP-complete
 (Gibbons and Korach, 1997). The budget bounds them.
@@ -16,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
-from checkers.linearizability.depth_first import Dead, depth_first
+from checkers.linearizability.depth_first import PAUSE, Dead, depth_first
 from checkers.linearizability.frontier import frontier
 from checkers.linearizability.steps import NOWHERE, Steps, TooManyStatesError
 from harness.history.operations import NEVER
@@ -56,9 +57,11 @@ def canonical(steps: Steps) -> list[int] | None:
 
 
 def _attack(steps: Steps, spent: Callable[[], bool]) -> list[int] | Dead | Undecided:
-    """Depth first; then, when that takes long, both in turns until one of them knows."""
-    head_start = 10 + len(steps) // 60  # pauses; each is 2,000 placements
-    lanes: list[Turns] = [depth_first(steps), _frontiers(steps)]
+    """Depth first; then, when that takes long, everything in turns until one of them knows."""
+    head_start = (100_000 + 60 * len(steps)) // PAUSE
+    lanes: list[Turns] = [depth_first(steps, hasty=True), _frontiers(steps)]
+    if NEVER in steps.response:
+        lanes.insert(1, depth_first(steps))
     turn = until = 0
     while lanes and not spent():
         lane = lanes[0] if turn < head_start else lanes[turn % len(lanes)]
