@@ -4,6 +4,7 @@ import asyncio
 import json
 
 import pytest
+from torture import many
 
 from harness.cli import main
 from harness.grounds import simulated
@@ -107,9 +108,9 @@ def test_nodes_are_added_and_removed_and_leadership_is_handed_over(election):
         loop.close()
 
 
-@pytest.mark.torture
+@many(least=2)
 @pytest.mark.parametrize("name", SAFE)
-def test_what_is_promised_holds_for_many_seeds(name, judged):
-    for seed in range(100, 130):
+def test_what_is_promised_holds_for_many_seeds(name, judged, seeds):
+    for seed in seeds:
         code, result = judged(*SAFE[name], *ALL_FAULTS, seed=seed, seconds=30)
         assert (code, result["outcome"]) == (0, "valid"), told(result)

@@ -4,6 +4,7 @@ import json
 
 import msgspec
 import pytest
+from torture import many
 
 from harness import registry
 from harness.cli import main
@@ -42,10 +43,10 @@ def test_the_store_keeps_its_promises_in_a_hard_world(seed, judged):
     assert f"--world {HARD}" in result["repeat"]
 
 
-@pytest.mark.torture
-def test_the_store_keeps_its_promises_in_hard_worlds_for_many_seeds(judged):
-    for scheduler in ("fifo", "random", "pct"):
-        for seed in range(100, 140):
+@many(least=2, each=3)
+def test_the_store_keeps_its_promises_in_hard_worlds_for_many_seeds(judged, seeds):
+    for seed in seeds:
+        for scheduler in ("fifo", "random", "pct"):
             words = ("--world", HARD.replace("scheduler=random", f"scheduler={scheduler}"), *FAULTS)
             code, result = judged(*words, "--seed", str(seed))
             assert result["outcome"] not in ("violation", "harness"), (result["repeat"], result["reason"])
