@@ -25,6 +25,7 @@ from harness.generator import any_ as either
 from harness.history.header import Header
 from harness.history.recorder import Recorder
 from harness.interpreter import Interpreter
+from harness.nemesis.compose import look
 from harness.nemesis.effect import end_all
 from harness.op import INTERRUPTED, NEMESIS, NOT_WELL, STOPPED, Op
 from harness.plan import Plan, Setting
@@ -150,7 +151,7 @@ class Controller:
         if self.on_cluster is not None:
             self.on_cluster(cluster)
         faults = draw_faults(self.plan, streams)
-        members = ScheduledNemesis(self.plan, faults, cluster, lambda: self.system.leader(cluster))
+        members = ScheduledNemesis(self.plan, faults, cluster, look(self.system, cluster))
         triggered = any(fault.after is not None for fault in faults)
         leader = await self.system.leader(cluster) if triggered else None
         recorder = Recorder(self.run.history_path, self.load.header(self.plan), self.ground.now_ns)
