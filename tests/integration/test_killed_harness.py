@@ -44,7 +44,7 @@ CLEANUP_S = 60
 def killed_run(store: Path, after_s: float, *words: str) -> Path | None:
     """The directory of a run whose harness was killed; None when it had made none yet."""
     with subprocess.Popen(
-        [*SPLITBRAIN, "run", *SHORT, "--store", str(store), *words],
+        [*SPLITBRAIN, "run", *SHORT, "--nemesis", FAULTS, "--store", str(store), *words],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
