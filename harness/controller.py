@@ -25,6 +25,7 @@ from harness.generator import any_ as either
 from harness.history.header import Header
 from harness.history.recorder import Recorder
 from harness.interpreter import Interpreter
+from harness.nemesis.compose import look
 from harness.nemesis.effect import end_all
 from harness.op import INTERRUPTED, NEMESIS, NOT_WELL, STOPPED, Op
 from harness.plan import Plan, Setting
@@ -47,6 +48,8 @@ DEADLINES_S: Final = {
     "collect logs": 60.0,
     "tear down": 60.0,
 }
+ASK_S: Final = 30.0
+"""For asking every node whether its server runs."""
 
 
 class Watcher(Protocol):
@@ -151,7 +154,7 @@ class Controller:
         if self.on_cluster is not None:
             self.on_cluster(cluster)
         faults = draw_faults(self.plan, streams)
-        members = ScheduledNemesis(self.plan, faults, cluster, lambda: self.system.leader(cluster))
+        members = ScheduledNemesis(self.plan, faults, cluster, look(self.system, cluster))
         triggered = any(fault.after is not None for fault in faults)
         leader = await self.system.leader(cluster) if triggered else None
         recorder = Recorder(self.run.history_path, self.load.header(self.plan), self.ground.now_ns)
@@ -233,7 +236,11 @@ class Controller:
         self.exact = exact_plan(plan, faults, recorder.events, final_index)
 
     async def _recover(self, cluster: Cluster, recorder: Recorder) -> None:
-        """Wait until the system is well again; one that is not in time is judged by what there is."""
+        """Wait until the system is well again; one that is not in time is judged by what there is.
+
+        Raises:
+            InfrastructureError: it cannot be well, because a node is gone or cannot be reached.
+        """
         self._enter("recover")
         patience_s = DEADLINES_S["recover"]
         try:
@@ -241,6 +248,7 @@ class Controller:
                 await self.system.wait_ready(cluster, self.settings, patience_s)
         except (InfrastructureError, OSError, TimeoutError) as error:
             why = str(error) or f"it did not say why within {patience_s:g} s"
+            why += await _stopped_by_themselves(cluster)
             recorder.record(Op(process=NEMESIS, type="info", f=NOT_WELL, value=why))
 
     def _final(self, events: Sequence[Op]) -> Generator:
@@ -316,6 +324,25 @@ def _main(plan: Plan, load: Load, faults: Sequence[PlannedFault]) -> Generator:
         work = stagger(1.0 / plan.rate, load.generator(plan))
     script = FaultScript.of(faults, plan.combine) if faults else None
     return time_limit(plan.time_limit_s, either(clients(work), nemesis(script)))
+
+
+async def _stopped_by_themselves(cluster: Cluster) -> str:
+    """Which servers do not run although every fault is lifted, as the end of a sentence.
+
+    Raises:
+        InfrastructureError: which nodes cannot even be asked, and why: then it is not the system that is to blame.
+    """
+    if cluster.processes is None:
+        return ""
+    async with _deadline("recover", ASK_S):
+        states = await asyncio.gather(
+            *(cluster.processes.state(node) for node in cluster.nodes), return_exceptions=True
+        )
+    lost = [str(state) for state in states if isinstance(state, BaseException)]
+    if lost:
+        raise InfrastructureError(" ".join(lost))
+    still = [f"{node} {state}" for node, state in zip(cluster.nodes, states, strict=True) if state != "running"]
+    return f" Servers: {', '.join(still)}." if still else ""
 
 
 @asynccontextmanager

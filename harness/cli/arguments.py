@@ -79,6 +79,14 @@ def not_negative(text: str) -> float:
     return _number(text, above=-1e-12)
 
 
+def share(text: str) -> float:
+    """A number above zero, up to one."""
+    number = _number(text, above=0.0)
+    if number > 1:
+        raise argparse.ArgumentTypeError(f"wanted a share above 0 and up to 1, found {text!r}")
+    return number
+
+
 def count(text: str) -> int:
     """A whole number of at least one."""
     if not text.isdecimal() or int(text) < 1:

@@ -56,6 +56,13 @@ FLAGS: Final = {
 }
 """Fields of a plan and their flags."""
 
+THRESHOLDS: Final = {
+    "recovery_s_max": ("--recovery-max", "seconds from the lifting of a fault to the first success"),
+    "unavailable_s_max": ("--unavailable-max", "seconds without any success although clients ask"),
+    "success_share_min": ("--success-min", "share of operations that must succeed, as 0.5"),
+}
+"""Fields of a plan's thresholds, their flags and what they bound."""
+
 
 @dataclass(frozen=True)
 class Parts:
@@ -99,6 +106,10 @@ def build_parser(system: Any, workload: Any, ground: Sequence[Option] = ()) -> a
     load.add_argument(
         "--stop-on-violation", action="store_true", default=None, help="end the main phase at the first violation"
     )
+    bounds = parser.add_argument_group("how well the system must serve")
+    for name, (word, told) in THRESHOLDS.items():
+        kind = arguments.share if name == "success_share_min" else arguments.positive
+        bounds.add_argument(word, type=kind, dest=f"threshold:{name}", help=f"{told} (default: any)")
     out = parser.add_argument_group("output")
     out.add_argument("--store", type=Path, help="where runs are kept (default: $SPLITBRAIN_STORE, else ./store)")
     out.add_argument("--check-budget", type=arguments.positive, dest="check_budget_s", help="seconds (default: 120)")
@@ -155,6 +166,8 @@ def _resolve(given: argparse.Namespace, base: Plan, options: Sequence[Option]) -
     chosen = {name: value for name in FLAGS if (value := getattr(given, name, None)) is not None}
     if "seed" not in chosen and base.seed == 0:
         chosen["seed"] = _seed_from_environment()
+    bounds = {name: bound for name in THRESHOLDS if (bound := getattr(given, f"threshold:{name}", None)) is not None}
+    chosen["thresholds"] = msgspec.structs.replace(base.thresholds, **bounds)
     known = {option.name: option for option in options}
     settings: dict[str, Setting] = {option.name: option.default for option in options}
     for name, value in base.options.items():
@@ -198,6 +211,10 @@ def _check_numbers(plan: Plan) -> None:
     for name in ("nodes", "concurrency", "rate", "time_limit_s", "op_timeout_s", "interval_s", "duration_s"):
         if not getattr(plan, name) > 0:
             raise PlanError(f"The plan's {name} must be above zero, found {getattr(plan, name)!r}.")
+    for name in THRESHOLDS:
+        bound = getattr(plan.thresholds, name)
+        if bound is not None and not 0 < bound <= (1 if name == "success_share_min" else 1e9):
+            raise PlanError(f"The plan's threshold {name} cannot be {bound!r}.")
 
 
 def _seed_from_environment() -> int:
@@ -265,6 +282,9 @@ def repeat_command(plan: Plan, options: Sequence[Option]) -> str:
         words.append(flag)
         if value is not True:
             words.append(_told(value))
+    for name, (flag, _) in THRESHOLDS.items():
+        if (bound := getattr(plan.thresholds, name)) is not None:
+            words += [flag, _told(bound)]
     for option in (*options, *ground_options(plan.on)):
         value = plan.options.get(option.name, option.default)
         if value != option.default:

@@ -8,6 +8,7 @@ import os
 import random
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -270,3 +271,29 @@ def test_doctor_looks_at_each_machine_and_cleanup_cleans_what_a_killed_harness_l
     assert found["partition"]["available"]
     assert main(["cleanup", "--on", "ssh", *flags(machines)]) == 0
     assert capsys.readouterr().out.splitlines() == [f"{one} is clean" for one in machines.addresses.values()]
+
+
+def test_a_machine_that_cannot_be_reached_any_more_is_named_and_cleaned_once_it_is_back(
+    machines: Machines, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rule = ["INPUT", "-p", "tcp", "--dport", "22", "-j", "REJECT"]
+
+    def cut() -> None:
+        while not list(tmp_path.glob("*/2*/history.jsonl")):
+            time.sleep(0.05)
+        time.sleep(0.5)
+        machines.shell("n2", "iptables", "-I", *rule)
+
+    cutting = threading.Thread(target=cut)
+    cutting.start()
+    words = ["--time-limit", "3", "--quiet-period", "0.3", "--nemesis", "kill", "--target", "n2", "--interval", "0.5"]
+    try:
+        code = main(["run", "--on", "ssh", *flags(machines), *words, "--json", "--store", str(tmp_path), "--seed", "1"])
+    finally:
+        cutting.join()
+        machines.shell("n2", "iptables", "-D", *rule)
+    result = json.loads(capsys.readouterr().out)
+    assert (code, result["outcome"]) == (255, "infrastructure")
+    assert "n2" in result["reason"]
+    assert (leftovers(machines, "n1"), leftovers(machines, "n3")) == ("", "")
+    assert main(["cleanup", "--on", "ssh", *flags(machines)]) == 0

@@ -288,3 +288,32 @@ def test_a_system_that_is_not_well_again_is_read_all_the_same_and_it_is_said(mak
     assert result.outcome == "valid"
     assert "not well again before the final reads" in result.truncated
     assert "n3 was still behind n1" in result.truncated
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_a_node_that_is_gone_is_to_blame_and_a_server_that_ended_is_only_named(make, gone):
+    controller = make()
+    asked = []
+
+    async def wait_ready(cluster, options, timeout_s):
+        asked.append(timeout_s)
+        if len(asked) > 1:
+            cluster.processes.states["n2"] = "stopped"
+            if gone:
+                cluster.processes.state = unreachable
+            raise SetupError("no answer from n2.")
+
+    async def unreachable(node):
+        if node == "n2":
+            raise InfrastructureError("n2: its container does not run any more.")
+        return "running"
+
+    controller.system.wait_ready = wait_ready
+    if gone:
+        with pytest.raises(InfrastructureError, match="n2: its container does not run any more"):
+            controller.execute()
+    else:
+        controller.execute()
+        told = [op.value for op in read_history(controller.run.history_path).events if op.f == NOT_WELL]
+        assert told == ["no answer from n2. Servers: n2 stopped."]
+    assert controller.ground.undone == controller.ground.made

@@ -6,7 +6,7 @@ import pytest
 
 from harness.cli import planning
 from harness.errors import PlanError, UsageError
-from harness.plan import Plan
+from harness.plan import Plan, Thresholds
 
 
 def plan_of(*argv):
@@ -154,3 +154,29 @@ def test_a_fault_that_a_ground_cannot_make_here_is_refused_with_the_reason(monke
     monkeypatch.setattr("harness.local_ground.namespaces.os.geteuid", lambda: 1000)
     with pytest.raises(PlanError, match="'partition' cannot be made on the ground 'local': only root"):
         planning.preflight(parts_of("--on", "local", "--nemesis", "partition", "--seed", "1"), None)
+
+
+def test_thresholds_come_from_the_plan_and_flags_override_them(tmp_path):
+    file = tmp_path / "plan.toml"
+    file.write_text("seed = 1\n[thresholds]\nrecovery_s_max = 5\nsuccess_share_min = 0.5\n")
+    plan = plan_of(str(file), "--recovery-max", "7.5", "--unavailable-max", "4")
+    assert plan.thresholds == Thresholds(recovery_s_max=7.5, unavailable_s_max=4.0, success_share_min=0.5)
+    words = planning.repeat_command(plan, parts_of().system.options)
+    assert plan_of(*shlex.split(words)[2:]).thresholds == plan.thresholds
+
+
+@pytest.mark.parametrize(
+    ("toml", "complaint"),
+    [
+        ("recovery_max = 5", "no field 'recovery_max'. Did you mean 'recovery_s_max'?"),
+        ("recovery_s_max = 'soon'", "'thresholds.recovery_s_max' wants float | null, found str"),
+        ("recovery_s_max = -1", "threshold recovery_s_max cannot be -1"),
+        ("success_share_min = 1.5", "threshold success_share_min cannot be 1.5"),
+    ],
+)
+def test_a_threshold_that_is_none_is_one_sentence(tmp_path, toml, complaint):
+    file = tmp_path / "plan.toml"
+    file.write_text(f"[thresholds]\n{toml}\n")
+    with pytest.raises(PlanError) as error:
+        plan_of(str(file))
+    assert complaint in str(error.value)
