@@ -13,7 +13,8 @@ any ok that overlaps it, and with its dip: by which share fewer operations per s
 as long a time before it, at least DIP_S and at most what there is (null: nothing was ok before).
 
 What is promised is given: `ok_share_min`, `recovery_s_max`, `unavailable_s_max`; without it nothing is broken, whatever
-the numbers are. A recovery that was not seen counts as too slow if clients asked in vain for longer than is allowed.
+the numbers are. A recovery is held against its promise where no other fault is in force when the fault is lifted, until
+the next one begins: it is too slow if clients asked in vain meanwhile for longer than is allowed.
 
     start-kill ... stop-kill at 3.0 s, read invoked 3.1 s → ok 3.2 s          recovery 0.2 s
 
@@ -128,14 +129,14 @@ class Availability:
             return []
         found = []
         for window, fault in zip(windows, faults, strict=False):
-            if window.stop_ns is None:
+            calm_ns = _calm_after(window, windows)
+            if window.stop_ns is None or calm_ns is None:
                 continue
-            took_s = fault["recovery_s"]
-            if took_s is None:  # nobody was served again: only too slow if somebody asked for so long
-                took_s = _asked_s(asked, window.stop_ns, asked[-1][1])
-            if took_s <= most_s:
+            asked_s = _asked_s(asked, window.stop_ns, min(calm_ns, asked[-1][1]))
+            if asked_s <= most_s or (fault["recovery_s"] or math.inf) <= most_s:
                 continue
-            told = f"only {took_s:.2f} s later" if fault["recovery_s"] is not None else f"never, in {took_s:.2f} s"
+            served = fault["recovery_s"] is not None
+            told = f"only {fault['recovery_s']:.2f} s later" if served else f"never, in {asked_s:.2f} s"
             sentence = (
                 f"After {window.id} was lifted, the first operation was served {told}; "
                 f"at most {most_s:g} s were promised."
@@ -199,7 +200,18 @@ def fault_measures(history: History, windows: Sequence[FaultWindow]) -> list[dic
     ]
 
 
-def _asked_s(asked: Sequence[tuple[int, int]], start_ns: int, stop_ns: int) -> float:
+def _calm_after(window: FaultWindow, windows: Sequence[FaultWindow]) -> float | None:
+    """Until when no other fault was in force after one was lifted; None where one was when it was lifted."""
+    lifted_ns = window.stop_ns
+    if lifted_ns is None:
+        return None
+    others = [one for one in windows if one is not window and (one.stop_ns is None or one.stop_ns > lifted_ns)]
+    if any(one.start_ns <= lifted_ns for one in others):
+        return None
+    return min((one.start_ns for one in others), default=math.inf)
+
+
+def _asked_s(asked: Sequence[tuple[int, int]], start_ns: int, stop_ns: float) -> float:
     """How long clients asked between two moments, in seconds."""
     return sum(max(0, min(stop_ns, end) - max(start_ns, start)) for start, end in asked) / 1e9
 
@@ -225,11 +237,11 @@ def _dip(successes: Any, start_ns: int, stop_ns: int) -> float | None:
 
 
 def _summary(measures: dict[str, float], faults: int) -> str:
-    text = f"{100 * measures['ok_share']:.1f} % of operations succeeded"
+    text = f"{100 * measures['ok_share']:.1f} % ok"
     if "ok_share_in_faults" in measures:
-        text += f", {100 * measures['ok_share_in_faults']:.1f} % of those during {faults:,} faults"
+        text += f", {100 * measures['ok_share_in_faults']:.1f} % during {faults:,} faults"
     if "unavailable_s_max" in measures:
-        text += f"; the longest time without any was {measures['unavailable_s_max']:.2f} s"
+        text += f"; longest outage {measures['unavailable_s_max']:.2f} s"
     if "recovery_s_max" in measures:
-        text += f", the slowest recovery {measures['recovery_s_max']:.2f} s"
+        text += f", slowest recovery {measures['recovery_s_max']:.2f} s"
     return text + "."

@@ -250,6 +250,27 @@ def test_a_recovery_that_never_comes_is_too_slow_once_clients_asked_for_longer()
     assert Availability(recovery_s_max=1.0).check(vain, Budget(10)).answer == "valid"
 
 
+def test_a_recovery_is_not_judged_while_another_fault_is_in_force():
+    """The second is lifted at 6.0 s, and only then could the system recover."""
+    rows = [
+        (0.0, 0, "invoke", "read", None),
+        (1.0, NEMESIS, "ok", "start-kill", {"fault": "kill-1", "kind": "kill"}),
+        (2.0, NEMESIS, "ok", "start-pause", {"fault": "pause-2", "kind": "pause"}),
+        (3.0, NEMESIS, "ok", "stop-kill", {"fault": "kill-1", "kind": "kill"}),
+        (6.0, NEMESIS, "ok", "stop-pause", {"fault": "pause-2", "kind": "pause"}),
+        (6.9, 0, "fail", "read", None),
+        (6.95, 0, "invoke", "read", None),
+        (7.0, 0, "ok", "read", 1),
+    ]
+    both = timed(*rows)
+    assert [one["recovery_s"] for one in fault_measures(both, fault_windows(both.events))] == [4.0, 1.0]
+    [slow] = Availability(recovery_s_max=0.9).check(both, Budget(10)).anomalies
+    assert "After pause-2 was lifted" in slow.sentence
+    assert Availability(recovery_s_max=1.0).check(both, Budget(10)).answer == "valid"
+    soon = timed(*rows[:5], (6.5, NEMESIS, "ok", "start-kill", {"fault": "kill-3", "kind": "kill"}), *rows[5:])
+    assert Availability(recovery_s_max=0.9).check(soon, Budget(10)).answer == "valid"
+
+
 def rows_of(history):
     return [((op.time or 0) / S, op.process, op.type, op.f, op.value) for op in history.events]
 
