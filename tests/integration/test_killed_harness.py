@@ -6,7 +6,6 @@ network, of a fault, of an injection. The sample is small here; `make torture` t
 
 from __future__ import annotations
 
-import os
 import random
 import signal
 import subprocess
@@ -128,8 +127,7 @@ def test_a_harness_on_docker_that_is_killed_leaves_nothing_behind(tmp_path: Path
 
 
 @pytest.mark.docker
-@pytest.mark.volume
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give nodes disks of their own")
+@pytest.mark.loop
 def test_a_harness_on_docker_with_disks_that_is_killed_leaves_no_loop_device(tmp_path: Path) -> None:
     kill_at_moments(tmp_path, 3, 18.0, 13, "docker", "--disk", "loop", "--control", "nsenter")
 
