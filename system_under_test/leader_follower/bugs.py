@@ -257,7 +257,7 @@ _ALL = (
     Bug(
         "stale-hints",
         "A node names the first leader that it followed, whoever leads now, and clients follow such hints without end.",
-        "TimeLock: two nodes that did not lead sent a client to each other for ever (atlasdb pull request 6032, 2022)",
+        "CockroachDB: hints to a leader that had crashed, followed in an endless loop (cockroach issue 3163, 2015)",
         "leader cut off now and then, one client",
     ),
     Bug(
