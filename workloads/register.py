@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from checkers.durability import Durability
-from checkers.invariants import Availability
 from checkers.linearizability import Linearizability
 from checkers.protocol import Checker
 from checkers.streaming import StreamingChecker, StreamingRegister
@@ -90,7 +89,6 @@ class RegisterWorkload:
         Option("ops-per-key", 400, "operations after which a key is replaced by a fresh one"),
         Option("values", 0, "draw written values from 0..N-1; 0 writes a new value each time"),
         Option("cas", True, "include compare-and-sets"),
-        Option("recovery-ms", 0, "most time from a fault's end to the first operation served; 0: none is promised"),
     )
 
     def header(self, plan: Plan) -> Header:
@@ -112,10 +110,8 @@ class RegisterWorkload:
         return (StreamingRegister(self.header(plan)),)
 
     def checkers(self, plan: Plan) -> Sequence[Checker]:
-        """Linearizability, by name which acknowledged writes were lost, and what is promised of recovery."""
-        recovery_ms = int(plan.options.get("recovery-ms", 0))
-        recovery = (Availability(recovery_s_max=recovery_ms / 1000),) if recovery_ms else ()
-        return (Linearizability(), Durability(), *recovery)
+        """Linearizability, and by name which acknowledged writes were lost."""
+        return (Linearizability(), Durability())
 
 
 WORKLOAD = RegisterWorkload()

@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 
 from harness.cli.judged import Judged, loaded, run_judged
-from harness.plan import Plan, Setting
+from harness.plan import Plan, Setting, Thresholds
 
 CHECK_BUDGET_S = 20.0
 
@@ -58,6 +58,7 @@ def plan_of(setting: Any, bug: str, seed: int) -> Plan:
     options: dict[str, Setting] = {option.name: option.default for option in [*system.options, *workload.options]}
     fields = {name: getattr(setting, name) for name in Plan.__struct_fields__ if hasattr(setting, name)}
     fields["world"] = dict(setting.world)
+    fields["thresholds"] = Thresholds(recovery_s_max=setting.recovery_s_max)
     fields["options"] = options | dict(setting.options) | {"bug": bug}
     return Plan(**fields, seed=seed, check_budget_s=CHECK_BUDGET_S)
 

@@ -35,6 +35,7 @@ class Setting:
         options: switches of the store and of the workload, by name; world: of the simulated world.
         interval_s, duration_s: mean pause between faults, and mean length of one.
         time_limit_s, quiet_s, rate, concurrency: as in a plan.
+        recovery_s_max: the longest that recovery from a fault may take; None: any.
     """
 
     workload: str = "register"
@@ -51,6 +52,7 @@ class Setting:
     quiet_s: float = 1.5
     rate: float = 120.0
     concurrency: int = 6
+    recovery_s_max: float | None = None
 
 
 _QUICK = (("heartbeat_ms", 20), ("election_timeout_ms", 100), ("wait_ms", 300))
@@ -116,7 +118,7 @@ SETTINGS: dict[str, Setting] = {
     "leader cut off now and then, one client": _often(
         "register",
         ("partition",),
-        options=(("recovery-ms", 1500),),
+        recovery_s_max=1.5,
         concurrency=1,
         interval_s=2.0,
         duration_s=0.1,
@@ -255,7 +257,7 @@ _ALL = (
     Bug(
         "stale-hints",
         "A node names the first leader that it followed, whoever leads now, and clients follow such hints without end.",
-        "TimeLock: two nodes that did not lead sent a client to each other for ever (atlasdb pull request 6032, 2022)",
+        "CockroachDB: hints to a leader that had crashed, followed in an endless loop (cockroach issue 3163, 2015)",
         "leader cut off now and then, one client",
     ),
     Bug(
