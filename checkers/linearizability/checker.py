@@ -155,8 +155,8 @@ def _judge_registers(history: History, name: str, budget: Budget) -> _Tally:
         if budget.spent():
             break
         tally.searched += 1
-        decision = decide_register(register, tally.watched(register, budget))
-        tally.settle(place, register, _found(history, register, decision))
+        searched = decide_register(register, tally.watched(register, budget))
+        tally.settle(place, register, _found(history, register, searched))
     return tally
 
 
