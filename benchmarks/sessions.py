@@ -171,7 +171,7 @@ def table(operations: int) -> None:
     row(f"sequential, {few // 10:,} operations", History(HEADER, stripped(list(made(few // 10)))), Sequential())
     for streaming in (StreamingSessions(HEADER), StreamingRegister(Header(1, "register"))):
         events = history.events if streaming.name == "sessions" else linearizable(operations)
-        _, stream_s = timed(lambda streaming=streaming, events=events: [streaming.event(op) for op in events])  # type: ignore[misc]
+        _, stream_s = timed(lambda streaming=streaming, events=events: [streaming.event(op) for op in events])  # type: ignore[misc]  # bound by defaults
         answers = {verdict.answer for verdict in streaming.verdicts()}
         name = f"streaming {streaming.name}, {streaming.held():,} things held"
         print(f"{name:<58}{stream_s:>8.2f}{operations / stream_s:>12,.0f}{'':>10}  {', '.join(answers)}", flush=True)

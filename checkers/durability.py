@@ -30,8 +30,9 @@ from typing import Any, Final, NamedTuple
 
 from checkers.protocol import Budget
 from checkers.sessions import by_versions
-from checkers.sessions.accesses import Access, Token, by_key, token_of
+from checkers.sessions.accesses import Access, by_key
 from checkers.sessions.explain import key_text, value_text, version_text
+from checkers.tokens import Token, token_of
 from harness.history import History, Operations
 from harness.history.faults import fault_windows
 from harness.history.operations import FAIL, INFO, NEVER, OK

@@ -6,22 +6,29 @@ vacuous, not valid; a checker that ran out of budget makes it inconclusive.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import zip_longest
+from types import MappingProxyType
+from typing import Any, Final
 
 import msgspec
 import numpy as np
 
 from checkers.compose import check_all
+from checkers.invariants.availability import Availability, fault_measures
 from checkers.protocol import Budget, Checker
 from checkers.statistics import Statistics
 from checkers.vacuity import Vacuity
 from harness.history import History
-from harness.history.faults import fault_windows
+from harness.history.circumstances import possible, struck
+from harness.history.faults import FaultWindow, fault_windows
 from harness.history.operations import FAIL, INFO, OK, Operations
-from harness.op import INTERRUPTED, NEMESIS, STOPPED, Op
-from harness.plan import Plan
-from harness.result import Counts, FaultProof, Result
+from harness.op import INTERRUPTED, NEMESIS, NOT_WELL, STOPPED, Op
+from harness.plan import Plan, Thresholds
+from harness.result import Counts, FaultProof, Result, Struck
 from harness.verdict import Outcome, Verdict
+
+NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 def judge_history(history: History, checkers: Sequence[Checker], budget: Budget, title: str) -> Result:
@@ -36,6 +43,14 @@ def judge_run(history: History, plan: Plan, checkers: Sequence[Checker], budget:
         faults_expected=bool(plan.nemesis) and plan.target != "none",
         sessions_expected=plan.workload == "session" and plan.nodes > 1,
     )
+    bounds = plan.thresholds
+    if plan.nemesis or bounds != Thresholds():
+        availability = Availability(
+            ok_share_min=bounds.success_share_min,
+            recovery_s_max=bounds.recovery_s_max,
+            unavailable_s_max=bounds.unavailable_s_max,
+        )
+        checkers = [*checkers, availability]
     verdicts = check_all(history, [*checkers, Statistics(), vacuity], budget)
     title = f"{plan.system} / {plan.workload} on {plan.on}"
     return _result(history, verdicts[:-1], title, plan, repeat, verdicts[-1])
@@ -46,7 +61,7 @@ def stream_result(
 ) -> Result:
     """The result of a history that was judged event by event, and is not in memory."""
     outcome, headline, reason = _outcome(verdicts, None)
-    proofs = _proofs(faults)
+    proofs = _proofs(fault_windows(faults))
     return Result(
         outcome,
         headline,
@@ -85,6 +100,7 @@ def _result(
     vacuity: Verdict | None,
 ) -> Result:
     outcome, headline, reason = _outcome(verdicts, vacuity)
+    windows = fault_windows(history.fault_events)
     return Result(
         outcome=outcome,
         headline=headline,
@@ -95,12 +111,22 @@ def _result(
         plan=msgspec.to_builtins(plan) if plan else {},
         duration_ns=max((op.time or 0 for op in history.events[-1:]), default=0),
         repeat=repeat,
-        faults=_proofs(history.fault_events),
-        truncated=history.truncated or _interrupted(history),
+        faults=_proofs(windows, fault_measures(history, windows)),
+        coverage=_coverage(windows, plan.nemesis if plan else ()),
+        truncated=history.truncated or " ".join(filter(None, (_interrupted(history), _not_well(history)))),
     )
 
 
-def _proofs(events: Sequence[Op]) -> tuple[FaultProof, ...]:
+def _coverage(windows: Sequence[FaultWindow], planned: Sequence[str]) -> tuple[Struck, ...]:
+    """Every possible circumstance of the kinds that took part, with how often it came about."""
+    if not any(window.phase for window in windows):
+        return ()
+    found = struck(windows)
+    kinds = {window.kind for window in windows} | set(planned)
+    return tuple(Struck(*one, found[one]) for one in possible(kinds))
+
+
+def _proofs(windows: Sequence[FaultWindow], measures: Sequence[dict[str, Any]] = ()) -> tuple[FaultProof, ...]:
     return tuple(
         FaultProof(
             window.id,
@@ -111,8 +137,15 @@ def _proofs(events: Sequence[Op]) -> tuple[FaultProof, ...]:
             window.stop_ns,
             window.injected_proven and window.lifted_proven,
             tuple(window.evidence),
+            tuple(window.roles),
+            window.phase,
+            told.get("failover_s"),
+            told.get("recovery_s"),
+            told.get("unavailable_s"),
+            told.get("dip"),
         )
-        for window in fault_windows(events)
+        for window, told in zip_longest(windows, measures, fillvalue=NOTHING)
+        if isinstance(window, FaultWindow)
     )
 
 
@@ -123,6 +156,14 @@ def _interrupted(history: History) -> str:
             return f"The run was stopped {(op.time or 0) / 1e9:.1f} s after it began: {op.value.removeprefix(STOPPED)}"
         if op.process == NEMESIS and op.f == INTERRUPTED:
             return f"The run was interrupted {(op.time or 0) / 1e9:.1f} s after it began; what there is was judged."
+    return ""
+
+
+def _not_well(history: History) -> str:
+    """A sentence when the system was not well again before the final reads, else ""."""
+    for op in history.fault_events:
+        if op.process == NEMESIS and op.f == NOT_WELL:
+            return f"The system was not well again before the final reads; what there is was judged. {op.value}"
     return ""
 
 
@@ -139,8 +180,12 @@ def _outcome(verdicts: Sequence[Verdict], vacuity: Verdict | None) -> tuple[Outc
     if undecided:
         reasons = " ".join(f"{verdict.checker}: {verdict.reason or verdict.summary}" for verdict in undecided)
         return "inconclusive", f"{_listed([verdict.checker for verdict in undecided])} could not be decided.", reasons
-    promises = [verdict.checker for verdict in verdicts if verdict.checker != "statistics"]
+    promises = [verdict.checker for verdict in verdicts if not _only_measures(verdict)]
     return "valid", f"{_listed(promises)} held." if promises else "Nothing was asked.", ""
+
+
+def _only_measures(verdict: Verdict) -> bool:
+    return verdict.checker == "statistics" or (verdict.checker == "availability" and not verdict.counts.get("bounds"))
 
 
 def count(operations: Operations) -> Counts:

@@ -104,16 +104,24 @@ def unserved_ns(operations: Operations, history: History) -> list[tuple[int, int
     known = operations.invoke_ns >= 0
     if not known.any():
         return []
-    last = max((op.time for op in history.events if op.time is not None), default=0)
-    began = operations.invoke_ns[known]
-    ended = np.where(operations.response_ns < 0, last, operations.response_ns)[known]
+    ended = operations.response_ns[known]
     served = np.sort(ended[(operations.status == OK)[known]])
     stretches: list[tuple[int, int]] = []
-    for start, end in _busy(began, ended):
+    for start, end in asked_ns(operations, history):
         inside = served[(served >= start) & (served <= end)]
         edges = [start, *inside.tolist(), end]
         stretches.extend(pairwise(edges))
     return stretches
+
+
+def asked_ns(operations: Operations, history: History) -> list[tuple[int, int]]:
+    """(from, until), the times in which clients asked, in nanoseconds since the run's start."""
+    known = operations.invoke_ns >= 0
+    if not known.any():
+        return []
+    last = max((op.time for op in history.events if op.time is not None), default=0)
+    ended = np.where(operations.response_ns < 0, last, operations.response_ns)
+    return _busy(operations.invoke_ns[known], ended[known])
 
 
 def _busy(began: Times, ended: Times) -> list[tuple[int, int]]:

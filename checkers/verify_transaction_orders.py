@@ -117,7 +117,11 @@ class Orders:
             return
         yield from self._agrees({start: (number, number) for start, number in place.items()}, 1)
         makers = {txn.start: self._makers(txn) for txn in txns}
-        past = self._past(txns, makers)
+        past = self._past(txns, makers) if strength == 3 else {}
+        writers: dict[bytes, list[int]] = {}
+        for txn in txns:
+            for key in txn.wrote:
+                writers.setdefault(key, []).append(txn.start)
         for txn in txns:
             if txn.torn:
                 yield f"event {txn.start} does not see what it did itself."
@@ -131,8 +135,8 @@ class Orders:
                     seen = before | {m.start for _, _, m in makers[txn.start] if m is not None}
                 else:
                     seen = past[txn.start]
-                for other in seen - {txn.start}:
-                    if key not in self.facts.by_start[other].wrote or (maker is not None and other == maker.start):
+                for other in writers.get(key, ()):
+                    if other not in seen or other == txn.start or (maker is not None and other == maker.start):
                         continue
                     if maker is None or place[other] > place[maker.start]:
                         yield f"event {txn.start} could see event {other}, and reads an older version of a key."

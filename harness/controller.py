@@ -1,9 +1,10 @@
 """One whole run, phase by phase, on whatever ground it is given.
 
-    provision → set up → main → heal → quiet → final reads → collect logs → tear down
+    provision → set up → main → heal → recover → quiet → final reads → collect logs → tear down
 
 Every phase has a deadline. The first Ctrl-C ends the main phase early: the cluster is healed, read a last time, and
-what there is gets judged. The second one skips to the exit. Everything that was made is undone in reverse on every
+what there is gets judged. A system that is not well again in time after the last fault is read all the same, and the
+history says so. The second one skips to the exit. Everything that was made is undone in reverse on every
 way out, because it is entered as a context. Judging and reporting come after, from the disk.
 
 Limits: a phase that hangs in code that never awaits cannot be interrupted by a deadline.
@@ -24,8 +25,9 @@ from harness.generator import any_ as either
 from harness.history.header import Header
 from harness.history.recorder import Recorder
 from harness.interpreter import Interpreter
+from harness.nemesis.compose import look
 from harness.nemesis.effect import end_all
-from harness.op import INTERRUPTED, NEMESIS, STOPPED, Op
+from harness.op import INTERRUPTED, NEMESIS, NOT_WELL, STOPPED, Op
 from harness.plan import Plan, Setting
 from harness.protocols import Announcing, Client, Cluster, Ground, System, Taped, Traced
 from harness.schedule.drawing import draw_faults
@@ -41,10 +43,13 @@ DEADLINES_S: Final = {
     "provision": 900.0,
     "set up": 90.0,
     "heal": 90.0,
+    "recover": 10.0,
     "final reads": 60.0,
     "collect logs": 60.0,
     "tear down": 60.0,
 }
+ASK_S: Final = 30.0
+"""For asking every node whether its server runs."""
 
 
 class Watcher(Protocol):
@@ -114,7 +119,8 @@ class Controller:
             if isinstance(self.ground, Traced):
                 self.run.log("digest", digest=self.ground.digest())
         finally:
-            loop.run_until_complete(end_all())
+            if not isinstance(self.ground, Traced):  # a simulated loop takes with it whatever lives on it
+                loop.run_until_complete(end_all())
             asyncio.set_event_loop(None)
             loop.close()
 
@@ -148,7 +154,7 @@ class Controller:
         if self.on_cluster is not None:
             self.on_cluster(cluster)
         faults = draw_faults(self.plan, streams)
-        members = ScheduledNemesis(self.plan, faults, cluster, lambda: self.system.leader(cluster))
+        members = ScheduledNemesis(self.plan, faults, cluster, look(self.system, cluster))
         triggered = any(fault.after is not None for fault in faults)
         leader = await self.system.leader(cluster) if triggered else None
         recorder = Recorder(self.run.history_path, self.load.header(self.plan), self.ground.now_ns)
@@ -161,7 +167,7 @@ class Controller:
         interpreter = self._interpreter(recorder, cluster, members, streams)
         try:
             async with self._watching(faults, leader, cluster, recorder, interpreter):
-                await self._drive(interpreter, recorder, faults, members, stop)
+                await self._drive(cluster, interpreter, recorder, faults, members, stop)
         finally:
             await interpreter.close()
             recorder.close()
@@ -200,6 +206,7 @@ class Controller:
 
     async def _drive(
         self,
+        cluster: Cluster,
         interpreter: Interpreter,
         recorder: Recorder,
         faults: Sequence[PlannedFault],
@@ -219,6 +226,7 @@ class Controller:
         async with _deadline("heal", DEADLINES_S["heal"]):
             await interpreter.run(phases(*members.lifting_ops()))
             await members.heal()
+        await self._recover(cluster, recorder)
         self._enter("quiet")
         await asyncio.sleep(plan.quiet_s)
         self._enter("final reads")
@@ -226,6 +234,22 @@ class Controller:
             final_index = len(recorder.events)
             await interpreter.run(clients(self._final(recorder.events)))
         self.exact = exact_plan(plan, faults, recorder.events, final_index)
+
+    async def _recover(self, cluster: Cluster, recorder: Recorder) -> None:
+        """Wait until the system is well again; one that is not in time is judged by what there is.
+
+        Raises:
+            InfrastructureError: it cannot be well, because a node is gone or cannot be reached.
+        """
+        self._enter("recover")
+        patience_s = DEADLINES_S["recover"]
+        try:
+            async with asyncio.timeout(patience_s + 5.0):
+                await self.system.wait_ready(cluster, self.settings, patience_s)
+        except (InfrastructureError, OSError, TimeoutError) as error:
+            why = str(error) or f"it did not say why within {patience_s:g} s"
+            why += await _stopped_by_themselves(cluster)
+            recorder.record(Op(process=NEMESIS, type="info", f=NOT_WELL, value=why))
 
     def _final(self, events: Sequence[Op]) -> Generator:
         if self.plan.operations is not None:
@@ -300,6 +324,25 @@ def _main(plan: Plan, load: Load, faults: Sequence[PlannedFault]) -> Generator:
         work = stagger(1.0 / plan.rate, load.generator(plan))
     script = FaultScript.of(faults, plan.combine) if faults else None
     return time_limit(plan.time_limit_s, either(clients(work), nemesis(script)))
+
+
+async def _stopped_by_themselves(cluster: Cluster) -> str:
+    """Which servers do not run although every fault is lifted, as the end of a sentence.
+
+    Raises:
+        InfrastructureError: which nodes cannot even be asked, and why: then it is not the system that is to blame.
+    """
+    if cluster.processes is None:
+        return ""
+    async with _deadline("recover", ASK_S):
+        states = await asyncio.gather(
+            *(cluster.processes.state(node) for node in cluster.nodes), return_exceptions=True
+        )
+    lost = [str(state) for state in states if isinstance(state, BaseException)]
+    if lost:
+        raise InfrastructureError(" ".join(lost))
+    still = [f"{node} {state}" for node, state in zip(cluster.nodes, states, strict=True) if state != "running"]
+    return f" Servers: {', '.join(still)}." if still else ""
 
 
 @asynccontextmanager

@@ -15,8 +15,9 @@ import os
 import shutil
 import socket
 import sys
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -26,12 +27,15 @@ from harness.protocols import Ground, Tunable
 if TYPE_CHECKING:
     from docker import DockerClient
 
+NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+
 
 class Finding(msgspec.Struct, frozen=True):
     """One thing that a machine may be able to do.
 
     Attributes:
-        ground: "sim" or "docker"; ability: what, in few words; detail: how it is known; remedy: what to do without.
+        ground: "sim", "docker", "ssh" or "local"; ability: what, in few words; detail: how it is known; remedy: what
+            to do without.
     """
 
     ground: str
@@ -41,9 +45,19 @@ class Finding(msgspec.Struct, frozen=True):
     remedy: str = ""
 
 
-def examine() -> list[Finding]:
-    """All findings: the simulation first, for it needs nothing."""
-    return [*examine_simulation(), *examine_docker()]
+def examine(on: str | None = None, options: Mapping[str, Any] = NOTHING) -> list[Finding]:
+    """All findings, or those of one ground: the simulation first, for it needs nothing.
+
+    Args:
+        options: switches of the ground `ssh`: the machines to look at.
+    """
+    examinations: dict[str, Callable[[], list[Finding]]] = {
+        "sim": examine_simulation,
+        "local": examine_local,
+        "docker": examine_docker,
+        "ssh": lambda: examine_machines(options),
+    }
+    return [finding for ground, look in examinations.items() if on in (None, ground) for finding in look()]
 
 
 def examine_simulation() -> list[Finding]:
@@ -53,6 +67,38 @@ def examine_simulation() -> list[Finding]:
     version = ".".join(str(part) for part in sys.version_info[:3])
     runs = Finding("sim", "simulated runs", True, f"Python {version}; nothing else is needed")
     return [runs, *_faults(SimGround(0), {})]
+
+
+def examine_local() -> list[Finding]:
+    """The ground `local`: plain processes, and network namespaces where root can make them."""
+    from harness.local_ground import LocalGround
+
+    ground = LocalGround()
+    here = sys.platform == "linux"
+    runs = Finding(
+        "local",
+        "plain processes",
+        here,
+        "servers are processes of this machine" if here else f"this machine runs {sys.platform}, not Linux",
+        "" if here else "use --on sim",
+    )
+    return [runs, *_faults(ground, {})]
+
+
+def examine_machines(options: Mapping[str, Any]) -> list[Finding]:
+    """The ground `ssh`: each machine that is named, as it answers now, and the faults."""
+    from harness.ssh_ground import SshGround
+    from harness.ssh_ground.ground import access_of, machines_of
+    from harness.ssh_ground.looking import look_at
+
+    ground = SshGround()
+    if (reason := ground.refused(options)) is not None:
+        what, _, remedy = reason.partition("; ")
+        machines = [Finding("ssh", "machines", False, what, remedy or "correct it")]
+    else:
+        seen = look_at(machines_of(options), access_of(options))
+        machines = [Finding("ssh", one.name, not one.lacks, one.told, one.lacks) for one in seen]
+    return [*machines, *_faults(ground, options)]
 
 
 def examine_docker() -> list[Finding]:
@@ -114,11 +160,11 @@ def _faults(ground: Ground, options: Mapping[str, Any]) -> Iterator[Finding]:
     always = ground.lacking({}) if isinstance(ground, Tunable) else {}
     otherwise = "use --on sim, where it is simulated" if ground.name != "sim" else "use --on docker"
     for kind, fault in FAULTS.items():
-        if not fault.needs - {"membership"} <= ground.faults:
-            yield Finding(ground.name, kind, False, f"the ground {ground.name} cannot do it", otherwise)
-        elif kind in lacking:
+        if kind in lacking:
             why, _, remedy = lacking[kind].partition("; ")
             yield Finding(ground.name, kind, False, why, remedy or otherwise)
+        elif not fault.needs - {"membership"} <= ground.faults:
+            yield Finding(ground.name, kind, False, f"the ground {ground.name} cannot do it", otherwise)
         else:
             switch = f" (with {always[kind].rpartition('use ')[2]})" if kind in always else ""
             yield Finding(ground.name, kind, True, fault.summary + switch)

@@ -29,6 +29,8 @@ INTERRUPTED: Final = "interrupted"
 """The `f` of the event that says: somebody ended the main phase early."""
 STOPPED: Final = "stopped: "
 """How the value of that event begins when it was a violation that ended it; the rest says which."""
+NOT_WELL: Final = "not-well"
+"""The `f` of the event that says: the system was not well again in time before the final reads; the value says why."""
 
 
 class Op(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):

@@ -18,6 +18,20 @@ from harness.schedule.planned import PlannedFault, PlannedOp
 Setting = str | int | float | bool
 
 
+class Thresholds(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How well a system must serve for a run to pass; None: any way will do. Only the main phase and after counts.
+
+    Attributes:
+        recovery_s_max: from the lifting of each fault to the first success of an operation that began after it.
+        unavailable_s_max: the longest time without any success although clients asked.
+        success_share_min: the least share of operations that succeed.
+    """
+
+    recovery_s_max: float | None = None
+    unavailable_s_max: float | None = None
+    success_share_min: float | None = None
+
+
 class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Everything that decides a run. Times in seconds, rates in operations per second.
 
@@ -42,6 +56,7 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         faults: the faults one by one, instead of being drawn from `nemesis`, `interval_s` and the like.
         operations: the client operations one by one, instead of the workload's; its final reads, too.
         stop_on_violation: whether the main phase ends at the first violation that shows while it runs.
+        thresholds: how well the system must serve meanwhile.
         world: on `sim`, what kind of world it is, where that differs from the usual one (docs/simulation-world.md).
     """
 
@@ -66,6 +81,7 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     faults: tuple[PlannedFault, ...] | None = None
     operations: tuple[PlannedOp, ...] | None = None
     stop_on_violation: bool = False
+    thresholds: Thresholds = msgspec.field(default_factory=Thresholds)
     world: dict[str, Setting] = msgspec.field(default_factory=dict)
 
     def node_names(self) -> tuple[str, ...]:
@@ -102,6 +118,8 @@ def _told(error: str) -> str:
     """What msgspec says of a plan, as a sentence about a field."""
     if (wrong := re.fullmatch(r"Expected `(.+)`, got `(.+)` - at `\$\.(.+)`", error)) is not None:
         return f"the field {wrong[3]!r} wants {wrong[1]}, found {wrong[2]}."
-    if (unknown := re.fullmatch(r"Object contains unknown field `(.+)`", error)) is not None:
-        return f"there is no field {unknown[1]!r}.{nearest(unknown[1], Plan.__struct_fields__)}"
+    unknown = re.fullmatch(r"Object contains unknown field `(.+?)`(?: - at `\$\.(thresholds)`)?", error)
+    if unknown is not None:
+        known = Thresholds if unknown[2] else Plan
+        return f"there is no field {unknown[1]!r}.{nearest(unknown[1], known.__struct_fields__)}"
     return f"this is not a plan: {error}."

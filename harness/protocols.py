@@ -21,6 +21,7 @@ from typing import Any, Final, Literal, Protocol, runtime_checkable
 
 import msgspec
 
+from harness.history.circumstances import Situation
 from harness.op import Op
 from harness.streams import Random, Streams
 
@@ -355,6 +356,14 @@ class Tunable(Protocol):
 
 
 @runtime_checkable
+class Counted(Protocol):
+    """A ground whose machines are there already, so that it knows how many nodes there can be."""
+
+    def count(self, options: Mapping[str, Any]) -> int:
+        """How many machines these switches name; 0: none."""
+
+
+@runtime_checkable
 class Traced(Protocol):
     """A ground on which a run can be told by one number: equal seeds, equal digests."""
 
@@ -557,6 +566,14 @@ class ChangesMembers(Protocol):
 
     async def add_node(self, cluster: Cluster, node: str) -> str | None:
         """Ask for a node to be added; None when it is done, else the answer in words."""
+
+
+@runtime_checkable
+class TellsSituation(Protocol):
+    """A system whose nodes say what they are, so that it is known whom a fault hits, and in which phase."""
+
+    async def situation(self, cluster: Cluster) -> Situation:
+        """As asked now, of all nodes at once; nodes that do not answer are left out."""
 
 
 # ── faults, workloads, checkers ──────────────────────────────────────────────────────────────────────────────────────

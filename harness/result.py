@@ -20,6 +20,11 @@ class FaultProof(msgspec.Struct, frozen=True, omit_defaults=True):
         fault: its id; kind: "partition", "kill", ...; nodes: whom it hit; detail: its shape in words.
         start_ns, stop_ns: when it took hold and was lifted, from the start of the run; stop is None when it never was.
         proven: both injection and lifting have evidence; evidence: the sentences.
+        roles: what each of the nodes was when it fired; phase: what the cluster was at; empty where nobody told.
+        first_success_s: from its injection to the first success of an operation that began after it.
+        recovery_s: the same from its lifting; null: not lifted, or nobody succeeded after it.
+        unavailable_s: the longest time without any success that overlaps it.
+        dip: by which share fewer operations per second succeeded during it than before it.
     """
 
     fault: str
@@ -30,6 +35,25 @@ class FaultProof(msgspec.Struct, frozen=True, omit_defaults=True):
     stop_ns: int | None = None
     proven: bool = False
     evidence: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
+    phase: str = ""
+    first_success_s: float | None = None
+    recovery_s: float | None = None
+    unavailable_s: float | None = None
+    dip: float | None = None
+
+
+class Struck(msgspec.Struct, frozen=True):
+    """How many proven faults of a kind hit a node of a role in a phase; see `harness.history.circumstances`.
+
+    Attributes:
+        kind, role, phase: the circumstance; count: the faults, 0 for a gap.
+    """
+
+    kind: str
+    role: str
+    phase: str
+    count: int
 
 
 class Counts(msgspec.Struct, frozen=True):
@@ -55,8 +79,11 @@ class Result(msgspec.Struct, frozen=True):
         duration_ns: time of the last event.
         repeat: the command that runs the same plan again; "" for a foreign history.
         faults: every fault with its proof, in order.
+        coverage: every circumstance under which the plan's faults, or those that there were, can strike; empty where
+            none took part or none told.
         verdicts: one per checker, in the order they were asked.
-        truncated: a sentence when the history was cut off, or the run interrupted; else "".
+        truncated: a sentence when the history was cut off, the run interrupted, or the system not well again before
+            the final reads; else "".
     """
 
     outcome: Outcome
@@ -70,6 +97,7 @@ class Result(msgspec.Struct, frozen=True):
     duration_ns: int = 0
     repeat: str = ""
     faults: tuple[FaultProof, ...] = ()
+    coverage: tuple[Struck, ...] = ()
     truncated: str = ""
 
     @property

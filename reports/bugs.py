@@ -16,7 +16,7 @@ from math import inf
 
 import msgspec
 
-from reports.intervals import clean_bound, median_interval
+from reports.intervals import median_interval
 from reports.text import count_text, counted, inert
 
 
@@ -61,12 +61,13 @@ class CorrectRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BugsReport(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole search; `version` is of this shape."""
+    """The whole search; `bound`: the rate of false alarms is below it, with 95 % confidence; `version`: the shape's."""
 
     bugs: tuple[BugRow, ...]
     correct: tuple[CorrectRow, ...]
     searches: int
     seed: int
+    bound: float = 1.0
     version: int = 1
 
     @property
@@ -115,7 +116,7 @@ def correct_lines(report: BugsReport, width: int = 100) -> Iterator[str]:
     if report.correct:
         yield (
             f"{counted(report.alarms, 'violation')} of the correct store in {counted(report.clean, 'clean run')}:"
-            f" the true rate is below {clean_bound(report.clean):.2%} with 95 % confidence"
+            f" the true rate is below {report.bound:.2%} with 95 % confidence"
         )
     found = len(report.bugs) - len(report.missed)
     missed = f"; not found: {', '.join(report.missed)}" if report.missed else ""

@@ -1,9 +1,7 @@
-"""The two figures of a search for bugs: the median of a small sample with its interval, and what a clean sweep proves.
+"""The median of a small sample with its interval: how many runs it takes to find a bug.
 
 >>> median_interval([1, 1, 2, 3, 9])
 Median(middle=2, low=1, high=9)
->>> round(clean_bound(2000), 5)
-0.0015
 
 The interval is the one between order statistics that covers the true median with the confidence asked for, whatever
 the distribution (Conover, Practical Nonparametric Statistics, 3.2); where the sample is too small for that, it is the
@@ -36,8 +34,3 @@ def median_interval(sample: Sequence[float], confidence: float = 0.95) -> Median
         rank += 1
     first = max(rank - 1, 0)
     return Median(ordered[(count - 1) // 2], ordered[first], ordered[count - 1 - first])
-
-
-def clean_bound(runs: int, confidence: float = 0.95) -> float:
-    """The highest rate of failures that so many runs without one leave possible; about 3 / runs (rule of three)."""
-    return 1.0 if runs == 0 else 1 - (1 - confidence) ** (1 / runs)

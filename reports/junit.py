@@ -20,11 +20,13 @@ from xml.etree import ElementTree
 from harness.history import History
 from harness.result import Result
 from harness.verdict import Verdict
+from reports.coverage import FIGURES, circumstance_of, coverage_lines, figures_of
 from reports.summary import Finding, anomaly_count, fault_summary, findings, outcomes, summary_of
 from reports.terminal import proof_text
 from reports.text import count_text, inert, name_text
 
 _ANOMALIES_MAX: Final = 10
+_FAULTS_MAX: Final = 50
 _FAILED: Final = ("infrastructure", "harness")
 
 
@@ -74,6 +76,10 @@ def _run_case(suite: ElementTree.Element, result: Result, undecided: bool) -> No
         error = ElementTree.SubElement(case, "error", type=result.outcome, message=inert(result.headline, 300))
         error.text = inert(result.reason or result.headline, 4000)
     lines = [result.headline, f"{outcomes(result)}; {fault_summary(result)}", result.truncated]
+    lines += [f"{line.kind}: {line.struck or 'never'}; never: {line.never or '-'}" for line in coverage_lines(result)]
+    for fault in result.faults[:_FAULTS_MAX]:
+        told = ", ".join(f"{name} {figure}" for name, figure in zip(FIGURES, figures_of(fault), strict=True))
+        lines.append(f"{fault.fault}: {told}; hit: {circumstance_of(fault) or 'unknown'}")
     ElementTree.SubElement(case, "system-out").text = "\n".join(inert(line, 1000) for line in lines if line)
 
 

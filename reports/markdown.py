@@ -13,7 +13,9 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from harness.history import History
+from harness.history.circumstances import PHASES
 from harness.result import FaultProof, Result
+from reports.coverage import FIGURES, circumstance_of, coverage_lines, coverage_rows, coverage_summary, figures_of
 from reports.summary import (
     ANSWER_GLYPHS,
     GLYPHS,
@@ -51,6 +53,7 @@ def render_markdown(result: Result, history: History | None = None) -> str:
         *_anomalies(result, history),
         _checkers(result),
         *([_faults(result.faults)] if result.faults else []),
+        *([_coverage(result)] if result.coverage else []),
         *([_repeat(result)] if result.repeat else []),
         *([_details("Plan", _fenced(inert(json_text(result.plan), 20_000), "json"))] if result.plan else []),
     ]
@@ -92,12 +95,21 @@ def _faults(faults: Sequence[FaultProof]) -> str:
             f"{fault.start_ns / 1e9:.2f} s",
             "never" if fault.stop_ns is None else duration_text(fault.stop_ns - fault.start_ns),
             "proven" if fault.proven else "UNPROVEN",
+            circumstance_of(fault),
+            *figures_of(fault),
         )
         for fault in faults[:_FAULTS_MAX]
     ]
-    table = _table(("fault", "what", "from", "lifted after", "evidence"), rows)
+    table = _table(("fault", "what", "from", "lifted after", "evidence", "hit", *FIGURES), rows)
     rest = f"\n\nand {counted(len(faults) - _FAULTS_MAX, 'more fault')}" if len(faults) > _FAULTS_MAX else ""
     return _details(counted(len(faults), "fault"), table + rest)
+
+
+def _coverage(result: Result) -> str:
+    """The table, and under it the gaps in words."""
+    table = _table(("fault", "role", *PHASES), [(row.kind, row.role, *row.cells) for row in coverage_rows(result)])
+    gaps = [f"- {escaped(line.kind)} never: {escaped(line.never)}" for line in coverage_lines(result) if line.never]
+    return _details(f"Coverage: {coverage_summary(result)}", "\n\n".join(filter(None, (table, "\n".join(gaps)))))
 
 
 def _repeat(result: Result) -> str:

@@ -28,6 +28,7 @@ from harness.store import Run
 from harness.verdict import Anomaly, Outcome, Verdict
 from reports.ascii_lanes import PLAIN, UNICODE, Lane, draw, plain
 from reports.console import screen
+from reports.coverage import coverage_lines, coverage_summary
 from reports.summary import (
     ANSWER_GLYPHS,
     GLYPHS,
@@ -51,6 +52,7 @@ from reports.witness import Witness, gather
 WIDEST: Final = 120
 PROOF_LINES: Final = 12
 _ROOMY: Final = 76
+_KINDS_MAX: Final = 8
 _STYLES: Final[dict[Outcome, str]] = {
     "valid": "bold green",
     "violation": "bold red",
@@ -130,7 +132,20 @@ class _Block:
         yield from self._wrapped(f"{outcomes(self.result)}; {fault_summary(self.result)}", 2, "", "run  ")
         if self.result.counts.info + self.result.counts.running and self.result.outcome == "violation":
             yield from self._wrapped("info may or may not have happened", 7, "dim")
+        yield from self._coverage()
         yield from self._commands()
+
+    def _coverage(self) -> Iterator[Text]:
+        """When faults struck whom, and the gaps; only where faults took part and told."""
+        if not self.result.coverage:
+            return
+        yield from self._wrapped(coverage_summary(self.result), 2, "", "coverage  ")
+        lines = coverage_lines(self.result)
+        for line in lines[:_KINDS_MAX]:
+            never = f"{' · ' if line.struck else ''}never: {line.never}" if line.never else ""
+            yield from self._wrapped(f"{line.struck}{never}", 4, "", f"{line.kind}  ", most=3)
+        if len(lines) > _KINDS_MAX:
+            yield from self._wrapped(f"and {counted(len(lines) - _KINDS_MAX, 'more kind')}, in the report", 4, "dim")
 
     def _proofs(self) -> Generator[Text, None, list[str]]:
         """The proof of each broken guarantee, as far as twelve lines go; the first is always there."""

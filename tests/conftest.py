@@ -12,7 +12,7 @@ A test has TEST_S seconds, set-up and tear-down included (LONG_TEST_S with the m
 failure with the place where it hung, not a job that somebody has to end.
 
 Property tests draw the same cases every time, and no clock decides whether they pass: a busy machine is no failure.
-With `make torture` the cases are fresh ones.
+With `make torture` the cases are fresh ones, as many as its time allows (torture.py).
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+import torture
 
 ROOT = Path(__file__).resolve().parents[1]
 ENGINE_ANSWER_S = 10
@@ -52,6 +53,14 @@ def docker_missing() -> str | None:
     if done.returncode == 0:
         return None
     return f"no Docker engine answers: {(done.stderr.strip().splitlines() or ['no reason given'])[-1]}"
+
+
+@functools.cache
+def loop_missing() -> str | None:
+    """Why no disks of containers can be broken from here, or None."""
+    from harness.docker_ground.abilities import no_loop
+
+    return no_loop({"disk": "loop"})
 
 
 @functools.cache
@@ -113,6 +122,7 @@ hypothesis.settings.load_profile("splitbrain")
 
 MISSING: dict[str, Callable[[], str | None]] = {
     "docker": docker_missing,
+    "loop": loop_missing,
     "browser": browser_missing,
     "namespaces": namespaces_missing,
     "corpus": corpus_missing,
@@ -122,6 +132,11 @@ MISSING: dict[str, Callable[[], str | None]] = {
 
 LEFT_OUT: collections.Counter[str] = collections.Counter()
 """Test functions that nobody asked for, and how many cases each has."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(torture, "torture")
+    config.pluginmanager.register(torture.SHARES, "torture-shares")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from checkers.invariants.finding import finding, verdict_of
 from checkers.objects.calls import Call, calls_of, text
 from checkers.protocol import Budget
-from checkers.sessions.accesses import token_of
+from checkers.tokens import token_of
 from harness.history import History
 from harness.verdict import Anomaly, Verdict
 

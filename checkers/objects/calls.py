@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from checkers.sessions.accesses import token_of
+from checkers.tokens import token_of
 from harness.history import History
 from harness.history.operations import FAIL, INFO, OK
 from harness.verdict import Anomaly

@@ -28,7 +28,7 @@ from typing import Any, Final
 
 from checkers.objects.calls import Call, by_key, named, shown, text
 from checkers.protocol import Budget
-from checkers.sessions.accesses import token_of
+from checkers.tokens import token_of
 from harness.history import History
 from harness.history.operations import FAIL, NEVER, OK
 from harness.verdict import Anomaly, Verdict

@@ -19,15 +19,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
-import msgspec
-
+from checkers.tokens import Token, token_of
 from harness.history import History, Operations
 from harness.history.operations import FAIL, OK
 from harness.op import Version
 
 FS: Final = frozenset({"read", "write", "cas"})
-Token = Any
-"""Something hashable that is equal for equal JSON values only."""
 
 
 class Access(NamedTuple):
@@ -54,12 +51,6 @@ class Access(NamedTuple):
     status: int
     version: Version | None
     before: tuple[Token, ...] = ()
-
-
-def token_of(value: Any) -> Token:
-    """See `Token`."""
-    kind = type(value)
-    return value if kind is str or kind is int or value is None else (kind.__name__, msgspec.json.encode(value))
 
 
 def by_key(history: History) -> dict[int, list[Access]]:

@@ -19,7 +19,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from checkers.sessions.accesses import Access, Token
+from checkers.sessions.accesses import Access
+from checkers.tokens import Token
 from harness.history.operations import FAIL, NEVER, OK
 from harness.op import Version
 

@@ -23,8 +23,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from checkers.sessions.accesses import token_of
 from checkers.sessions.visibility import MR, MW, RYW, WFR, Rules
+from checkers.tokens import token_of
 from harness.history import History
 from harness.history.operations import FAIL, INFO, OK
 

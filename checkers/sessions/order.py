@@ -18,8 +18,6 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final, NamedTuple
 
-import networkx as nx
-
 STARTS_MAX: Final = 64
 """How many writes of a tangle a shortest circle is looked for from; more would only shorten an explanation."""
 CIRCLES_MAX: Final = 100
@@ -85,6 +83,8 @@ class Order:
 
     def _circles(self, left: set[int]) -> Iterator[list[Step]]:
         """A shortest circle of each tangle, in the order of their writes."""
+        import networkx as nx  # takes a while to load, and is wanted only where something is wrong
+
         edges = ((node, after) for node in left for after in self._after.get(node, ()) if after in left)
         tangles = [found for found in nx.strongly_connected_components(nx.DiGraph(edges)) if len(found) > 1]
         for tangle in sorted(tangles, key=min)[:CIRCLES_MAX]:

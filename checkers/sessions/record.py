@@ -25,7 +25,8 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from checkers.sessions import by_versions
-from checkers.sessions.accesses import Access, Token, by_key, token_of
+from checkers.sessions.accesses import Access, by_key
+from checkers.tokens import Token, token_of
 from harness.history import History
 from harness.history.operations import FAIL, OK
 from harness.op import Version

@@ -259,7 +259,7 @@ class Saturation:
                 continue
             age = self._age[name]
             start, goal = (one.before, one.read) if one.rule == "overwrites" else (self.source[one.read], one.after)
-            path = self._path(start, goal, lambda edge, age=age: self._age[edge.before, edge.after] < age)  # type: ignore[misc]
+            path = self._path(start, goal, lambda edge, age=age: self._age[edge.before, edge.after] < age)  # type: ignore[misc]  # bound by a default
             paths[name] = path
             todo.append((one, True))
             todo += [(self._edges[a][b], False) for a, b in pairwise(path)]

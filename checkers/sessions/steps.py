@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from checkers.sessions.accesses import Token, token_of
+from checkers.tokens import Token, token_of
 from harness.history import History
 from harness.history.operations import FAIL, INFO, NEVER, OK
 

@@ -20,8 +20,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from checkers.protocol import Budget
-from checkers.sessions.accesses import token_of
 from checkers.sessions.explain import key_text, value_text, version_text
+from checkers.tokens import token_of
 from harness.history import History
 from harness.history.operations import OK
 from harness.op import Op, Version

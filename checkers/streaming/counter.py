@@ -20,8 +20,8 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from typing import Any, Final
 
-from checkers.sessions.accesses import Token, token_of
 from checkers.sessions.explain import key_text
+from checkers.tokens import Token, token_of
 from harness.history.header import Header
 from harness.op import NEMESIS, Op
 from harness.verdict import Anomaly, Verdict

@@ -23,8 +23,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from checkers.sessions.accesses import Token, token_of
 from checkers.sessions.explain import key_text, value_text
+from checkers.tokens import Token, token_of
 from harness.history.header import Header
 from harness.op import NEMESIS, Op
 from harness.verdict import Anomaly, Verdict

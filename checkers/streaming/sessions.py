@@ -25,8 +25,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from checkers.sessions.accesses import Token, token_of
 from checkers.sessions.explain import key_text, value_text, version_text
+from checkers.tokens import Token, token_of
 from harness.history.header import Header
 from harness.op import NEMESIS, Op, Version
 from harness.verdict import Anomaly, Verdict

@@ -14,7 +14,7 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from checkers.objects.calls import Call
-from checkers.sessions.accesses import token_of
+from checkers.tokens import token_of
 from harness.verdict import Anomaly
 
 Order = list[int]

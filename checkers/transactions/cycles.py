@@ -19,9 +19,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-import networkx as nx
 import numpy as np
 
 from checkers.transactions.dependencies import RW, THROUGH, UP, WR, WW, Edges
@@ -37,6 +36,9 @@ from checkers.transactions.levels import (
     UNCOMMITTED,
 )
 from checkers.transactions.table import Ints, Table
+
+if TYPE_CHECKING:
+    import networkx as nx  # takes a while to load, and is wanted only where something is wrong
 
 SO, RT = 4, 5
 EXACT_MAX: Final = 12_000
@@ -174,16 +176,22 @@ class Part:
 
     def _plain(self, kinds: set[int]) -> Cycle | None:
         """A short cycle of these kinds."""
+        import networkx as nx
+
         tangles = [c for c in nx.strongly_connected_components(self._graph(kinds)) if len(c) > 1]
         starts = [node for tangle in tangles for node in sorted(tangle)[:STARTS_MAX] if node < len(self.rows)]
         return self._shortest(self._back(node, None, kinds) for node in starts[: 4 * STARTS_MAX])
 
     def _graph(self, kinds: Iterable[int]) -> nx.DiGraph[int]:
+        import networkx as nx
+
         wanted = set(kinds)
         return nx.DiGraph((n, arc[0]) for n, arcs in enumerate(self.arcs) for arc in arcs if arc[1] in wanted)
 
     def _single(self) -> list[tuple[int, Arc]]:
         """rw edges whose end leads back to their beginning without another rw. There is no cycle without rw."""
+        import networkx as nx
+
         graph = self._graph({WW, WR, UP, SO, RT, THROUGH})
         reach = [1 << node for node in range(len(self.arcs))]
         for node in reversed(list(nx.topological_sort(graph))):
@@ -198,6 +206,8 @@ class Part:
 
     def _nonadjacent(self) -> list[tuple[int, Arc]]:
         """rw edges on a cycle of halves of nodes: rw leads from beginning to end, all else from end to beginning."""
+        import networkx as nx
+
         graph: nx.DiGraph[int] = nx.DiGraph()
         for node, arcs in enumerate(self.arcs):
             graph.add_edge(2 * node, 2 * node + 1)

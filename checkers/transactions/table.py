@@ -20,7 +20,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from checkers.sessions.accesses import token_of
+from checkers.tokens import token_of
 from harness.history import History
 from harness.history.operations import OK
 

@@ -47,6 +47,15 @@ def add_options(parser: argparse.ArgumentParser, title: str, options: Sequence[O
         )
 
 
+def given_options(given: argparse.Namespace) -> dict[str, Setting]:
+    """The switches of `add_options` that were typed, by name."""
+    return {
+        name.removeprefix("option:"): value
+        for name, value in vars(given).items()
+        if name.startswith("option:") and value is not None
+    }
+
+
 def flag(name: str) -> str:
     """The flag of a switch: `heartbeat_ms` is `--heartbeat-ms`."""
     return f"--{name.replace('_', '-')}"
@@ -68,6 +77,14 @@ def positive(text: str) -> float:
 def not_negative(text: str) -> float:
     """A number of at least zero."""
     return _number(text, above=-1e-12)
+
+
+def share(text: str) -> float:
+    """A number above zero, up to one."""
+    number = _number(text, above=0.0)
+    if number > 1:
+        raise argparse.ArgumentTypeError(f"wanted a share above 0 and up to 1, found {text!r}")
+    return number
 
 
 def count(text: str) -> int:

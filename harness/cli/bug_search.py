@@ -4,7 +4,7 @@ A search draws seeds one after another until a run shows a violation whose certi
 reached. How many runs it took is what is measured: a bug that shows in every run takes one.
 
     find = search("no-fencing", first_seed=1, limit=40)
-    find.runs, find.trial.sentence
+    find.runs, find.shown.sentence
 
 Everything here runs in worker processes, one run at a time: arguments and answers are plain data.
 
@@ -18,13 +18,14 @@ from typing import Any
 
 import msgspec
 
-from harness.plan import Plan, Setting
+from harness.cli.judged import Judged, loaded, run_judged
+from harness.plan import Plan, Setting, Thresholds
 
 CHECK_BUDGET_S = 20.0
 
 
-class Trial(msgspec.Struct, frozen=True):
-    """What one run came to.
+class Shown(msgspec.Struct, frozen=True):
+    """What one run showed.
 
     Attributes:
         seed: of the run; outcome: as in a result; reason: why it is neither valid nor a violation.
@@ -48,44 +49,59 @@ class Search(msgspec.Struct, frozen=True):
     """One search: how many runs it took, and what it found; None where the limit came first."""
 
     runs: int
-    trial: Trial | None
+    shown: Shown | None
 
 
 def plan_of(setting: Any, bug: str, seed: int) -> Plan:
     """The plan of one run in a setting of `system_under_test.leader_follower.bugs`; `bug` may be ""."""
-    from harness import registry
-
-    system, workload = registry.load("systems", "leader-follower"), registry.load("workloads", setting.workload)
+    system, workload = loaded("systems", "leader-follower"), loaded("workloads", setting.workload)
     options: dict[str, Setting] = {option.name: option.default for option in [*system.options, *workload.options]}
     fields = {name: getattr(setting, name) for name in Plan.__struct_fields__ if hasattr(setting, name)}
+    fields["world"] = dict(setting.world)
+    fields["thresholds"] = Thresholds(recovery_s_max=setting.recovery_s_max)
     fields["options"] = options | dict(setting.options) | {"bug": bug}
     return Plan(**fields, seed=seed, check_budget_s=CHECK_BUDGET_S)
 
 
-def run_once(plan: Plan) -> Trial:
-    """Run a plan on the simulated ground and judge what it left; nothing of it stays on disk."""
-    from harness import registry
-    from harness.cli import planning
-    from harness.cli.judged import run_judged
+def first_failure(bug: str, first_seed: int, limit: int) -> tuple[int, Judged | None]:
+    """Run the bug's setting with one seed after another until a run shows it; how many runs that took, and that run."""
+    from system_under_test.leader_follower.bugs import BUGS, SETTINGS
 
-    judged = run_judged(plan)
-    if judged.result is None:
-        options = [*registry.load("systems", plan.system).options, *registry.load("workloads", plan.workload).options]
-        return Trial(plan.seed, "harness", judged.failure, repeat=planning.repeat_command(plan, options))
-    return _trial(plan.seed, judged.result)
+    setting = SETTINGS[BUGS[bug].setting]
+    for run in range(limit):
+        judged = run_judged(plan_of(setting, bug, first_seed + run))
+        if judged.result is not None and judged.result.outcome == "violation":
+            return run + 1, judged
+    return limit, None
 
 
-def _trial(seed: int, result: Any) -> Trial:
-    broken = [verdict for verdict in result.verdicts if verdict.answer == "invalid"]
+def search(bug: str, first_seed: int, limit: int) -> Search:
+    """One search, as plain data."""
+    runs, judged = first_failure(bug, first_seed, limit)
+    return Search(runs, None if judged is None else _shown(judged))
+
+
+def correct(setting: str, seeds: Sequence[int]) -> list[Shown]:
+    """The same setting without a bug."""
+    from system_under_test.leader_follower.bugs import SETTINGS
+
+    return [_shown(run_judged(plan_of(SETTINGS[setting], "", seed))) for seed in seeds]
+
+
+def _shown(judged: Judged) -> Shown:
+    seed, result = judged.plan.seed, judged.result
+    if result is None:
+        return Shown(seed, "harness", judged.failure, repeat=_repeat(judged.plan))
     if result.outcome != "violation":
-        return Trial(seed, result.outcome, result.reason, repeat=result.repeat)
-    shown = [(len(anomaly.ops), verdict.checker, anomaly) for verdict in broken for anomaly in verdict.anomalies]
-    operations, checker, smallest = min(shown, key=lambda one: (one[0], len(one[2].sentence), one[1]))
-    return Trial(
+        return Shown(seed, result.outcome, result.reason, repeat=result.repeat)
+    broken = [verdict for verdict in result.verdicts if verdict.answer == "invalid"]
+    found = [(len(anomaly.ops), verdict.checker, anomaly) for verdict in broken for anomaly in verdict.anomalies]
+    operations, checker, smallest = min(found, key=lambda one: (one[0], len(one[2].sentence), one[1]))
+    return Shown(
         seed,
         result.outcome,
         checkers=tuple(verdict.checker for verdict in broken),
-        guarantees=tuple(sorted({anomaly.guarantee for _, _, anomaly in shown})),
+        guarantees=tuple(sorted({anomaly.guarantee for _, _, anomaly in found})),
         checker=checker,
         sentence=smallest.sentence,
         operations=operations,
@@ -93,20 +109,8 @@ def _trial(seed: int, result: Any) -> Trial:
     )
 
 
-def search(bug: str, first_seed: int, limit: int) -> Search:
-    """Run the bug's setting with one seed after another until a run shows it."""
-    from system_under_test.leader_follower.bugs import BUGS, SETTINGS
+def _repeat(plan: Plan) -> str:
+    from harness.cli import planning
 
-    setting = SETTINGS[BUGS[bug].setting]
-    for run in range(limit):
-        trial = run_once(plan_of(setting, bug, first_seed + run))
-        if trial.outcome == "violation":
-            return Search(run + 1, trial)
-    return Search(limit, None)
-
-
-def correct(setting: str, seeds: Sequence[int]) -> list[Trial]:
-    """The same setting without a bug."""
-    from system_under_test.leader_follower.bugs import SETTINGS
-
-    return [run_once(plan_of(SETTINGS[setting], "", seed)) for seed in seeds]
+    system, workload = loaded("systems", plan.system), loaded("workloads", plan.workload)
+    return planning.repeat_command(plan, [*system.options, *workload.options])

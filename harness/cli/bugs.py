@@ -20,7 +20,7 @@ import msgspec
 
 from harness.cli import arguments, bug_search
 from harness.cli.arguments import Parser
-from harness.cli.bug_search import Search, Trial
+from harness.cli.bug_search import Search, Shown
 from harness.errors import UsageError, nearest
 from harness.store import Run, create_folder, default_store
 
@@ -88,6 +88,7 @@ def _list(names: Iterable[str]) -> None:
 
 def _search(given: Any, names: Sequence[str]) -> BugsReport:
     """All searches, told as they end, in the order of the registry."""
+    from harness.exploration.statistics import upper_bound
     from reports.bugs import BugsReport, bug_lines, correct_lines
 
     out = sys.stderr if given.json else sys.stdout
@@ -109,18 +110,19 @@ def _search(given: Any, names: Sequence[str]) -> BugsReport:
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
     report = BugsReport(bugs=tuple(rows), correct=correct, searches=given.searches, seed=given.seed)
+    report = msgspec.structs.replace(report, bound=upper_bound(0, report.clean))
     out.writelines(f"{line}\n" for line in correct_lines(report, width))
     return report
 
 
 def _submit_correct(
     pool: ProcessPoolExecutor, names: Sequence[str], total: int, seed: int
-) -> dict[str, list[Future[list[Trial]]]]:
+) -> dict[str, list[Future[list[Shown]]]]:
     """The correct store in every setting of these bugs, the runs shared out evenly, a few at a time."""
     from system_under_test.leader_follower.bugs import BUGS
 
     settings = list(dict.fromkeys(BUGS[name].setting for name in names))
-    asked: dict[str, list[Future[list[Trial]]]] = {}
+    asked: dict[str, list[Future[list[Shown]]]] = {}
     for place, setting in enumerate(settings if total > 0 else ()):
         share = total // len(settings) + (place < total % len(settings))
         seeds = range(seed, seed + share)
@@ -134,43 +136,43 @@ def _bug_row(name: str, searches: Sequence[Search], limit: int) -> BugRow:
     from system_under_test.leader_follower.bugs import BUGS, SETTINGS
 
     bug = BUGS[name]
-    found = [search.trial for search in searches if search.trial is not None]
+    found = [search.shown for search in searches if search.shown is not None]
     return BugRow(
         name=name,
         safeguard=bug.safeguard,
         made_by=bug.made_by,
         workload=SETTINGS[bug.setting].workload,
         setting=bug.setting,
-        runs=tuple(search.runs for search in searches if search.trial is not None),
+        runs=tuple(search.runs for search in searches if search.shown is not None),
         given_up=len(searches) - len(found),
         limit=limit,
-        checkers=dict(Counter(checker for trial in found for checker in trial.checkers)),
+        checkers=dict(Counter(checker for shown in found for checker in shown.checkers)),
         witness=min(map(_witness, found), key=lambda one: (one.operations, len(one.sentence)), default=None),
     )
 
 
-def _correct_row(setting: str, futures: Iterable[Future[list[Trial]]]) -> CorrectRow:
+def _correct_row(setting: str, futures: Iterable[Future[list[Shown]]]) -> CorrectRow:
     from reports.bugs import CorrectRow
     from system_under_test.leader_follower.bugs import SETTINGS
 
-    trials = list(_all(futures))
+    runs = list(_all(futures))
     return CorrectRow(
         setting=setting,
         workload=SETTINGS[setting].workload,
-        outcomes=dict(Counter(trial.outcome for trial in trials)),
-        alarms=tuple(_witness(trial) for trial in trials if trial.outcome == "violation")[:ALARMS_KEPT],
+        outcomes=dict(Counter(shown.outcome for shown in runs)),
+        alarms=tuple(_witness(shown) for shown in runs if shown.outcome == "violation")[:ALARMS_KEPT],
     )
 
 
-def _all(futures: Iterable[Future[list[Trial]]]) -> Iterator[Trial]:
+def _all(futures: Iterable[Future[list[Shown]]]) -> Iterator[Shown]:
     for future in futures:
         yield from future.result()
 
 
-def _witness(trial: Trial) -> Witness:
+def _witness(shown: Shown) -> Witness:
     from reports.bugs import Witness
 
-    return Witness(trial.checker, trial.sentence, trial.operations, trial.repeat)
+    return Witness(shown.checker, shown.sentence, shown.operations, shown.repeat)
 
 
 def _stored(store: Path, report: BugsReport) -> Run:

@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from harness import registry
-from harness.cli import arguments, judging, planning, suites
+from harness.cli import arguments, judging, suites
 from harness.cli.arguments import Parser
 from harness.errors import HistoryError, UsageError
 from harness.history import Header, History
@@ -74,6 +74,7 @@ def main(argv: Sequence[str]) -> int:
 
 def _check_run(path: Path) -> tuple[Run, Result]:
     """Judge a stored run as its own end did; the same history gives the same bytes."""
+    from harness.cli import planning
     from harness.store import open_run
 
     run = open_run(path)

@@ -52,7 +52,7 @@ class Nobody:
         """An event was recorded."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Judged:
     """What one run came to.
 
@@ -72,6 +72,10 @@ class Judged:
     history_digest: str = ""
     logs: Mapping[str, Sequence[str]] = field(default_factory=dict)
     started_ns: int = 0
+
+    def __repr__(self) -> str:
+        outcome = self.result.outcome if self.result else f"failed: {self.failure}"
+        return f"<run of {self.plan.system} with seed {self.plan.seed}: {outcome}>"
 
     def anomalies(self) -> list[Anomaly]:
         """What was found, the ones with the fewest operations first."""
@@ -116,6 +120,8 @@ def _run(
     from harness.controller import Controller
 
     ground = loaded("grounds", "sim")(plan.seed, None)
+    if plan.world:
+        ground.configure(plan.world)
     controller = Controller(run, plan, ground, system, workload, Nobody(), dict(plan.options))
     controller.on_cluster = on_cluster
     failure = ""
@@ -126,11 +132,13 @@ def _run(
         failure = str(error)
     except _Overdue as error:
         failure = str(error)
-        del controller
-        _forget()
+        with quietly():
+            del controller
         return Judged(plan, None, failure)
     except Exception as error:  # One run's failure is a finding, not the end of the others.
         failure = f"The harness itself failed: {type(error).__name__}: {error}"
+    if controller.interrupted:
+        raise KeyboardInterrupt  # a run ends early for Ctrl-C and is judged; whoever makes thousands of them stops
     if failure or not run.history_path.exists():
         return Judged(plan, None, failure or "The run recorded no history.")
     judged = _judge(plan, system, workload, run)
@@ -160,11 +168,13 @@ def _judge(plan: Plan, system: Any, workload: Any, run: Run) -> Judged:
     )
 
 
-def _forget() -> None:
-    """Let go of what an overdue run leaves in the middle of what it did, without a word of each of its tasks."""
+@contextmanager
+def quietly() -> Iterator[None]:
+    """What runs leave in the middle of what it did is let go of without a word of each task and socket."""
     said, logger = sys.unraisablehook, logging.getLogger("asyncio")
     sys.unraisablehook, logger.disabled = (lambda _unraisable: None), True
     try:
+        yield
         gc.collect()
     finally:
         sys.unraisablehook, logger.disabled = said, False

@@ -19,7 +19,18 @@ from harness.errors import InfrastructureError, PlanError, UsageError, nearest
 from harness.nemesis.compose import SURFACES, system_faults, validate_faults
 from harness.nemesis.shapes import SHAPES
 from harness.plan import Plan, Setting, read_plan
-from harness.protocols import Ground, Launchable, Option, Packaged, Preflighted, Simulated, Tunable, Worldly
+from harness.protocols import (
+    Counted,
+    Ground,
+    Installable,
+    Launchable,
+    Option,
+    Packaged,
+    Preflighted,
+    Simulated,
+    Tunable,
+    Worldly,
+)
 from harness.schedule.checking import check_lists
 
 FLAGS: Final = {
@@ -45,6 +56,13 @@ FLAGS: Final = {
 }
 """Fields of a plan and their flags."""
 
+THRESHOLDS: Final = {
+    "recovery_s_max": ("--recovery-max", "seconds from the lifting of a fault to the first success"),
+    "unavailable_s_max": ("--unavailable-max", "seconds without any success although clients ask"),
+    "success_share_min": ("--success-min", "share of operations that must succeed, as 0.5"),
+}
+"""Fields of a plan's thresholds, their flags and what they bound."""
+
 
 @dataclass(frozen=True)
 class Parts:
@@ -67,8 +85,8 @@ def build_parser(system: Any, workload: Any, ground: Sequence[Option] = ()) -> a
     what = parser.add_argument_group("what to test")
     what.add_argument("--system", help=f"system under test (default: {defaults.system})")
     what.add_argument("--workload", "-w", help=f"what clients do (default: {defaults.workload})")
-    what.add_argument("--on", help=f"where nodes run: sim, docker (default: {defaults.on})")
-    what.add_argument("--nodes", type=arguments.count, help=f"how many (default: {defaults.nodes})")
+    what.add_argument("--on", help=f"where nodes run: sim, docker, ssh, local (default: {defaults.on})")
+    what.add_argument("--nodes", type=arguments.count, help=f"how many (default: {defaults.nodes}, or all --machines)")
     what.add_argument("--base-image", help="docker: the image that node images are built from")
     load = parser.add_argument_group("load")
     load.add_argument("--concurrency", "-c", type=arguments.count, help=f"workers (default: {defaults.concurrency})")
@@ -88,6 +106,10 @@ def build_parser(system: Any, workload: Any, ground: Sequence[Option] = ()) -> a
     load.add_argument(
         "--stop-on-violation", action="store_true", default=None, help="end the main phase at the first violation"
     )
+    bounds = parser.add_argument_group("how well the system must serve")
+    for name, (word, told) in THRESHOLDS.items():
+        kind = arguments.share if name == "success_share_min" else arguments.positive
+        bounds.add_argument(word, type=kind, dest=f"threshold:{name}", help=f"{told} (default: any)")
     out = parser.add_argument_group("output")
     out.add_argument("--store", type=Path, help="where runs are kept (default: $SPLITBRAIN_STORE, else ./store)")
     out.add_argument("--check-budget", type=arguments.positive, dest="check_budget_s", help="seconds (default: 120)")
@@ -144,6 +166,8 @@ def _resolve(given: argparse.Namespace, base: Plan, options: Sequence[Option]) -
     chosen = {name: value for name in FLAGS if (value := getattr(given, name, None)) is not None}
     if "seed" not in chosen and base.seed == 0:
         chosen["seed"] = _seed_from_environment()
+    bounds = {name: bound for name in THRESHOLDS if (bound := getattr(given, f"threshold:{name}", None)) is not None}
+    chosen["thresholds"] = msgspec.structs.replace(base.thresholds, **bounds)
     known = {option.name: option for option in options}
     settings: dict[str, Setting] = {option.name: option.default for option in options}
     for name, value in base.options.items():
@@ -153,11 +177,19 @@ def _resolve(given: argparse.Namespace, base: Plan, options: Sequence[Option]) -
     for name in known:
         if (value := getattr(given, f"option:{name}", None)) is not None:
             settings[name] = value
-    plan = msgspec.structs.replace(base, **chosen, options=settings)
+    plan = _all_machines(msgspec.structs.replace(base, **chosen, options=settings), given)
     if plan.faults is not None:
         plan = msgspec.structs.replace(plan, nemesis=tuple(sorted({fault.kind for fault in plan.faults})))
     _check_numbers(plan)
     return plan
+
+
+def _all_machines(plan: Plan, given: argparse.Namespace) -> Plan:
+    """On machines that exist every one of them is a node, unless it was said how many are to be."""
+    ground = registry.load("grounds", plan.on)(plan.seed, None)
+    if given.nodes is not None or not isinstance(ground, Counted):
+        return plan
+    return msgspec.structs.replace(plan, nodes=ground.count(plan.options) or plan.nodes)
 
 
 def _checked(name: str, value: Setting, known: dict[str, Option]) -> Setting:
@@ -179,6 +211,10 @@ def _check_numbers(plan: Plan) -> None:
     for name in ("nodes", "concurrency", "rate", "time_limit_s", "op_timeout_s", "interval_s", "duration_s"):
         if not getattr(plan, name) > 0:
             raise PlanError(f"The plan's {name} must be above zero, found {getattr(plan, name)!r}.")
+    for name in THRESHOLDS:
+        bound = getattr(plan.thresholds, name)
+        if bound is not None and not 0 < bound <= (1 if name == "success_share_min" else 1e9):
+            raise PlanError(f"The plan's threshold {name} cannot be {bound!r}.")
 
 
 def _seed_from_environment() -> int:
@@ -209,13 +245,15 @@ def preflight(parts: Parts, base_image: str | None) -> Ground:
         raise PlanError(f"The system {plan.system!r} has no image; use --on sim.")
     if plan.on == "local" and not isinstance(system, Launchable):
         raise PlanError(f"The system {plan.system!r} does not run as a plain process; use --on docker.")
+    if plan.on == "ssh" and not isinstance(system, Installable):
+        raise PlanError(f"The system {plan.system!r} cannot be installed over SSH; use --on docker.")
     from workloads.protocol import Streamed
 
     if plan.stop_on_violation and not isinstance(workload, Streamed):
         raise PlanError(f"The workload {plan.workload!r} is judged after the run only: leave out --stop-on-violation.")
     lacking = ground.lacking(plan.options) if isinstance(ground, Tunable) else {}
     if isinstance(ground, Tunable) and (reason := ground.refused(plan.options)) is not None:
-        raise InfrastructureError(f"The ground {plan.on!r} cannot have {reason}.")
+        raise InfrastructureError(f"The ground {plan.on!r} cannot be had so: {reason}.")
     validate_faults(plan, ground.faults | system_faults(system), lacking)
     check_lists(plan, system, observed=plan.on == "sim")
     if plan.world and not isinstance(ground, Worldly):
@@ -238,11 +276,15 @@ def repeat_command(plan: Plan, options: Sequence[Option]) -> str:
     default = Plan()
     for name, flag in FLAGS.items():
         value = getattr(plan, name)
-        if name in ("on", "seed") or value == getattr(default, name):
+        counted = name == "nodes" and plan.on == "ssh"  # else all machines would be nodes
+        if name in ("on", "seed") or (value == getattr(default, name) and not counted):
             continue
         words.append(flag)
         if value is not True:
             words.append(_told(value))
+    for name, (flag, _) in THRESHOLDS.items():
+        if (bound := getattr(plan.thresholds, name)) is not None:
+            words += [flag, _told(bound)]
     for option in (*options, *ground_options(plan.on)):
         value = plan.options.get(option.name, option.default)
         if value != option.default:
@@ -261,6 +303,8 @@ def _told(value: Any) -> str:
 _EXAMPLES: Final = """examples:
   splitbrain run --nemesis partition,kill --time-limit 60
   splitbrain run --on docker --nodes 5 --nemesis partition --target leader
+  splitbrain run --on ssh --machines root@10.0.0.1,root@10.0.0.2,root@10.0.0.3 --nemesis kill
+  splitbrain run --on local --nodes 3 --nemesis kill,pause
   splitbrain run --replication async --read follower --workload session
   splitbrain run plan.toml --seed 7
 """

@@ -142,25 +142,36 @@ def _shrink(plan: Plan, anomaly: Anomaly, budget_s: float, *, quiet: bool) -> tu
     return shrunk, (clock.processor_ns() - began_ns) / 1e9
 
 
-def keep(store: Path, plan: Plan, anomaly: Anomaly) -> tuple[Run, str]:
-    """Run it once more, into the store, with its verdict, story and test; returns the run and the story."""
+def keep_run(store: Path, plan: Plan) -> Run:
+    """Run a plan once more, into the store, with its verdict and reports, as `splitbrain run` would have."""
+    return _kept(store, plan)[0]
+
+
+def _kept(store: Path, plan: Plan) -> tuple[Run, Judged]:
     from harness.cli import judging
-    from harness.exploration.story import tell
-    from harness.testing.plans import test_source
 
     run = create_run(store, plan)
     judged = run_judged(plan, keep=run)
-    assert judged.result is not None and judged.history is not None, "it failed a moment ago"
-    judging.store_result(run, judged.result)
-    judging.write_reports(run, judged.result)
-    run.write("exact.json", plan.to_json())
-    run.log("digest", digest=judged.digest)
+    if judged.result is not None and judged.exact is not None:
+        judging.store_result(run, judged.result)
+        judging.write_reports(run, judged.result)
+        run.write("exact.json", judged.exact.to_json())
+        run.log("digest", digest=judged.digest)
+    return run, judged
+
+
+def keep(store: Path, plan: Plan, anomaly: Anomaly) -> tuple[Run, str]:
+    """As `keep_run`, with its story and a test; returns the run and the story."""
+    from harness.exploration.story import tell
+    from harness.testing.plans import test_source
+
+    run, judged = _kept(store, plan)
+    assert judged.history is not None, "it failed a moment ago"
     system = loaded("systems", plan.system)
     kept = next(one for one in judged.anomalies() if (one.guarantee, one.name) == (anomaly.guarantee, anomaly.name))
     told = tell(judged.history.events, kept, judged.logs, getattr(system, "events", {}), judged.started_ns)
     run.write("story.txt", told.encode())
-    source = test_source(plan, kept, "splitbrain replay")
-    run.write(f"test_no_{kept.name.replace('-', '_')}.py", source.encode())
+    run.write(f"test_no_{kept.name.replace('-', '_')}.py", test_source(plan, kept, "splitbrain replay").encode())
     return run, told
 
 
@@ -216,16 +227,14 @@ def _shrink_bugs(given: Any) -> int:
 
 
 def _shrink_bug(name: str, budget_s: float) -> dict[str, Any]:
-    from harness.cli.bug_search import plan_of
-    from system_under_test.leader_follower.bugs import BUGS, SETTINGS
+    from harness.cli.bug_search import first_failure
 
-    for seed in range(1, SEARCH_LIMIT + 1):
-        judged = run_judged(plan_of(SETTINGS[BUGS[name].setting], name, seed))
-        if judged.broken() and judged.exact is not None:
-            anomaly = judged.anomalies()[0]
-            shrunk, seconds = _shrink(judged.exact, anomaly, budget_s, quiet=True)
-            return {"bug": name, "found": True, "seed": seed, **_facts(anomaly, shrunk, seconds)}
-    return {"bug": name, "found": False}
+    _, judged = first_failure(name, 1, SEARCH_LIMIT)
+    if judged is None or judged.exact is None:
+        return {"bug": name, "found": False}
+    anomaly = judged.anomalies()[0]
+    shrunk, seconds = _shrink(judged.exact, anomaly, budget_s, quiet=True)
+    return {"bug": name, "found": True, "seed": judged.plan.seed, **_facts(anomaly, shrunk, seconds)}
 
 
 def _row(row: dict[str, Any]) -> str:

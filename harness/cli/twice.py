@@ -11,25 +11,15 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+from harness.cli.judged import Nobody
 from harness.cli.planning import Parts, preflight
 from harness.controller import Controller
 from harness.errors import PlanError
-from harness.op import Op
 from harness.protocols import Ground
 from harness.simulation.compare import compare, same_bytes
 from harness.simulation.ground import SimGround
 from harness.store import Run, create_run
 from harness.verdict import Outcome
-
-
-class Nobody:
-    """A watcher that watches nothing."""
-
-    def phase(self, name: str) -> None:
-        """A phase begins."""
-
-    def event(self, op: Op) -> None:
-        """An event was recorded."""
 
 
 def begin(ground: Ground) -> None:

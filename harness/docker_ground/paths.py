@@ -109,7 +109,7 @@ def _talk(wire: Any, stdin: bytes, timeout_s: float) -> dict[int, bytearray]:
     try:
         talk.settimeout(timeout_s)
         sending.start()  # beside reading: a command may say much before it has heard all
-        for stream, data in frames_iter(wire, tty=False):  # type: ignore[no-untyped-call]
+        for stream, data in frames_iter(wire, tty=False):  # type: ignore[no-untyped-call]  # the SDK has no types
             output[stream] += data[: max(0, OUTPUT_BYTES_MAX - len(output[stream]))]
     finally:
         wire.close()

@@ -4,29 +4,36 @@ A state is, for each node, its role, how many generations behind it is, and how 
 committed, in powers of four; and the kinds of faults in force. It is looked at whenever a node logs something, and now
 and then when one syncs its disk. Nodes count as a bag: which of them it is does not matter.
 
-Also told: under which circumstances each kind of fault struck, as (kind, role of whom it hit, phase), where the phase
-is "steady", "electing" (nobody led) or "recovering" (soon after another fault was lifted).
+Also told: under which circumstances each kind of fault struck, as (kind, role of whom it hit, phase); roles and phases
+are those of `harness.history.circumstances`, as the history tells them, or by what nodes exposed where it does not.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import product
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+from harness.history.circumstances import (
+    ELECTING,
+    FOLLOWER,
+    LEADER,
+    RECOVERING,
+    STEADY,
+    Circumstance,
+    never_exercised,
+    struck,
+)
 from harness.history.faults import FaultWindow, fault_windows
 from harness.op import Op
 from harness.protocols import Cluster, ObservesNodes
 
 SYNCS_PER_LOOK: Final = 16
 LOOKS_MAX: Final = 4000
-ROLES: Final = ("leader", "follower")
-PHASES: Final = ("steady", "electing", "recovering")
+__all__ = ["Circumstance", "Looker", "abstract_states", "circumstances", "never_exercised"]
 
 Look = tuple[int, dict[str, Mapping[str, Any]]]
 """When, in nanoseconds of the nodes' clock, and what each node exposed."""
-Circumstance = tuple[str, str, str]
 
 
 class Looker:
@@ -64,24 +71,18 @@ def circumstances(
 ) -> frozenset[Circumstance]:
     """Under which circumstances faults struck."""
     windows = fault_windows(events)
-    found = set()
-    for window in windows:
+    found = set(struck(windows))
+    for window in (one for one in windows if not one.phase):
         before = [seen for at_ns, seen in looks if at_ns - started_ns <= window.start_ns]
         seen = before[-1] if before else {}
         lifted = any(
             other.stop_ns is not None and 0 <= window.start_ns - other.stop_ns < recovering_ns for other in windows
         )
         led = any(state.get("role") == "leader" for state in seen.values())
-        phase = "recovering" if lifted else "steady" if led else "electing"
+        phase = RECOVERING if lifted else STEADY if led else ELECTING
         roles = {seen.get(node, {}).get("role", "down") for node in window.nodes}
-        found |= {(window.kind, "leader" if role == "leader" else "follower", phase) for role in roles}
+        found |= {(window.kind, LEADER if role == LEADER else FOLLOWER, phase) for role in roles}
     return frozenset(found)
-
-
-def never_exercised(kinds: Iterable[str], found: Iterable[Circumstance]) -> list[Circumstance]:
-    """The circumstances under which no fault struck."""
-    seen = set(found)
-    return [one for one in product(sorted(kinds), ROLES, PHASES) if one not in seen]
 
 
 def _in_force(windows: Sequence[FaultWindow], at_ns: int) -> tuple[str, ...]:

@@ -40,6 +40,8 @@ def tell(
     logs: Mapping[str, Sequence[str]],
     patterns: Mapping[str, str],
     started_ns: int,
+    *,
+    everything: bool = False,
 ) -> str:
     """The story of a run.
 
@@ -47,11 +49,13 @@ def tell(
         events: the history; anomaly: what it is told for.
         logs: each node's lines, which begin with seconds; patterns: which of them are events, and which event.
         started_ns: what the nodes' clock showed when the history began.
+        everything: tell all that nodes logged, also before the history began.
     """
-    lines = sorted([*_faults(events), *_operations(events), *_node_events(logs, patterns, started_ns)])
-    leader = _leader_before(logs, patterns, started_ns)
+    said = list(_everything(logs, started_ns)) if everything else list(_node_events(logs, patterns, started_ns))
+    lines = sorted([*_faults(events), *_operations(events), *said])
+    leader = "" if everything else _leader_before(logs, patterns, started_ns)
     told = [f"{0:8.3f} s  {leader} leads"] if leader else []
-    told += [f"{time_ns / 1e9:8.3f} s  {text}" for time_ns, text in lines if time_ns >= 0]
+    told += [f"{time_ns / 1e9:8.3f} s  {text}" for time_ns, text in lines if time_ns >= 0 or everything]
     if anomaly is not None:
         told.append(f"So: {anomaly.sentence}")
     return "\n".join(told) + "\n"
@@ -111,6 +115,11 @@ def _node_events(logs: Mapping[str, Sequence[str]], patterns: Mapping[str, str],
             yield time_ns - started_ns, f"{node} is {event}"
 
 
+def _everything(logs: Mapping[str, Sequence[str]], started_ns: int) -> Iterator[Line]:
+    for node, time_ns, text in _logged(logs, {}):
+        yield time_ns - started_ns, f"{node}: {text}"
+
+
 def _leader_before(logs: Mapping[str, Sequence[str]], patterns: Mapping[str, str], started_ns: int) -> str:
     before = [
         (time_ns, node)
@@ -125,6 +134,8 @@ def _logged(logs: Mapping[str, Iterable[str]], patterns: Mapping[str, str]) -> I
     for node, lines in logs.items():
         for line in lines:
             stamp, _, text = line.partition(" ")
+            if not compiled:
+                yield node, _nanoseconds(stamp), text
             for event, pattern in compiled.items():
                 if pattern.search(text):
                     yield node, _nanoseconds(stamp), event

@@ -41,6 +41,8 @@ class FaultWindow:
         kind: "partition", "kill", "pause", "power".
         nodes: the nodes that it was aimed at.
         detail: for people: "n1 n2 | n3 n4 n5".
+        roles, phase: what each of the nodes was, and what the cluster was at, when it fired; empty where nobody told
+            (`harness.history.circumstances`).
         start_ns, stop_ns: times since the run's start; `stop_ns` is None when it was never lifted. A history without
             times has 0 and None.
         start_index, stop_index: the same as event indices; None when it was never lifted.
@@ -53,6 +55,8 @@ class FaultWindow:
     kind: str
     nodes: tuple[str, ...] = ()
     detail: str = ""
+    roles: tuple[str, ...] = ()
+    phase: str = ""
     start_ns: int = 0
     stop_ns: int | None = None
     start_index: int = 0
@@ -115,6 +119,8 @@ def _inject(
         kind=_text(told.get("kind")) or kind,
         nodes=_names(told.get("nodes")),
         detail=_text(told.get("detail")),
+        roles=_names(told.get("roles")),
+        phase=_text(told.get("phase")),
         injected_proven=op.type == "ok" and told.get("proven") is True,
         evidence=_sentences(op, told),
     )

@@ -60,7 +60,7 @@ def _event(number: int, line: str) -> Op | None:
         raise LogError(number, f"its value is not EDN: {error.problem}") from error
     process: Any = NEMESIS if match["process"] == ":nemesis" else int(match["process"])
     value, complaint = _value_and_error(match["rest"], values)
-    return Op(process=process, type=match["type"], f=match["f"], value=value, error=complaint)  # type: ignore[arg-type]
+    return Op(process=process, type=match["type"], f=match["f"], value=value, error=complaint)  # type: ignore[arg-type]  # the pattern says so
 
 
 def _value_and_error(written: str, values: list[Any]) -> tuple[Any, str | None]:

@@ -24,24 +24,35 @@ from harness.errors import InfrastructureError, PlanError
 from harness.local_ground.ledger import Ledger
 from harness.local_ground.namespaces import Hosts, NamespaceNet, missing
 from harness.local_ground.processes import LocalProcesses
-from harness.protocols import Clocks, Cluster, Disks, Launchable, Net, Processes, System
+from harness.nemesis.catalogue import FAULTS
+from harness.protocols import Clocks, Cluster, Disks, Launchable, Net, Option, Processes, System
 
 LOG = "server.log"
 
 
 class LocalGround:
-    """Implements `harness.protocols.Ground`."""
+    """Implements `Ground` and `Tunable` of `harness.protocols`."""
 
     name = "local"
+    options: tuple[Option, ...] = ()
 
     def __init__(self) -> None:
-        self.lacking = missing()
+        self.no_net = missing()
         """Why links cannot be cut here; "" where they can."""
 
     @property
     def faults(self) -> frozenset[str]:
         """Processes; the network too, where there can be namespaces."""
-        return frozenset({"processes"}) if self.lacking else frozenset({"processes", "net"})
+        return frozenset({"processes"}) if self.no_net else frozenset({"processes", "net"})
+
+    def refused(self, options: Mapping[str, Any]) -> str | None:
+        """Nothing: it has no switches."""
+        return None
+
+    def lacking(self, options: Mapping[str, Any]) -> Mapping[str, str]:
+        """Faults of the network, where there can be no namespaces."""
+        kinds = [kind for kind, fault in FAULTS.items() if self.no_net and "net" in fault.needs]
+        return dict.fromkeys(kinds, self.no_net)
 
     def new_event_loop(self) -> asyncio.AbstractEventLoop:
         """A plain one, on real time."""
@@ -75,7 +86,7 @@ class LocalGround:
             stack.callback(ledger.remove_all)
             folder = Path(tempfile.mkdtemp(prefix=f"splitbrain-{run_id}-"))
             ledger.add(folder=str(folder))
-            hosts = None if self.lacking else Hosts(run_id, nodes, folder)
+            hosts = None if self.no_net else Hosts(run_id, nodes, folder)
             if hosts is not None:
                 stack.callback(hosts.down)
                 await asyncio.to_thread(hosts.up, ledger)

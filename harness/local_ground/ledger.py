@@ -67,8 +67,9 @@ class Ledger:
 
     def remove_all(self) -> list[str]:
         """Remove all that it names, then itself; returns one phrase for each thing that was there."""
-        removed = [f"network namespace {name}" for name in self.entry.namespaces if commands.remove_namespace(name)]
-        removed += [f"link {name}" for name in self.entry.links if commands.remove_link(name)]
+        # Links first: the kernel takes away those of a namespace that is gone, some time later.
+        removed = [f"link {name}" for name in self.entry.links if commands.remove_link(name)]
+        removed += [f"network namespace {name}" for name in self.entry.namespaces if commands.remove_namespace(name)]
         for name in self.entry.folders:
             if Path(name).exists():
                 shutil.rmtree(name, ignore_errors=True)

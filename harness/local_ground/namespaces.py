@@ -41,9 +41,9 @@ LISTENER: Final = NODE_FOLDER / "probe_listener.py"
 def missing() -> str:
     """Why there can be no namespaces here; "" where there can."""
     if os.geteuid() != 0:
-        return "only root can make network namespaces"
+        return "only root can make network namespaces; run as root, or use --on sim"
     absent = [program for program in PROGRAMS if commands.found(program) is None]
-    return f"there is no {absent[0]!r} on this machine" if absent else ""
+    return f"there is no {absent[0]!r} on this machine; install iproute2 and iptables" if absent else ""
 
 
 class Hosts:

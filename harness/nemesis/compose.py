@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, Protocol
 
+import msgspec
+
 from harness.errors import PlanError, nearest
+from harness.history.circumstances import OLD_LEADER, Situation
 from harness.nemesis.catalogue import BLOWS, LINK_SLOTS, SURFACES, WHOLE, Making, fault
 from harness.nemesis.shapes import SHAPES
-from harness.nemesis.targets import OLD_LEADER, Scene, validate
+from harness.nemesis.targets import Scene, validate
 from harness.op import NEMESIS, Op
 from harness.plan import Plan
-from harness.protocols import ChangesMembers, Cluster
+from harness.protocols import ChangesMembers, Cluster, System, TellsSituation
 from harness.streams import Streams
 
 __all__ = [
@@ -22,10 +26,12 @@ __all__ = [
     "Member",
     "build_nemesis",
     "lifting_place",
+    "look",
     "one_member",
     "system_faults",
     "validate_faults",
 ]
+Look = Callable[[], Awaitable[Situation]]
 NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 
@@ -45,9 +51,10 @@ class Member(Protocol):
 class ComposedNemesis:
     """Routes fault operations to the nemesis that handles them."""
 
-    def __init__(self, members: Sequence[Member], leader: Callable[[], Awaitable[str | None]]) -> None:
+    def __init__(self, members: Sequence[Member], situation: Look) -> None:
         self.members = tuple(members)
-        self._leader = leader
+        self._situation = situation
+        self._lifted_s: float | None = None
         self._led: tuple[str | None, str | None] = (None, None)
         self.fs = frozenset(f for member in members for f in member.fs)
 
@@ -64,20 +71,24 @@ class ComposedNemesis:
         if frozen := _nodes(others, ("freeze",)):
             return op.fail(f"not-now: nothing can be told to {' '.join(sorted(frozen))}, which stands still")
         if not op.f.startswith("start-"):
-            return await member.invoke(op, Scene(None, _nodes(others, BLOWS), _nodes(others, ("power",))))
+            lifted = await member.invoke(op, Scene(None, _nodes(others, BLOWS), _nodes(others, ("power",))))
+            if lifted.type == "ok":
+                self._lifted_s = asyncio.get_running_loop().time()
+            return lifted
         slot = fault(op.f.partition("-")[2]).slot
         rivals = [other for other in others if slot and fault(other["kind"]).slot == slot]
         if rivals and slot in LINK_SLOTS:
             return op.fail(f"in-force: {rivals[0]['fault']} is not lifted yet")
-        leader = await self._leader()
+        situation = await self._situation()
+        ago_s = None if self._lifted_s is None else asyncio.get_running_loop().time() - self._lifted_s
         scene = Scene(
-            leader,
+            situation.leader,
             _nodes(others, BLOWS),
             _nodes(others, ("power",)),
-            self._remember(leader),
+            self._remember(situation.leader),
             frozenset(node for rival in rivals for node in rival["nodes"]),
         )
-        return await member.invoke(op, scene)
+        return _told(await member.invoke(op, scene), situation, ago_s, scene.roles.get(OLD_LEADER))
 
     def _remember(self, leader: str | None) -> Mapping[str, str]:
         """Who is known by a name besides the leader, now that this is the leader."""
@@ -99,6 +110,27 @@ class ComposedNemesis:
         """Lift everything, without evidence: for exits in a hurry."""
         for member in self.members:
             await member.heal()
+
+
+def _told(completion: Op, situation: Situation, lifted_s_ago: float | None, led_before: str | None) -> Op:
+    """The injection with whom it hit in which role, and in which phase."""
+    value = completion.value
+    if completion.type == "fail" or not isinstance(value, dict) or "fault" not in value:
+        return completion
+    roles = [situation.role(node, led_before) for node in value.get("nodes", ())]
+    told = {**value, "roles": roles, "phase": situation.phase(lifted_s_ago)}
+    return msgspec.structs.replace(completion, value=told)
+
+
+def look(system: System, cluster: Cluster) -> Look:
+    """How a system is asked for its situation; one that does not tell it says who leads."""
+
+    async def ask() -> Situation:
+        if isinstance(system, TellsSituation):
+            return await system.situation(cluster)
+        return Situation(await system.leader(cluster))
+
+    return ask
 
 
 def lifting_place(kind: str) -> tuple[bool, bool, bool, bool]:
@@ -124,7 +156,10 @@ def validate_faults(plan: Plan, offered: frozenset[str], lacking: Mapping[str, s
         PlanError: naming the fault, what it needs and what would do.
     """
     for kind in plan.nemesis:
-        missing = sorted(fault(kind).needs - offered, key=lambda need: (need not in WHOLE, need))
+        needs = fault(kind).needs
+        if kind in lacking:
+            raise PlanError(f"The fault {kind!r} cannot be made on the ground {plan.on!r}: {lacking[kind]}.")
+        missing = sorted(needs - offered, key=lambda need: (need not in WHOLE, need))
         if missing and missing[0] in WHOLE:
             raise PlanError(f"The fault {kind!r} needs the surface {missing[0]!r}, which the ground {plan.on!r} lacks.")
         if "membership" in missing:
@@ -133,8 +168,6 @@ def validate_faults(plan: Plan, offered: frozenset[str], lacking: Mapping[str, s
             )
         if missing:
             raise PlanError(f"The fault {kind!r} cannot be made on the ground {plan.on!r}.")
-        if kind in lacking:
-            raise PlanError(f"The fault {kind!r} cannot be made on the ground {plan.on!r}: {lacking[kind]}.")
     if plan.partition not in SHAPES:
         raise PlanError(f"There is no partition shape {plan.partition!r}.{nearest(plan.partition, SHAPES)}")
     validate(plan.target, plan.node_names())
@@ -149,7 +182,11 @@ def build_nemesis(
     plan: Plan, cluster: Cluster, leader: Callable[[], Awaitable[str | None]], streams: Streams
 ) -> ComposedNemesis:
     """The nemeses that a plan names, each with a random stream of its own."""
-    return ComposedNemesis([one_member(kind, plan, cluster, streams) for kind in plan.nemesis], leader)
+
+    async def situation() -> Situation:
+        return Situation(await leader())
+
+    return ComposedNemesis([one_member(kind, plan, cluster, streams) for kind in plan.nemesis], situation)
 
 
 def one_member(kind: str, plan: Plan, cluster: Cluster, streams: Streams) -> Member:

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Final
 
 from harness.errors import PlanError, nearest
+from harness.history.circumstances import OLD_LEADER
 from harness.streams import Random
 
 
@@ -36,7 +37,6 @@ class Scene:
 
 
 NOBODY: Final[Mapping[str, str]] = MappingProxyType({})
-OLD_LEADER: Final = "old-leader"
 ROLES: Final = (OLD_LEADER,)
 NAMED: Final = ("none", "one", "minority", "majority", "leader", "followers", "all", "random", *ROLES)
 

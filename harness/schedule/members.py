@@ -5,12 +5,12 @@ So what one of them draws does not depend on whether another is there.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
-from harness.nemesis.compose import ComposedNemesis, Member, lifting_place, one_member
+from harness.nemesis.compose import ComposedNemesis, Look, Member, lifting_place, one_member
 from harness.op import NEMESIS, Op
 from harness.plan import Plan
 from harness.protocols import Cluster
@@ -26,11 +26,11 @@ class ScheduledNemesis:
         plan: Plan,
         faults: Sequence[PlannedFault],
         cluster: Cluster,
-        leader: Callable[[], Awaitable[str | None]],
+        situation: Look,
     ) -> None:
         self._plan, self._faults, self._cluster = plan, faults, cluster
         self._members: dict[int, Member] = {}
-        self._composed = ComposedNemesis((), leader)
+        self._composed = ComposedNemesis((), situation)
         self.fs = frozenset(f"{verb}-{fault.kind}" for fault in faults for verb in ("start", "stop"))
 
     async def invoke(self, op: Op) -> Op:

@@ -131,27 +131,29 @@ class SimDisk:
         self._used_bytes = sum(len(file.content) for file in self._names.values())
         return lost
 
-    def damage(self, pattern: str, kind: str, amount: int, random: Random) -> Sequence[str]:
-        """Cut so many bytes off every file that fits the pattern, or flip so many bits in each; what became of each."""
-        told = []
-        for path in self.list():
-            file = self._names[path]
-            if not fnmatchcase(path, pattern) or not file.content:
-                continue
-            before = len(file.content)
-            if kind == "truncate":
-                file.change(max(0, before - amount), b"")
-                file.synced, file.pending = bytearray(file.content), []  # it is so on the platter, too
-                self._used_bytes -= before - len(file.content)
-                told.append(f"{path}: cut from {before} to {len(file.content)} bytes")
-            else:
-                places = sorted(random.randrange(before * 8) for _ in range(amount))
-                for place in places:
-                    for content in (file.content, file.synced):
-                        if place // 8 < len(content):
-                            content[place // 8] ^= 1 << place % 8
-                told.append(f"{path}: flipped a bit in byte {', '.join(str(place // 8) for place in places)}")
-        return told
+    def damage(self, pattern: str, kind: str, amount: int, random: Random) -> str | None:
+        """Cut so many bytes off one of the files that fit the pattern, or flip a bit in so many of its bytes.
+
+        Returns what became of which; None when no file with anything in it fits.
+        """
+        candidates = [path for path in self.list() if fnmatchcase(path, pattern) and self._names[path].content]
+        if not candidates:
+            return None
+        path = random.choice(candidates)
+        file = self._names[path]
+        before = len(file.content)
+        if kind == "truncate":
+            file.change(max(0, before - amount), b"")
+            file.synced, file.pending = bytearray(file.content), []  # it is so on the platter, too
+            self._used_bytes -= before - len(file.content)
+            return f"{path}: cut from {before} to {len(file.content)} bytes"
+        places = sorted(random.sample(range(before), min(amount, before)))
+        for place in places:
+            bit = 1 << random.randrange(8)
+            for content in (file.content, file.synced):
+                if place < len(content):
+                    content[place] ^= bit
+        return f"{path}: flipped a bit in byte {', '.join(map(str, places))}"
 
     def _surviving_names(self) -> Sequence[NameChange]:
         pending = self._pending_names

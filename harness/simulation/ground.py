@@ -22,7 +22,7 @@ import msgspec
 
 from harness.errors import InfrastructureError
 from harness.op import Op
-from harness.protocols import Cluster, Simulated, System, abilities
+from harness.protocols import Cluster, Option, Simulated, System, abilities
 from harness.simulation.cluster import SimCluster
 from harness.simulation.loop import SimLoop
 from harness.simulation.recording import Recording
@@ -43,6 +43,7 @@ class SimGround:
     """
 
     name = "sim"
+    options: tuple[Option, ...] = ()
     faults = frozenset({"net", "processes", "disks", "clocks"}) | abilities(SimNet, SimProcesses, SimDisks, SimClocks)
 
     def __init__(
@@ -70,6 +71,14 @@ class SimGround:
     def configure(self, fields: Mapping[str, Any]) -> None:
         """Be another kind of world from the next loop on: a plan's `world`; PlanError names the field."""
         self.world = read_world(fields)
+
+    def refused(self, options: Mapping[str, Any]) -> str | None:
+        """Nothing is: a simulation can always be started."""
+        return None
+
+    def lacking(self, options: Mapping[str, Any]) -> Mapping[str, str]:
+        """Faults that cannot be made here: by kind, why and what to do about it."""
+        return {"memory": "the simulation does not count a process' memory; use --on docker"}
 
     def streams(self) -> Streams:
         """All chance of the loop made last; those who draw on its behalf draw from here, so that the tape is whole."""

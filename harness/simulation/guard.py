@@ -23,22 +23,17 @@ import os
 import random  # noqa: TID251 - it is guarded here, not used
 import socket
 import subprocess
-import sys
-import sysconfig
 import threading
 import time  # noqa: TID251 - it is guarded here, not used
 import uuid  # noqa: TID251 - it is guarded here, not used
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Final, Literal
 
 from harness.simulation.process import CURRENT, Process
-from harness.simulation.refusals import RefusedError
+from harness.simulation.refusals import RefusedError, call_site
 
 WRITING: Final = frozenset("wax+")
-INSIDE: Final = (str(Path(__file__).parent), sysconfig.get_paths()["stdlib"], "<frozen")
-"""Files that are not where the asking began: the simulation's and Python's own."""
 FILE_CALLS: Final = (
     "open", "remove", "unlink", "rename", "replace", "mkdir", "rmdir", "truncate", "link", "symlink", "chmod",
 )  # fmt: skip
@@ -118,17 +113,6 @@ def _refusing(call: str, instead: str) -> Answer:
         raise RefusedError(call, instead, call_site())
 
     return refuse
-
-
-def call_site() -> str:
-    """The line outside of the simulation and Python's own library that is being run: "server.py:12 in handle"."""
-    frame = sys._getframe(1)
-    while frame is not None:
-        file = frame.f_code.co_filename
-        if "site-packages" in file or not file.startswith(INSIDE):
-            return f"{Path(file).name}:{frame.f_lineno} in {frame.f_code.co_name}"
-        frame = frame.f_back  # type: ignore[assignment]  # None ends the loop
-    return ""
 
 
 def _drawing(name: str) -> Answer:

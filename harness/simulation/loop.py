@@ -37,7 +37,7 @@ from harness.simulation.handles import Due, SimFuture, SimHandle, SimTask, SimTi
 from harness.simulation.network import Network
 from harness.simulation.process import CONTROL, CURRENT, Killed, Process
 from harness.simulation.recording import Recording
-from harness.simulation.refusals import DeadlockError, RefusedError, RefusingLoop, SimulationError
+from harness.simulation.refusals import DeadlockError, RefusedError, RefusingLoop, SimulationError, call_site
 from harness.simulation.scheduling import ready_queue
 from harness.simulation.timers import Timers
 from harness.simulation.trace import FOLD_NUMBERS, Trace
@@ -370,7 +370,7 @@ class SimLoop(RefusingLoop):
     def set_task_factory(self, factory: Any) -> None:
         """Refused, for tasks of another kind would be kept in the order of their addresses."""
         if factory is not None:
-            raise RefusedError("loop.set_task_factory", "tasks must be numbered")
+            raise RefusedError("loop.set_task_factory", "tasks must be numbered", call_site())
 
     def get_task_factory(self) -> None:
         """None: the loop's own."""
@@ -379,7 +379,7 @@ class SimLoop(RefusingLoop):
     def run_in_executor(self, executor: Any, func: Callable[[*_Ts], _T], *args: *_Ts) -> asyncio.Future[_T]:
         """Call it here and now: there are no threads."""
         if executor is not None and not isinstance(executor, concurrent.futures.ThreadPoolExecutor):
-            raise RefusedError("loop.run_in_executor with an executor of another kind")
+            raise RefusedError("loop.run_in_executor with an executor of another kind", call_site=call_site())
         future = self.create_future()
         try:
             future.set_result(func(*args))
@@ -499,7 +499,7 @@ def _refuse_options(call: str, options: dict[str, Any]) -> None:
     """What was set, and is neither nothing nor harmless, would silently not be there."""
     unknown = sorted(name for name, value in options.items() if value not in (None, 0, False))
     if unknown:
-        raise RefusedError(f"loop.{call} with {', '.join(unknown)}", "simulated links are plain")
+        raise RefusedError(f"loop.{call} with {', '.join(unknown)}", "simulated links are plain", call_site())
 
 
 async def _closing(generator: AsyncGenerator[Any, Any]) -> None:

@@ -1,15 +1,22 @@
 """What a simulated run must not do, refused by name.
 
 Threads, signals, subprocesses, real sockets and TLS would let the real world in, and with it an order of events that no
-seed decides. Each is refused at the call, with an error that names it, instead of failing somewhere later.
+seed decides. Each is refused at the call, with an error that names it and the line it came from, instead of failing
+somewhere later.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+import sys
+import sysconfig
+from pathlib import Path
+from typing import Any, Final
 
 from harness.errors import SplitbrainError
+
+INSIDE: Final = (str(Path(__file__).parent), sysconfig.get_paths()["stdlib"], "<frozen")
+"""Files that are not where the asking began: the simulation's and Python's own."""
 
 
 class SimulationError(SplitbrainError):
@@ -28,9 +35,20 @@ class DeadlockError(SimulationError):
     """Nothing is ready, no timer is set, and the awaited result is not there: it never will be."""
 
 
+def call_site() -> str:
+    """The line outside of the simulation and Python's own library that is being run: "server.py:12 in handle"."""
+    frame = sys._getframe(1)
+    while frame is not None:
+        file = frame.f_code.co_filename
+        if "site-packages" in file or not file.startswith(INSIDE):
+            return f"{Path(file).name}:{frame.f_lineno} in {frame.f_code.co_name}"
+        frame = frame.f_back  # type: ignore[assignment]  # None ends the loop
+    return ""
+
+
 def _refused(call: str, instead: str = "") -> Any:
     def refuse(_self: object, *_arguments: object, **_more: object) -> Any:
-        raise RefusedError(call, instead)
+        raise RefusedError(call, instead, call_site())
 
     refuse.__name__ = refuse.__qualname__ = call.rpartition(".")[2]
     refuse.__doc__ = "Refused."

@@ -174,14 +174,15 @@ class SimDisks:
         return self._tried(host)
 
     async def corrupt(self, node: str, path: str, kind: str, amount: int, seed: int) -> str:
-        """Every file that fits is damaged."""
+        """One of the files that fit is damaged; the seed decides which, and where."""
         if kind not in DAMAGES:
             raise InfrastructureError(f"No file is damaged by {kind!r}; {' and '.join(DAMAGES)} are known.")
         host = self._nodes[node]
         told = host.disk.damage(path, kind, amount, Streams(seed).stream(f"corrupt/{node}"))
-        for line in told:
-            host.loop.note("disk", node, line)
-        return "; ".join(told) or f"{node} has no file with anything in it that fits {path!r}"
+        if told is None:
+            return f"{node} has no file with anything in it that fits {path!r}"
+        host.loop.note("disk", node, told)
+        return told
 
     @staticmethod
     def _tried(host: SimNode) -> str:

@@ -22,7 +22,7 @@ from harness.protocols import Clocks, Disks, Installable, Net, Processes
 from harness.ssh import Completed, Connection
 from harness.ssh_ground.installation import MACHINE_SCRIPT, archive
 from harness.ssh_ground.login import Access
-from harness.ssh_ground.machines import Machine
+from harness.ssh_ground.machines import Machine, named
 
 SETUP_S: Final = 60.0
 CLEAN_S: Final = 20.0
@@ -184,7 +184,7 @@ def clean_machines(machines: Sequence[Machine], access: Access) -> list[str]:
 
     async def clean() -> list[str]:
         with ThreadPoolExecutor(len(machines), thread_name_prefix="ssh-clean") as threads:
-            fleet = Fleet({machine.host: machine for machine in machines}, access, threads)
+            fleet = Fleet(named(machines), access, threads)
             results = await asyncio.gather(*(fleet.clean(node) for node in fleet.nodes), return_exceptions=True)
             for remote in fleet.remotes.values():
                 remote.close()

@@ -43,7 +43,7 @@ OPTIONS: Final = (
 
 
 class SshGround:
-    """Implements `Ground` and `Tunable` of `harness.protocols`."""
+    """Implements `Ground`, `Tunable` and `Counted` of `harness.protocols`."""
 
     name = "ssh"
     faults = frozenset({"net", "processes"}) | abilities(IptablesNet, ServerProcesses)
@@ -66,6 +66,14 @@ class SshGround:
         except UsageError as error:
             return str(error).removesuffix(".")
         return None if machines else "no machines; name them with --machines or --machines-file"
+
+    def count(self, options: Mapping[str, Any]) -> int:
+        """How many machines the switches name.
+
+        Raises:
+            UsageError: one of them is none, or their file cannot be read.
+        """
+        return len(machines_of(options))
 
     def lacking(self, options: Mapping[str, Any]) -> Mapping[str, str]:
         """Nothing beyond what it never has."""

@@ -9,6 +9,7 @@ A file has one machine a line; empty lines and what follows `#` are left out. IP
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -40,6 +41,11 @@ def parse_machine(text: str) -> Machine:
     if match is None or port > 65535 or (match["host"] or "").startswith("-"):
         raise UsageError(f"{text!r} is no machine; wanted [USER@]HOST[:PORT].")
     return Machine(match["six"] or match["host"], port, match["user"] or "")
+
+
+def named(machines: Sequence[Machine]) -> dict[str, Machine]:
+    """The machines by names that tell them apart: the host, and the port where one was given."""
+    return {f"{one.host}:{one.port}" if one.port else one.host: one for one in machines}
 
 
 def read_machines(path: Path) -> tuple[Machine, ...]:

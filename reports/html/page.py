@@ -18,10 +18,12 @@ import jinja2
 
 from harness.errors import HistoryError
 from harness.history import History
+from harness.history.circumstances import PHASES
 from harness.history.reader import read_history
 from harness.result import Result
 from harness.store import Run
 from harness.verdict import Outcome, Verdict
+from reports.coverage import FIGURES, circumstance_of, coverage_lines, coverage_rows, coverage_summary, figures_of
 from reports.html.columns import pack
 from reports.html.picture import Picture, picture_of
 from reports.summary import (
@@ -121,6 +123,11 @@ def render_html(result: Result, history: History | None, trouble: str = "", run_
         checkers=[_checker(verdict) for verdict in worst_first(result.verdicts)],
         faults=_faults(result),
         faults_total=len(result.faults),
+        figure_names=FIGURES,
+        coverage=coverage_rows(result),
+        coverage_summary=coverage_summary(result),
+        coverage_lines=coverage_lines(result),
+        phases=PHASES,
         plan=_plan(result),
         commands=commands(result, ""),
         trouble=inert(trouble, 1000),
@@ -199,6 +206,8 @@ def _faults(result: Result) -> list[dict[str, Any]]:
             "start": f"{fault.start_ns / 1e9:.2f} s",
             "length": "never lifted" if fault.stop_ns is None else duration_text(fault.stop_ns - fault.start_ns),
             "proven": fault.proven,
+            "hit": circumstance_of(fault),
+            "figures": figures_of(fault),
             "evidence": [inert(sentence, 400) for sentence in fault.evidence[:8]],
         }
         for number, fault in enumerate(result.faults[:FAULTS_MAX])

@@ -35,8 +35,10 @@ def decided(state: State, reference: Reference, outcome: Outcome) -> None:
 
 
 def refused(state: State, reference: Reference, error: str) -> None:
-    """Answer that nothing was done and never will be, with a hint to the leader where one is known."""
-    _reply(state, reference, {"status": "refused", "error": error, "leader": state.leader})
+    """Answer that nothing was done and never will be, with a hint to the leader where one is known, and of when."""
+    leader = state.first_leader if state.has_bug("stale-hints") else state.leader
+    answer = {"status": "refused", "error": error, "leader": leader}
+    _reply(state, reference, answer if leader is None else {**answer, "generation": state.generation})
 
 
 def doubtful(state: State, reference: Reference, error: str) -> None:

@@ -32,9 +32,10 @@ class Setting:
     Attributes:
         workload: its registered name; nodes: how many.
         nemesis, target, partition, combine: as in a plan.
-        options: switches of the store and of the workload, by name.
+        options: switches of the store and of the workload, by name; world: of the simulated world.
         interval_s, duration_s: mean pause between faults, and mean length of one.
         time_limit_s, quiet_s, rate, concurrency: as in a plan.
+        recovery_s_max: the longest that recovery from a fault may take; None: any.
     """
 
     workload: str = "register"
@@ -44,12 +45,14 @@ class Setting:
     partition: str = "auto"
     combine: bool = False
     options: tuple[tuple[str, str | int | bool], ...] = ()
+    world: tuple[tuple[str, str | int | float | bool], ...] = ()
     interval_s: float = 0.2
     duration_s: float = 0.35
     time_limit_s: float = 6.0
     quiet_s: float = 1.5
     rate: float = 120.0
     concurrency: int = 6
+    recovery_s_max: float | None = None
 
 
 _QUICK = (("heartbeat_ms", 20), ("election_timeout_ms", 100), ("wait_ms", 300))
@@ -112,6 +115,26 @@ SETTINGS: dict[str, Setting] = {
     "leases, clocks": _often("register", ("partition", "clock"), "random", combine=True, options=_LEASE, rate=300.0),
     "counters": _often("counter", ("kill",), rate=500.0, time_limit_s=2.0),
     "counters retried": _often("counter", ("kill",), options=(("exactly_once", True),), time_limit_s=4.0),
+    "leader cut off now and then, one client": _often(
+        "register",
+        ("partition",),
+        recovery_s_max=1.5,
+        concurrency=1,
+        interval_s=2.0,
+        duration_s=0.1,
+        time_limit_s=20.0,
+        quiet_s=0.5,
+        rate=20.0,
+    ),
+    "sets, disks that misread": _often(
+        "set",
+        ("kill",),
+        "all",
+        world=(("flipped_reads", 0.1),),
+        interval_s=0.3,
+        duration_s=0.05,
+        time_limit_s=5.0,
+    ),
     "queues": _often("queue", ("kill",), rate=500.0, time_limit_s=2.0),
     "locks": _often("lock", ("kill",), rate=300.0, time_limit_s=2.0),
 }
@@ -232,6 +255,12 @@ _ALL = (
         "sessions",
     ),
     Bug(
+        "stale-hints",
+        "A node names the first leader that it followed, whoever leads now, and clients follow such hints without end.",
+        "CockroachDB: hints to a leader that had crashed, followed in an endless loop (cockroach issue 3163, 2015)",
+        "leader cut off now and then, one client",
+    ),
+    Bug(
         "cas-outside-log",
         "The leader compares when it is asked, with what is applied by then, and logs a plain write.",
         "MariaDB Galera: lost updates in a healthy cluster (Jepsen, MariaDB Galera Cluster 12.1.2, 2026)",
@@ -254,6 +283,12 @@ _ALL = (
         "A torn frame at the end of the log is not cut away, and new ones are written after it.",
         "LevelDB: logs damaged by appends that a crash had torn (Pillai et al., All File Systems, OSDI 2014)",
         "power cuts",
+    ),
+    Bug(
+        "checksum-ignored",
+        "A node that starts does not compare the checksums of its log and its snapshot.",
+        "Redis: damaged append-only files were loaded and sent to replicas (Ganesan et al., FAST 2017)",
+        "sets, disks that misread",
     ),
     Bug(
         "increment-outside-log",

@@ -12,7 +12,9 @@ By itself it never repeats a request that may have arrived. What it concludes fr
     connection lost after sending             info                  fail
     nothing, for longer than a node may wait  (the harness' deadline: info)  fail
 
-A refusal that names the leader is followed there, twice at most: that is no repetition, as nothing was done.
+A refusal that names the leader is followed there, twice at most: that is no repetition, as nothing was done. After that
+the next node is asked, and so it is after a hint to the leader of a generation that is older than the newest of which
+any answer told. With fencing every write says that newest generation (`fencing.py`).
 
 With `--exactly-once true` a write that is in doubt is repeated once: it carries the session that the client opened and
 a number of its own, by which the nodes know it again (`sessions.py`), so it is done once and answered as then.
@@ -40,6 +42,7 @@ from harness.protocols import Cluster
 
 from .commands import ARGUMENTS
 from .connection import Connection, Lost, Unreachable
+from .fencing import FENCED
 from .messages import NOTHING, Version
 from .sessions import EXPIRED
 
@@ -50,6 +53,8 @@ READ_SLACK_S = 0.5
 REPETITION_PAUSE_S = 0.05
 LEADER_MODES = ("leader", "lease", "leader-local")
 """How reads are served by a leader only."""
+MISSED = ("not-leader", FENCED)
+"""Refusals after which the request may go to the leader instead."""
 TELLING = ("read", "increment", "txn", "dequeue", "acquire", "open")
 """What completes with a value that the store found, not with the argument."""
 
@@ -65,10 +70,13 @@ class StoreClient:
         self._forward = bool(options.get("forward", False))
         self._exactly_once = bool(options.get("exactly_once", False))
         self._wait_s = int(options.get("wait_ms", 1000)) / 1000
+        self._bugs = frozenset(str(options.get("bug", "")).split(","))
+        self._fences = bool(options.get("fencing", True)) and not self._has_bug("no-fencing")
         self._connections: dict[str, Connection] = {}
         self._leader: str | None = None
         self._session: int | None = None
         self._number = 0
+        self._generation = 0
         self.token: Version = NOTHING
 
     async def invoke(self, op: Op) -> Op:
@@ -103,14 +111,21 @@ class StoreClient:
 
     async def _pursue(self, op: Op, request: dict[str, Any], deadline: float | None) -> Op:
         """Ask, and follow the hints of those who do not lead."""
-        node = op.node or self._choose(op)
-        for _ in range(REDIRECTS_MAX):
+        node, hops = op.node or self._choose(op), 0
+        while True:
             answer = await self._ask(node, op, request, deadline)
             hint = self._hint(answer, node)
             if hint is None:
                 return self._complete(op, answer)
-            node = hint
-        return self._complete(op, await self._ask(node, op, request, deadline))
+            if hops == REDIRECTS_MAX and not self._has_bug("stale-hints"):
+                self._leader = None
+                self._look_elsewhere(self._first)
+                return self._complete(op, answer)
+            node, hops = hint, hops + 1
+
+    def _has_bug(self, name: str) -> bool:
+        """Whether a planted bug is in force that is a client's, or a client's too."""
+        return name in self._bugs
 
     async def _once(self, op: Op, request: dict[str, Any], now_s: float) -> Op:
         """Ask as a session that may ask again: once more, if it is in doubt."""
@@ -148,7 +163,8 @@ class StoreClient:
         try:
             async with asyncio.timeout_at(deadline):
                 connection = await self._connection(node)
-                return await connection.ask(request)
+                known = {"generation": self._generation} if self._fences and op.f != "read" and self._generation else {}
+                return await connection.ask({**request, **known})
         except Unreachable:
             self._give_up(node)
             return op.fail(f"unreachable: {node}")
@@ -192,10 +208,13 @@ class StoreClient:
 
     def _hint(self, answer: dict[str, Any] | Op, asked: str) -> str | None:
         """The node to which the request should go instead, if it was refused for that."""
-        if isinstance(answer, Op) or answer.get("status") != "refused" or answer.get("error") != "not-leader":
+        if isinstance(answer, Op) or answer.get("status") != "refused" or answer.get("error") not in MISSED:
             return None
-        leader = answer.get("leader")
-        self._leader = leader if leader in self._cluster.nodes and leader != asked else None
+        leader, generation = answer.get("leader"), answer.get("generation")
+        generation = generation if type(generation) is int else 0
+        outdated = self._fences and generation < self._generation
+        self._leader = leader if leader in self._cluster.nodes and leader != asked and not outdated else None
+        self._generation = max(self._generation, generation)
         if self._leader is None:
             self._look_elsewhere(asked)
         return self._leader
@@ -219,6 +238,7 @@ class StoreClient:
         version, applied = _version(answer.get("version")), _version(answer.get("applied"))
         sent = self.token if op.f == "read" and self._mode == "session" else None
         self.token = max(self.token, version, applied)
+        self._generation = max(self._generation, self.token[0])
         if self._needs_leader(op):
             self._leader = node
         if answer["status"] == "mismatch":

@@ -13,8 +13,8 @@ What each switch promises:
   trusts that promise for a shorter time, so that it still holds if every clock is wrong by `drift_ppm`.
 - `read`: in which mode the clients of the harness read; see `reads.py`. `max_lag_ms` is for the mode `bounded`.
 - `members`: the nodes that the cluster begins with, with commas; the others wait to be added. Empty: all.
-- `fencing`: whether replication messages of an older generation are refused. Without it a deposed leader's entries
-  are taken, and two leaders overwrite each other.
+- `fencing`: whether replication messages of an older generation are refused, and writes of clients that know of a newer
+  one (`fencing.py`). Without it a deposed leader's entries are taken, and two leaders overwrite each other.
 - `fsync`: `always` before anything is said to be durable, `interval` every `fsync_interval_ms`, `never`: when the
   operating system likes. Generation and vote are synced whatever this says: without that no election is safe.
 - `wait_ms`: how long a client's request may wait inside the node before it is told that it waited in vain.

@@ -250,7 +250,8 @@ class DiskFull(NamedTuple):
 class Request(NamedTuple):
     """A client asks. `value` is the argument: the value to write, or [old, new], ... (`commands.py`).
 
-    `mode` and `token` are for reads, `session` is for the rest: which session asks, and the number of its request.
+    `mode` and `token` are for reads. The others are for the rest: which session asks, and the number of its request;
+    and the newest generation of which the client knows, 0 for none (`fencing.py`).
     """
 
     reference: Reference
@@ -260,6 +261,7 @@ class Request(NamedTuple):
     mode: str = "leader"
     token: Version = NOTHING
     session: tuple[int, int] | None = None
+    generation: int = 0
 
 
 Event = Start | Tick | Flush | Received | Persisted | DiskFull | Request

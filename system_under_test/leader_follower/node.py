@@ -21,6 +21,7 @@ from . import (
     autopilot,
     changes,
     election,
+    fencing,
     forwarding,
     membership,
     paxos,
@@ -188,6 +189,8 @@ class Node:
                 answers.served(
                     self.state, request.reference, "ok", statuses.of(self.state), self.state.log.last_version()
                 )
+            case _ if fencing.refuses(self.state, request):
+                pass
             case "transfer":
                 transfer.on_transfer(self.state, request)
             case "add-node" | "remove-node":

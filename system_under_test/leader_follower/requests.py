@@ -1,12 +1,13 @@
 """What clients may ask, checked before it goes anywhere.
 
     {"id": 7, "f": "read", "key": "x", "mode": "session", "token": [2, 14]}
-    {"id": 8, "f": "write", "key": "x", "value": 5}
+    {"id": 8, "f": "write", "key": "x", "value": 5, "generation": 2}
     {"id": 9, "f": "increment", "key": "x", "value": 3, "session": [12, 1]}
     {"id": 10, "f": "status"}
 
 Everything but reads and `status` goes through the log: see `commands.py` for what there is, and for keys and values;
-`session` is for requests that may be repeated (`sessions.py`). Answers: see `answers.py`; they carry the same id.
+`session` is for requests that may be repeated (`sessions.py`), `generation` the newest that the client knows of
+(`fencing.py`). Answers: see `answers.py`; they carry the same id.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ def parse_request(connection: int, frame: dict[str, Any]) -> Request:
     if mode not in MODES:
         raise BadRequest(f"mode must be one of {', '.join(MODES)}")
     token, session = _token(frame.get("token")), _session(frame.get("session"))
-    return Request((connection, number), f, key, value, str(mode), token, session)
+    return Request((connection, number), f, key, value, str(mode), token, session, _generation(frame.get("generation")))
 
 
 def _token(value: Any) -> Version:
@@ -51,6 +52,14 @@ def _token(value: Any) -> Version:
     if not isinstance(value, list) or len(value) != 2 or any(type(part) is not int or part < 0 for part in value):
         raise BadRequest("token must be [generation, index]")
     return (value[0], value[1])
+
+
+def _generation(value: Any) -> int:
+    if value is None:
+        return 0
+    if type(value) is not int or not 0 <= value < NUMBER_MAX:
+        raise BadRequest("generation must be a whole number, and not huge")
+    return value
 
 
 def _session(value: Any) -> tuple[int, int] | None:

@@ -25,6 +25,7 @@ def follow(state: State, leader: str | None) -> None:
     if leader not in (None, state.leader):
         state.note(f"following {leader} in generation {state.generation}")
     state.leader = leader
+    state.first_leader = state.first_leader or leader
     state.verified_index, state.answer_due, state.round_seen = 0, False, 0
     state.rounds_heard.clear()
     if leader is not None:

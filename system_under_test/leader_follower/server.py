@@ -73,13 +73,15 @@ class Server:
         self._machine = machine
         self._configuration = configuration
         self._address = addresses[configuration.name]
-        snapshot, first = load_snapshot(machine.disk)
+        checked = not configuration.has_bug("checksum-ignored")
+        snapshot, first = load_snapshot(machine.disk, checked=checked)
         self._wal, entries = WriteAheadLog.open(
             machine.disk,
             configuration.segment_bytes,
             first=first,
             base=NOTHING if snapshot is None else snapshot.version,
             keep_torn=configuration.has_bug("torn-tail-accepted"),
+            checked=checked,
         )
         if configuration.fsync != "never":
             self._wal.sync()

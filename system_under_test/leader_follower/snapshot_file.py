@@ -21,8 +21,8 @@ NAME = "snapshot"
 ASIDE = "snapshot.new"
 
 
-def load_snapshot(disk: Disk) -> tuple[Snapshot | None, int]:
-    """(snapshot, first segment of its log); (None, 1) on a disk without one.
+def load_snapshot(disk: Disk, *, checked: bool = True) -> tuple[Snapshot | None, int]:
+    """(snapshot, first segment of its log); (None, 1) on a disk without one. `checked` as in `wal.frame_at`.
 
     Raises:
         CorruptLog: the file is damaged; the entries that it stood for are gone from the log.
@@ -32,7 +32,7 @@ def load_snapshot(disk: Disk) -> tuple[Snapshot | None, int]:
     data = disk.read(NAME)
     length, expected = HEADER.unpack_from(data) if len(data) >= HEADER.size else (0, 0)
     payload = data[HEADER.size :]
-    if not payload or len(payload) != length or checksum(payload) != expected:
+    if not payload or len(payload) != length or (checked and checksum(payload) != expected):
         raise CorruptLog(f"{NAME} is damaged: the entries that it stood for are not in the log any more")
     disk.sync(NAME)  # a rename that was not durable could still be taken back by a power cut
     version, members_version, members, state, segment = json.loads(payload)

@@ -139,6 +139,8 @@ class State:
 
     role: Role = "follower"
     leader: str | None = None
+    first_leader: str | None = None
+    """The first that was followed since the start, for a planted bug."""
     commit_index: int = 0
     durable_index: int = 0
     disk_full: bool = False

@@ -28,6 +28,15 @@ BLOCKED_SHARE: Final = 0.2
 """Below this share of its usual rate of writes, a cluster counts as blocked; above its complement it does not."""
 
 _FAILOVER: Final[dict[str, Any]] = {"target": "leader", "interval_s": 0.7, "duration_s": 0.9}
+_DEPOSED: Final[dict[str, Any]] = {
+    "target": "leader",
+    "nodes": 3,
+    "interval_s": 0.3,
+    "duration_s": 0.6,
+    "time_limit_s": 12.0,
+    "rate": 400.0,
+}
+"""Many short reigns and many reads: an old leader resigns soon, so it has little time to serve what is stale."""
 _SLOW: Final[dict[str, Any]] = {"target": "n3", "interval_s": 0.7, "duration_s": 0.9}
 _RIVALS: Final[dict[str, Any]] = {
     "target": "leader",
@@ -103,7 +112,7 @@ SCENARIOS: Final = (
             workload="register",
             configuration=_with(read=read),
             faults=("partition",),
-            settings=_FAILOVER,
+            settings=_DEPOSED,
         )
         for read in ("leader", "leader-local")
     ),

@@ -10,6 +10,7 @@ from typing import Any
 
 import harness
 from harness.errors import SetupError
+from harness.history.circumstances import CATCHING_UP_MS, Situation
 from harness.protocols import Client, Cluster, Machine, Option
 
 from .client import StoreClient
@@ -36,7 +37,7 @@ OPTIONS = (
     ),
     Option("read", "leader", "how reads are served", CHOICES["read"]),
     Option("fsync", "always", "when the log is synced to disk", CHOICES["fsync"]),
-    Option("fencing", True, "refuse replication messages of older generations"),
+    Option("fencing", True, "refuse messages of older generations, and writes of clients that know of a newer one"),
     Option("heartbeat_ms", 50, "longest silence of a leader"),
     Option("election_timeout_ms", 300, "shortest silence after which a follower stands for election"),
     Option("fsync_interval_ms", 100, "time between syncs with --fsync interval"),
@@ -71,8 +72,8 @@ EVENTS = {
 
 
 class LeaderFollower:
-    """Implements `System`, every way to run one, `ChangesMembers` and `Announcing` of `harness.protocols`, and also
-    `Promising` of `harness.matrix`."""
+    """Implements `System`, every way to run one, `ChangesMembers`, `TellsSituation` and `Announcing` of
+    `harness.protocols`, and also `Promising` of `harness.matrix`."""
 
     name = "leader-follower"
     operations = frozenset({"read", *ARGUMENTS}) - {"open"}
@@ -105,12 +106,22 @@ class LeaderFollower:
 
     async def leader(self, cluster: Cluster) -> str | None:
         """Of those who say now that they lead, the one of the highest generation: a cut-off old leader says so too."""
-        claims = [
-            (status["generation"], node)
-            for node, status in (await _statuses(cluster)).items()
-            if status is not None and status["role"] == "leader"
-        ]
-        return max(claims)[1] if claims else None
+        return (await self.situation(cluster)).leader
+
+    async def situation(self, cluster: Cluster) -> Situation:
+        """Who leads, who else believes so, and which members the leader brings up to date."""
+        told = {node: status for node, status in (await _statuses(cluster)).items() if status is not None}
+        claims = sorted((status["generation"], node) for node, status in told.items() if status["role"] == "leader")
+        if not claims:
+            return Situation(None)
+        leader = claims[-1][1]
+        behind = {
+            node
+            for node, progress in told[leader]["followers"].items()
+            if progress["lag_ms"] >= CATCHING_UP_MS > progress["heard_ms"]
+        }
+        behind |= {told[leader]["joining"]} - {None}
+        return Situation(leader, frozenset(node for _, node in claims[:-1]), frozenset(behind))
 
     async def members(self, cluster: Cluster) -> tuple[str, ...] | None:
         """The members by the word of the leader of the highest generation; None while nobody leads."""

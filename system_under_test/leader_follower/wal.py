@@ -9,6 +9,8 @@ commit).
 - On opening, a broken frame at the very end is a write that was cut off, never acknowledged: it is cut away. A broken
   frame with a whole one after it is damage to what may have been acknowledged: `CorruptLog`, and the node does not
   start. (A whole frame cannot be found inside another's data: its length starts with a zero byte, and JSON has none.)
+- So is a last frame that is all there, and does not agree with its checksum: a write that was cut off is too short, or
+  has zeros where bytes are missing, which JSON has not.
 - A snapshot names the first segment that goes with it; whole segments before that one are removed. A gap in the log is
   accepted only where the snapshot covers it: an unsynced tail can be gone while the snapshot is there.
 - A new segment is begun only after the full one was synced, so only the last can have a torn tail.
@@ -16,9 +18,9 @@ commit).
 >>> wal, entries = WriteAheadLog.open(disk)
 >>> wal.append([Entry(1, 1, None)]); wal.write(); wal.sync()
 
-Limits: damage within the last frame looks like a torn write, and is cut away as one. An appended frame that the disk
-holds wholly, but with a hole before it, is taken for corruption; with fsync `never` a power cut can do that on file
-systems that write out of order.
+Limits: a log that was cut after it was synced looks like a torn write, and is taken for one. An appended frame that
+the disk holds wholly, but with a hole before it, is taken for corruption; with fsync `never` a power cut can do that on
+file systems that write out of order.
 """
 
 from __future__ import annotations
@@ -56,8 +58,8 @@ def encode_frame(payload: bytes) -> bytes:
     return HEADER.pack(len(payload), checksum(payload)) + payload
 
 
-def frame_at(data: bytes, offset: int) -> bytes | None:
-    """The payload of the whole frame at `offset`, or None."""
+def frame_at(data: bytes, offset: int, *, checked: bool = True) -> bytes | None:
+    """The payload of the whole frame at `offset`, or None. With `checked` off (a planted bug) damage is not noticed."""
     if offset + HEADER.size > len(data):
         return None
     length, expected = HEADER.unpack_from(data, offset)
@@ -65,7 +67,7 @@ def frame_at(data: bytes, offset: int) -> bytes | None:
     if not 2 <= length <= FRAME_BYTES_MAX or start + length > len(data):
         return None
     payload = data[start : start + length]
-    return payload if checksum(payload) == expected else None
+    return payload if not checked or checksum(payload) == expected else None
 
 
 class WriteAheadLog:
@@ -93,11 +95,13 @@ class WriteAheadLog:
         first: int = 1,
         base: Version = NOTHING,
         keep_torn: bool = False,
+        checked: bool = True,
     ) -> tuple[WriteAheadLog, list[Entry]]:
         """Read all segments from `first` on, cut a torn tail, and be ready to append; CorruptLog where that would lose
         more. Returned are the entries after `base`, which a snapshot stands for. Segments before `first` are removed.
 
-        With `keep_torn` (a planted bug) the tail stays where it is.
+        With `keep_torn` (a planted bug) the tail stays where it is; with `checked` off (another) checksums are not
+        compared.
         """
         names = _segments_from(disk, first)
         entries: list[Entry] = []
@@ -107,7 +111,7 @@ class WriteAheadLog:
             if name != _segment(first + position):
                 raise CorruptLog(f"segment {_segment(first + position)} of the log is missing")
             data = disk.read(name)
-            size, ends[first + position] = _read_segment(name, data, entries, base[1])
+            size, ends[first + position] = _read_segment(name, data, entries, base[1], checked)
             if size < len(data) and not keep_torn:
                 _refuse_unless_torn(name, data, size, last=position == len(names) - 1)
                 disk.truncate(name, size)
@@ -220,13 +224,16 @@ def _encode(entries: list[Entry]) -> bytes:
     return _ENCODER.encode(entries).encode()
 
 
-def _read_segment(name: str, data: bytes, entries: list[Entry], base: int) -> tuple[int, int]:
+def _read_segment(name: str, data: bytes, entries: list[Entry], base: int, checked: bool) -> tuple[int, int]:
     """Add the segment's entries, and return the size of its whole part and its largest index."""
     offset = end = 0
-    while (payload := frame_at(data, offset)) is not None:
-        for generation, index, command in json.loads(payload):
-            _replace_from(name, entries, Entry(generation, index, command), base)
-            end = max(end, index)
+    while (payload := frame_at(data, offset, checked=checked)) is not None:
+        try:
+            for generation, index, command in json.loads(payload):
+                _replace_from(name, entries, Entry(generation, index, command), base)
+                end = max(end, index)
+        except (TypeError, ValueError) as error:
+            raise CorruptLog(f"{name} has no entries at byte {offset}: {error}") from error
         offset += HEADER.size + len(payload)
     return offset, end
 
@@ -249,3 +256,14 @@ def _refuse_unless_torn(name: str, data: bytes, offset: int, last: bool) -> None
         raise CorruptLog(f"{name} is damaged at byte {offset}, and whole again at byte {whole}: not a torn write")
     if not last:
         raise CorruptLog(f"{name} is damaged at byte {offset}, and is not the last segment: not a torn write")
+    if _is_complete(data[offset:]):
+        raise CorruptLog(f"{name} is damaged at byte {offset}, and ends as it was written: not a torn write")
+
+
+def _is_complete(rest: bytes) -> bool:
+    """Whether a broken last frame is all there: nothing is cut off, and no zeros stand where bytes are missing."""
+    header, payload = rest[: HEADER.size], rest[HEADER.size :]
+    if not payload or payload[-1] == 0 or b"\0\0" in payload or not any(header):
+        return False
+    length, expected = HEADER.unpack(header)
+    return bool(length <= len(payload)) or checksum(payload) == expected

@@ -14,7 +14,6 @@ from counting_system import CountingSystem
 
 from harness import ssh
 from harness.docker_ground import DockerGround
-from harness.docker_ground.abilities import refused
 from harness.errors import InfrastructureError, RemoteError
 
 pytestmark = pytest.mark.docker
@@ -114,10 +113,8 @@ def test_a_dead_container_is_named_and_its_logs_are_kept(tmp_path: Path) -> None
     assert made_by(run_id) == []
 
 
-@pytest.mark.parametrize("way", ["exec", "nsenter"])
+@pytest.mark.parametrize("way", ["exec", pytest.param("nsenter", marks=pytest.mark.loop)])
 def test_nodes_are_reached_by_other_ways_than_ssh(way: str) -> None:
-    if (reason := refused({"control": way})) is not None:
-        pytest.skip(reason)
     run_id = f"test-{way}-{os.getpid()}"
 
     async def scenario() -> None:

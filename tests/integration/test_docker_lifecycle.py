@@ -47,7 +47,7 @@ def test_no_private_key_of_the_harness_is_in_a_container(up: Up) -> None:
 
 
 def test_host_keys_differ_from_node_to_node(up: Up) -> None:
-    assert len({connection._host_key for connection in up.control._connections.values()}) == len(NODES)
+    assert len({connection.login.host_key for connection in up.control._connections.values()}) == len(NODES)
 
 
 def test_nothing_is_left_after_a_cluster_was_used_or_its_user_failed() -> None:

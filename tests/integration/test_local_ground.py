@@ -88,7 +88,7 @@ def own_ledgers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def up() -> Iterator[Up]:
     """Without namespaces, as a user who is not root has it."""
     ground = LocalGround()
-    ground.lacking = "not asked for"
+    ground.no_net = "not asked for"
     yield from brought_up(ground, f"test-plain-{os.getpid()}")
 
 
@@ -132,7 +132,7 @@ def test_logs_are_collected_and_a_missing_one_is_named(up: Up, tmp_path: Path) -
 def test_without_namespaces_the_network_is_no_fault_surface(up: Up) -> None:
     assert up.cluster.net is None
     ground = LocalGround()
-    ground.lacking = "not asked for"
+    ground.no_net = "not asked for"
     assert ground.faults == {"processes"}
 
 
@@ -220,7 +220,7 @@ def test_a_server_that_cannot_be_started_is_a_sentence_and_nothing_is_left(tmp_p
 
     async def main():
         ground = LocalGround()
-        ground.lacking = "not asked for"
+        ground.no_net = "not asked for"
         async with ground.cluster(Broken(), NODES, {}, "test-broken"):
             pass
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import random
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -18,6 +20,7 @@ import pytest
 from conftest import engine
 from counting_system import DOCKERFILE, SERVER, CountingSystem, answer, tells
 
+from harness.cli import main
 from harness.docker_ground.engine import connect
 from harness.docker_ground.images import system_image
 from harness.errors import InfrastructureError, PlanError
@@ -236,3 +239,61 @@ def test_too_few_machines_or_a_system_that_is_no_files_are_refused(machines: Mac
         with_cluster(replace(machines, options=machines.options | {"machines": "root@10.0.0.1"}), None)
     with pytest.raises(PlanError, match="cannot be installed over SSH"):
         with_cluster(machines, None, CountingSystem())
+
+
+def flags(machines: Machines) -> list[str]:
+    return [word for name, value in machines.options.items() for word in (f"--{name.replace('_', '-')}", value)]
+
+
+def test_the_command_runs_a_test_over_ssh(
+    machines: Machines, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    short = ["--time-limit", "3", "--quiet-period", "0.3", "--interval", "0.5", "--duration", "0.5", "--seed", "2"]
+    faults = ["--nemesis", "kill,partition", "--json", "--store", str(tmp_path / "run s")]
+    code = main(["run", "--on", "ssh", *flags(machines), *short, *faults])
+    result = json.loads(capsys.readouterr().out)
+    assert code == 0, result
+    assert result["plan"]["nodes"] == 3
+    assert result["faults"]
+    assert all(fault["proven"] for fault in result["faults"])
+    assert {path.name for path in (Path(result["run"]) / "nodes").iterdir()} == set(NODES)
+
+
+def test_doctor_looks_at_each_machine_and_cleanup_cleans_what_a_killed_harness_left(
+    machines: Machines, capsys: pytest.CaptureFixture[str]
+) -> None:
+    address = machines.addresses["n1"]
+    machines.shell("n1", "sh", "-c", "mkdir -p /opt/splitbrain && echo '2 $(touch /tmp/no)' >/opt/splitbrain/run")
+    assert main(["doctor", "--on", "ssh", "--json", *flags(machines)]) == 0
+    found = {finding["ability"]: finding for finding in json.loads(capsys.readouterr().out)}
+    assert found[address]["detail"] == "it is in use by the run 2 $(touch /tmp/no)"
+    assert found[machines.addresses["n2"]]["available"]
+    assert found["partition"]["available"]
+    assert main(["cleanup", "--on", "ssh", *flags(machines)]) == 0
+    assert capsys.readouterr().out.splitlines() == [f"{one} is clean" for one in machines.addresses.values()]
+
+
+def test_a_machine_that_cannot_be_reached_any_more_is_named_and_cleaned_once_it_is_back(
+    machines: Machines, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rule = ["INPUT", "-p", "tcp", "--dport", "22", "-j", "REJECT"]
+
+    def cut() -> None:
+        while not list(tmp_path.glob("*/2*/history.jsonl")):
+            time.sleep(0.05)
+        time.sleep(0.5)
+        machines.shell("n2", "iptables", "-I", *rule)
+
+    cutting = threading.Thread(target=cut)
+    cutting.start()
+    words = ["--time-limit", "3", "--quiet-period", "0.3", "--nemesis", "kill", "--target", "n2", "--interval", "0.5"]
+    try:
+        code = main(["run", "--on", "ssh", *flags(machines), *words, "--json", "--store", str(tmp_path), "--seed", "1"])
+    finally:
+        cutting.join()
+        machines.shell("n2", "iptables", "-D", *rule)
+    result = json.loads(capsys.readouterr().out)
+    assert (code, result["outcome"]) == (255, "infrastructure")
+    assert "n2" in result["reason"]
+    assert (leftovers(machines, "n1"), leftovers(machines, "n3")) == ("", "")
+    assert main(["cleanup", "--on", "ssh", *flags(machines)]) == 0

@@ -48,6 +48,14 @@ def test_the_plan_says_something_that_the_defaults_do_not() -> None:
     assert differs >= {"nemesis", "target", "seed", "options"}
 
 
+def test_the_nightly_plan_mixes_faults_and_bounds_how_well_it_is_served() -> None:
+    plan = read_plan(ROOT / "examples" / "nightly.toml")
+    assert len(plan.nemesis) >= 4
+    assert plan.combine
+    assert plan.thresholds.recovery_s_max
+    assert (plan.options["replication"], plan.options["fsync"]) == ("quorum", "always")
+
+
 def test_the_indices_and_processes_of_the_histories_are_in_order() -> None:
     """They are models for others to copy, so they are stricter than the reader."""
     for path in sorted((ROOT / "examples" / "histories").glob("*.jsonl")):

@@ -36,7 +36,8 @@ def test_plain(): pass
 def outcome(folder: Path, **told: str) -> tuple[int, str]:
     """Exit code and output of a session with our conftest, on a machine that has a browser and nothing else."""
     (folder / "tests").mkdir(exist_ok=True)
-    (folder / "tests" / "conftest.py").write_text((ROOT / "tests" / "conftest.py").read_text(encoding="utf-8"))
+    for name in ("conftest.py", "torture.py"):
+        (folder / "tests" / name).write_text((ROOT / "tests" / name).read_text(encoding="utf-8"))
     (folder / "tests" / "test_needs.py").write_text(TESTS)
     (folder / "pyproject.toml").write_text((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SPLITBRAIN_")}
@@ -84,6 +85,42 @@ def test_the_browser_comes_last(tmp_path: Path) -> None:
     assert progress.split()[1] == "ss.s.s", "two needs, torture, the known failure's need, the plain one, the browser"
 
 
+DRAWS = """
+import pytest
+from torture import some_and_many
+
+@some_and_many(7, each=10, least=5)
+@pytest.mark.parametrize("wrong", [False, True])
+def test_random_histories(wrong, seeds):
+    drawn = list(seeds)
+    seeds.told(len(drawn) // 2)
+    assert len(drawn) == len(seeds) and not (wrong and drawn[0])
+"""
+
+
+def rows(folder: Path, **told: str) -> list[list[str]]:
+    """The table of a session in which one test of random histories passes and one fails, without its heading."""
+    (folder / "tests").mkdir(exist_ok=True)
+    (folder / "tests" / "test_draws.py").write_text(DRAWS)
+    _, printed = outcome(folder, SPLITBRAIN_TORTURE="1", **told)
+    lines = printed.partition("mismatches  test\n")[2].splitlines()
+    return [line.split()[:4] for line in lines[:3]]
+
+
+def test_torture_draws_as_many_histories_as_it_is_told_and_prints_what_it_compared(tmp_path: Path) -> None:
+    test = "test_draws.py::test_random_histories"
+    assert rows(tmp_path, SPLITBRAIN_HISTORIES="2000") == [
+        ["2,000", "100", "0", f"{test}[False]"],
+        ["2,000", "100", "1", f"{test}[True]"],
+        ["4,000", "200", "1", "together"],
+    ]
+
+
+def test_torture_draws_fresh_histories_for_as_long_as_it_is_told(tmp_path: Path) -> None:
+    assert [row[0] for row in rows(tmp_path, TORTURE_S="0")] == ["50", "50", "100"]
+    assert all(int(row[0].replace(",", "")) > 1000 for row in rows(tmp_path, TORTURE_S="0.5"))
+
+
 def test_torture_runs_when_it_is_asked_for(tmp_path: Path) -> None:
     code, printed = outcome(tmp_path, SPLITBRAIN_TORTURE="1")
     assert code == 0
@@ -113,6 +150,7 @@ def test_after_them(): pass
 def test_a_test_that_hangs_fails_and_the_next_one_runs(tmp_path: Path) -> None:
     conftest = (ROOT / "tests" / "conftest.py").read_text(encoding="utf-8")
     (tmp_path / "conftest.py").write_text(conftest.replace("\nTEST_S = 600\n", "\nTEST_S = 1\n"))
+    (tmp_path / "torture.py").write_text((ROOT / "tests" / "torture.py").read_text(encoding="utf-8"))
     (tmp_path / "test_hangs.py").write_text(HANGS)
     words = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", "--rootdir", ".", "."]
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=60)

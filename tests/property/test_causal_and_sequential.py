@@ -1,6 +1,5 @@
 """Causal and sequential consistency against the definitions, on small random histories; certificates are re-checked."""
 
-import os
 from collections import Counter
 
 import msgspec
@@ -8,6 +7,7 @@ import pytest
 from oracle import guarantees as oracle
 from oracle.registers import random_events, random_shape
 from oracle.replicas import Sessions as Replicas
+from torture import some_and_many
 
 from checkers.protocol import Budget
 from checkers.sessions import Causal, CausalConvergent, Sequential
@@ -15,12 +15,7 @@ from checkers.verify_sessions import verify_sessions
 from harness.history import Header, History
 from harness.streams import Random
 
-MANY = int(os.environ.get("SPLITBRAIN_HISTORIES", "1000000"))
-SEEDS = pytest.mark.parametrize(
-    "seeds",
-    [range(5000), pytest.param(range(5000, 5000 + MANY), marks=pytest.mark.torture)],
-    ids=["some", "many"],
-)
+SEEDS = some_and_many(5000)
 
 
 def judged(checker, history):
@@ -40,6 +35,7 @@ def test_causality_is_what_the_bad_patterns_say(checker, seeds):
         holds = oracle.causal(events, convergent=convergent)
         assert verdict.answer == ("valid" if holds else "invalid") or not oracle.operations(events), seed
         answers[holds, verdict.certificate.get("by")] += 1
+    seeds.told(sum(count for (holds, _), count in answers.items() if not holds))
     assert answers[False, None] > len(seeds) // 20
     assert answers[True, "closure"] or checker.name == "causal-convergent"
 
@@ -54,6 +50,7 @@ def test_sequential_consistency_is_what_trying_all_orders_says(seeds):
             holds = oracle.sequential(events)
             assert verdict.answer == ("valid" if holds else "invalid"), seed
             answers[holds] += 1
+    seeds.told(answers[False], answers[True] + answers[False])
     assert answers[False] > len(seeds) // 10
 
 
@@ -72,6 +69,7 @@ def test_compare_and_sets_and_repeated_values_are_in_the_order_too(seeds):
         holds = oracle.sequential(oracle.with_refusals_as_reads(events, refusals))
         assert verdict.answer == ("valid" if holds else "invalid"), seed
         answers.update([holds, *(anomaly.rule for anomaly in verdict.anomalies)])
+    seeds.told(answers[False], answers[True] + answers[False])
     assert min(answers[False], answers["no-order"], answers["order-cycle"]) > 10
 
 

@@ -6,8 +6,8 @@ Small histories travel in bundles: each has a key and processes of its own, so t
 from collections import Counter
 from random import Random
 
-import pytest
 from oracle import durability as oracle
+from torture import some_and_many
 
 from checkers.durability import Durability
 from checkers.protocol import Budget
@@ -17,11 +17,7 @@ from harness.op import Op
 
 BUNDLE = 40
 BUNDLES = 2500
-SEEDS = pytest.mark.parametrize(
-    "seeds",
-    [range(BUNDLES), pytest.param(range(BUNDLES, 20 * BUNDLES), marks=pytest.mark.torture)],
-    ids=["some", "many"],
-)
+SEEDS = some_and_many(BUNDLES, BUNDLE, least=50)
 VALID_AGAIN = 5
 """How often the valid histories of a bundle are judged once more by themselves, for their certificate."""
 
@@ -149,7 +145,7 @@ def bundles_with_final_reads(seeds, draw_versions, new_value):
 
 @SEEDS
 def test_writes_are_lost_exactly_where_no_order_explains_the_final_reads(seeds):
-    lost = Counter()
+    lost, broken = Counter(), 0
     for seed, parts, final_from, history in bundles_with_final_reads(
         seeds, some_versions, lambda _maker, number: number
     ):
@@ -157,18 +153,23 @@ def test_writes_are_lost_exactly_where_no_order_explains_the_final_reads(seeds):
         wanted = [oracle.lost_writes(part, final_from) for part in parts]
         assert {anomaly.ops[0] for anomaly in anomalies} == set().union(*wanted), seed
         lost.update(anomaly.certificate["by"] for anomaly in anomalies)
+        broken += sum(map(bool, wanted))
         if seed % VALID_AGAIN == 0:
             judge_valid_ones(Durability(), history, {key for key, writes in enumerate(wanted) if writes})
-    assert lost["versions"] > BUNDLES
-    assert lost["real-time"] > BUNDLES
+    seeds.told(broken)
+    assert lost["versions"] > len(seeds)
+    assert lost["real-time"] > len(seeds)
 
 
 @SEEDS
 def test_a_write_of_a_repeated_value_is_called_lost_only_if_it_is(seeds):
-    lost = 0
+    lost = broken = 0
     repeated = bundles_with_final_reads(seeds[::5], lambda _maker: None, lambda maker, _number: 1 + maker.below(2))
     for seed, parts, final_from, history in repeated:
         found = {anomaly.ops[0] for anomaly in judge(Durability(), history).anomalies}
-        assert found <= set().union(*(oracle.lost_writes(part, final_from) for part in parts)), seed
+        wanted = [oracle.lost_writes(part, final_from) for part in parts]
+        assert found <= set().union(*wanted), seed
         lost += len(found)
-    assert lost > BUNDLES // 5
+        broken += sum(map(bool, wanted))
+    seeds.told(broken, len(seeds) // 5 * BUNDLE)
+    assert lost > len(seeds) // 5

@@ -1,9 +1,5 @@
-"""Simple invariants against their definitions, on small random histories; every verdict is looked at again.
+"""Simple invariants against their definitions, on small random histories; every verdict is looked at again."""
 
-How many: as in `test_structures`.
-"""
-
-import os
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -11,6 +7,7 @@ from typing import Any
 import pytest
 from oracle import invariants as oracle
 from oracle import made_structures as made
+from torture import some_and_many
 
 from checkers.invariants import Bank, Comments, CounterBounds, FinalSet, LongFork, UniqueIds
 from checkers.protocol import Budget
@@ -18,12 +15,7 @@ from checkers.verify import verify
 from harness.history import Header, History
 from harness.op import Op
 
-MANY = int(os.environ.get("SPLITBRAIN_TORTURE_HISTORIES", "1000000"))
-SEEDS = pytest.mark.parametrize(
-    "seeds",
-    [range(5_000), pytest.param(range(5_000, 5_000 + MANY), marks=pytest.mark.torture)],
-    ids=["some", "many"],
-)
+SEEDS = some_and_many(5_000)
 
 
 class AsSet(made.AsGrown):
@@ -141,6 +133,7 @@ def test_an_invariant_agrees_with_its_definition(name, seeds):
             assert not any(op.type == "ok" and op.f == kind.needs for op in events) or not events, seed
         else:
             assert (verdict.answer == "valid") == kind.holds(events), seed
+    seeds.told(answers["invalid"])
     assert answers["invalid"] > len(seeds) * 0.03
     assert answers["valid"] > len(seeds) * 0.3
 

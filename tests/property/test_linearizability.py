@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import pytest
 from oracle.linearizability import linearizable
 from oracle.registers import interleaved, random_events, random_shape
+from torture import Seeds, some_and_many
 
 from checkers.linearizability import Linearizability
 from checkers.protocol import Budget
@@ -55,18 +55,10 @@ def compare(seed: int, header: Header) -> int:
     return len(broken)
 
 
-def compare_all(header: Header, batches: int, first_seed: int) -> None:
-    broken = sum(compare(seed, header) for seed in range(first_seed, first_seed + batches))
-    assert 0.1 < broken / (batches * KEYS) < 0.6, "too one-sided to show anything"
-
-
+@some_and_many(BATCHES, KEYS, least=20)
 @pytest.mark.parametrize(("model", "refusals", "initial"), KINDS)
-def test_verdicts_are_those_of_brute_force(model: str, refusals: Any, initial: Any) -> None:
-    compare_all(Header(splitbrain=1, model=model, initial=initial, fail_cas=refusals), BATCHES, first_seed=0)
-
-
-@pytest.mark.torture
-@pytest.mark.parametrize(("model", "refusals", "initial"), KINDS)
-def test_verdicts_are_those_of_brute_force_ten_times_more(model: str, refusals: Any, initial: Any) -> None:
-    first_seed = int(os.environ.get("SPLITBRAIN_SEED", "1000000"))
-    compare_all(Header(splitbrain=1, model=model, initial=initial, fail_cas=refusals), 10 * BATCHES, first_seed)
+def test_verdicts_are_those_of_brute_force(model: str, refusals: Any, initial: Any, seeds: Seeds) -> None:
+    header = Header(splitbrain=1, model=model, initial=initial, fail_cas=refusals)
+    broken = sum(compare(seed, header) for seed in seeds)
+    seeds.told(broken)
+    assert 0.1 < broken / (len(seeds) * KEYS) < 0.6, "too one-sided to show anything"

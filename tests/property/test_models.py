@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 
 import pytest
 from oracle.sequential import OBJECTS, as_keys, random_history, right
+from torture import Seeds, some_and_many
 
 from checkers.linearizability import Linearizability
 from checkers.models import Model, model, model_names
@@ -19,7 +19,6 @@ from harness.streams import Random
 KEYS = 50
 BATCHES = 100
 """Of 50 histories each: 5,000 of every model."""
-TORTURE = int(os.environ.get("SPLITBRAIN_TORTURE_HISTORIES", "1000000"))
 
 
 def keyed(declared: Model) -> Model:
@@ -56,18 +55,12 @@ def starting(initial: object) -> object:
     return initial if isinstance(initial, int | str) else None
 
 
+@some_and_many(BATCHES, KEYS, least=20)
 @pytest.mark.parametrize("name", sorted(OBJECTS))
-def test_the_general_engine_agrees_with_brute_force(name: str) -> None:
-    broken = sum(compare(name, seed) for seed in range(BATCHES))
-    assert 0.1 < broken / (BATCHES * KEYS) < 0.7, "too one-sided to show anything"
-
-
-@pytest.mark.torture
-@pytest.mark.parametrize("name", sorted(OBJECTS))
-def test_the_general_engine_agrees_with_brute_force_far_more_often(name: str) -> None:
-    first = int(os.environ.get("SPLITBRAIN_SEED", "1000000"))
-    for seed in range(first, first + TORTURE // KEYS):
-        compare(name, seed)
+def test_the_general_engine_agrees_with_brute_force(name: str, seeds: Seeds) -> None:
+    broken = sum(compare(name, seed) for seed in seeds)
+    seeds.told(broken)
+    assert 0.1 < broken / (len(seeds) * KEYS) < 0.7, "too one-sided to show anything"
 
 
 def test_every_model_is_compared() -> None:

@@ -9,6 +9,7 @@ from random import Random
 
 import pytest
 from oracle import objects as oracle
+from torture import some_and_many
 
 from checkers.objects import AppendOnly, Counter, FencedLock, SetFull, TotalQueue
 from checkers.protocol import Budget
@@ -18,11 +19,7 @@ from harness.op import Op
 
 BUNDLE = 40
 BUNDLES = 500
-SEEDS = pytest.mark.parametrize(
-    "seeds",
-    [range(BUNDLES), pytest.param(range(BUNDLES, 20 * BUNDLES), marks=pytest.mark.torture)],
-    ids=["some", "many"],
-)
+SEEDS = some_and_many(BUNDLES, BUNDLE, least=50)
 
 
 class Maker:
@@ -223,6 +220,7 @@ def test_objects_are_judged_as_by_trying_every_order(case, seeds):
             undecided = {key for key in set(range(BUNDLE)) - broken if alone(checker, header, parts[key]) == "unknown"}
         assert broken == wanted - undecided, (seed, wanted ^ broken)
         answers.update(broken=len(broken), undecided=len(undecided))
+    seeds.told(answers["broken"])
     assert answers["broken"] > 4 * len(seeds)
     assert answers["undecided"] < BUNDLE * len(seeds) * may_be_undecided
 

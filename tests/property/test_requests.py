@@ -8,7 +8,7 @@ import json
 from copy import deepcopy
 from random import Random
 
-import pytest
+from torture import some_and_many
 
 from system_under_test.leader_follower.commands import ARGUMENTS, CHANGES, BadRequest
 from system_under_test.leader_follower.messages import AppendRequest, Entry, Forward, Request
@@ -17,9 +17,7 @@ from system_under_test.leader_follower.store import Store
 from system_under_test.leader_follower.wire import BadFrame, decode_message
 from system_under_test.leader_follower.writes import command_in
 
-SEEDS = pytest.mark.parametrize(
-    "seeds", [range(20_000), pytest.param(range(20_000, 2_000_000), marks=pytest.mark.torture)], ids=["some", "many"]
-)
+SEEDS = some_and_many(20_000, least=2_000)
 SCALARS = (None, True, 0, 1, -1, 1 << 63, 1.5, 1e999, "", "x", "write", "once", "x" * 9000)
 COMMANDS = (
     ["write", "x", 5],
@@ -115,6 +113,7 @@ def test_a_bent_request_is_refused_or_can_be_carried_out(seeds):
         if request.f in ARGUMENTS:
             done += 1
             apply(store, command_in(request))
+    seeds.told(refused)
     assert min(refused, done) > len(seeds) // 10
     json.dumps(store.dump(), allow_nan=False)
 
@@ -140,5 +139,6 @@ def test_a_bent_message_is_refused_or_can_be_carried_out(seeds):
         for command in commands:
             done += 1
             apply(store, command)
+    seeds.told(refused)
     assert min(refused, done) > len(seeds) // 20
     json.dumps(store.dump(), allow_nan=False)

@@ -1,13 +1,12 @@
 """Staleness against its definitions, on small random histories; certificates are re-checked."""
 
-import os
 from collections import Counter
 
 import numpy as np
-import pytest
 from oracle import staleness as oracle
 from oracle.guarantees import Case
 from oracle.replicas import Sessions as Replicas
+from torture import some_and_many
 
 from checkers.protocol import Budget
 from checkers.sessions.record import Record
@@ -18,12 +17,7 @@ from checkers.staleness.zones import Zones
 from checkers.verify_sessions import verify_sessions
 from harness.history import Header, History
 
-MANY = int(os.environ.get("SPLITBRAIN_HISTORIES", "1000000"))
-SEEDS = pytest.mark.parametrize(
-    "seeds",
-    [range(5000), pytest.param(range(5000, 5000 + MANY), marks=pytest.mark.torture)],
-    ids=["some", "many"],
-)
+SEEDS = some_and_many(5000)
 
 
 @SEEDS
@@ -58,6 +52,7 @@ def test_k_and_delta_of_every_read_are_what_counting_says(seeds):
         assert (verdict.answer == "invalid") == any(above), seed
         assert verdict.counts.get("anomalies", 0) == sum(map(bool, above)), seed
         seen.update([verdict.answer, max((k for k, _ in wanted.values()), default=1)])
+    seeds.told(seen["invalid"], seen["valid"] + seen["invalid"])
     assert min(seen["valid"], seen["invalid"], seen[2], seen[3]) > len(seeds) // 50
 
 
@@ -82,6 +77,7 @@ def test_k_gamma_and_delta_of_a_key_are_what_trying_and_widening_says(seeds):
             assert oracle.atomic(case, delta / 1000, 0, reads_only=True), seed
             assert delta == 0 or not oracle.atomic(case, delta / 1000 - 1.01, 0, reads_only=True), seed
         found.update([f"k{Zones.of(by_index).least_k()}", "gamma" if gamma else "none"])
+    seeds.told(found["gamma"], found["gamma"] + found["none"])
     assert min(found["k2"], found["k3"], found["gamma"], found["none"]) > 3
 
 

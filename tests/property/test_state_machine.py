@@ -5,18 +5,17 @@ repetition does; and somewhere on the way the state goes through a dump and JSON
 """
 
 import json
+from collections import Counter
 from copy import deepcopy
 from random import Random
 
-import pytest
+from torture import some_and_many
 
 from system_under_test.leader_follower.commands import command_of, is_command, once
 from system_under_test.leader_follower.messages import Entry
 from system_under_test.leader_follower.store import Store
 
-SEEDS = pytest.mark.parametrize(
-    "seeds", [range(300), pytest.param(range(300, 20_000), marks=pytest.mark.torture)], ids=["some", "many"]
-)
+SEEDS = some_and_many(300, least=300)
 LENGTH = 120
 KEYS = ("a", "b", 1, None)
 VALUES = (0, 1, 2, "1", True, None, 1.0)
@@ -162,8 +161,7 @@ def run(seed):
 
 @SEEDS
 def test_the_state_machine_does_what_plain_objects_do(seeds):
-    errors = [error for seed in seeds for error in run(seed)]
-    seen = {error: errors.count(error) for error in set(errors)}
+    seen = Counter(error for seed in seeds for error in run(seed))
     for f in CREATES:
         assert seen[f"{f} None"] > 50, f
         assert seen[f"{f} wrong-type"] > 50, f

@@ -1,11 +1,11 @@
 """Streaming checkers say after every event what the offline ones say of the history up to there."""
 
-import os
 from collections import Counter
 
 import pytest
 from oracle.replicas import Sessions as Replicas
 from oracle.streams import countable, counter_events, register_events
+from torture import some_and_many
 
 from checkers.linearizability import Linearizability
 from checkers.objects import Counter as OfflineCounter
@@ -16,12 +16,7 @@ from checkers.streaming import StreamingCounter, StreamingRegister, StreamingSes
 from checkers.streaming.protocol import StreamingChecker
 from harness.history import Header, History
 
-MANY = int(os.environ.get("SPLITBRAIN_HISTORIES", "1000000"))
-SEEDS = pytest.mark.parametrize(
-    "seeds",
-    [range(5000), pytest.param(range(5000, 5000 + MANY), marks=pytest.mark.torture)],
-    ids=["some", "many"],
-)
+SEEDS = some_and_many(5000)
 
 
 def first_violation(checker, events):
@@ -51,6 +46,7 @@ def test_a_register_is_found_broken_at_the_event_that_breaks_it(seeds, sweep, mo
         assert answer == ("valid" if at is None else "invalid"), seed
         assert agrees_on_prefixes(Linearizability(), header, events, at), seed
         seen[answer] += 1
+    seeds.told(seen["invalid"], seen.total())
     assert seen["invalid"] > 0.1 * seen.total()
 
 
@@ -68,6 +64,7 @@ def test_a_counter_is_found_broken_at_the_event_that_breaks_it(seeds, tells):
         if tells:
             assert agrees_on_prefixes(OfflineCounter(), header, events, at), seed
         seen[answer] += 1
+    seeds.told(seen["invalid"], seen.total())
     assert seen["invalid"] > 0.1 * seen.total()
 
 
@@ -94,6 +91,7 @@ def test_session_guarantees_are_found_broken_at_the_event_that_breaks_them(seeds
                 before = checker.check(History(header, events[:at]), Budget(60)).answer
                 assert before != "invalid" or streaming.crossing, seed
             seen[checker.name, answer] += 1
+    seeds.told(sum(count for (_, answer), count in seen.items() if answer == "invalid"), seen.total())
     for checker in offline:
         answers = [seen[checker.name, answer] for answer in ("valid", "invalid", "unknown")]
         assert answers[0] > 0.3 * sum(answers)

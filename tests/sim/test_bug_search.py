@@ -5,10 +5,13 @@ A few here, by the first seeds that show them; all of them, and more of the corr
 
 import json
 
+import msgspec
 import pytest
+from torture import many
 
 from harness.cli import main
-from harness.cli.bug_search import correct, search
+from harness.cli.bug_search import correct, plan_of, search
+from harness.cli.judged import run_judged
 from system_under_test.leader_follower.bugs import BUGS, SETTINGS
 
 QUICK = {
@@ -20,9 +23,9 @@ QUICK = {
     "dequeue-outside-log": "total-queue",
     "lock-released-by-other": "fenced-lock",
     "lease-not-honoured": "linearizability",
-    "vote-not-persisted": "durability",
+    "vote-not-persisted": "linearizability",
     "old-generation-counted": "linearizability",
-    "snapshot-wrong-generation": "read-your-writes",
+    "snapshot-wrong-generation": "monotonic-reads",
     "changes-overlap": "linearizability",
 }
 
@@ -30,15 +33,25 @@ QUICK = {
 @pytest.mark.parametrize("bug", QUICK)
 def test_a_planted_bug_is_found_by_the_checker_that_should(bug):
     found = search(bug, first_seed=1, limit=10)
-    assert found.trial is not None, BUGS[bug].safeguard
-    assert QUICK[bug] in found.trial.checkers, found.trial
-    assert f"--bug {bug}" in found.trial.repeat
+    assert found.shown is not None, BUGS[bug].safeguard
+    assert QUICK[bug] in found.shown.checkers, found.shown
+    assert f"--bug {bug}" in found.shown.repeat
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_nothing_is_found_where_nothing_is_planted(setting):
-    (trial,) = correct(setting, [1])
-    assert trial.outcome == "valid", trial
+    (shown,) = correct(setting, [1])
+    assert shown.outcome in _expected(setting), shown
+
+
+def _expected(setting):
+    """Where disks misread, nodes refuse to start: then it is not proven that the fault was lifted."""
+    return {"vacuous", "valid"} if "misread" in setting else {"valid"}
+
+
+def test_the_world_of_a_setting_is_the_world_of_its_runs():
+    plan = plan_of(SETTINGS["sets, disks that misread"], "", 1)
+    assert run_judged(plan).digest != run_judged(msgspec.structs.replace(plan, world={})).digest
 
 
 def test_the_command_searches_stores_and_says_what_it_found(tmp_path, capsys):
@@ -62,11 +75,11 @@ def test_the_command_lists_the_bugs_and_refuses_one_that_is_not_planted(capsys):
 @pytest.mark.torture
 @pytest.mark.parametrize("bug", BUGS)
 def test_every_planted_bug_is_found(bug):
-    assert search(bug, first_seed=1, limit=100).trial is not None, BUGS[bug].safeguard
+    assert search(bug, first_seed=1, limit=100).shown is not None, BUGS[bug].safeguard
 
 
-@pytest.mark.torture
+@many(least=2)
 @pytest.mark.parametrize("setting", SETTINGS)
-def test_nothing_is_found_on_many_seeds_where_nothing_is_planted(setting):
-    broken = [trial for trial in correct(setting, range(5000, 5100)) if trial.outcome != "valid"]
-    assert broken == []
+def test_nothing_is_found_on_many_seeds_where_nothing_is_planted(setting, seeds):
+    for seed in seeds:
+        assert [shown for shown in correct(setting, [seed]) if shown.outcome not in _expected(setting)] == []

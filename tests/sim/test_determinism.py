@@ -7,6 +7,7 @@ from pathlib import Path
 
 import gossip
 import pytest
+from torture import many
 
 from harness.cli import main
 from harness.simulation.ground import SimGround
@@ -38,9 +39,9 @@ def test_equal_seeds_give_equal_runs_in_one_process(seed):
     assert gossip.run(seed) == first
 
 
-@pytest.mark.torture
-def test_equal_seeds_give_equal_runs_for_many_seeds():
-    for seed in range(100, 400):
+@many(least=2)
+def test_equal_seeds_give_equal_runs_for_many_seeds(seeds):
+    for seed in seeds:
         assert gossip.run(seed) == gossip.run(seed), seed
 
 

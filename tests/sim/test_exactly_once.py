@@ -9,6 +9,7 @@ import json
 from collections import Counter
 
 import pytest
+from torture import many
 
 from harness.cli import main
 from system_under_test.leader_follower.sessions import Sessions
@@ -89,10 +90,10 @@ def test_repetitions_that_nodes_do_not_know_again_are_found(counted, monkeypatch
     assert len(found) >= 2, [result["headline"] for _, result in results]
 
 
-@pytest.mark.torture
+@many(least=2)
 @pytest.mark.parametrize("forward", ["true", "false"])
-def test_increments_are_counted_once_for_many_seeds_and_all_faults(forward, counted):
-    for seed in range(100, 130):
+def test_increments_are_counted_once_for_many_seeds_and_all_faults(forward, counted, seeds):
+    for seed in seeds:
         words = ("--nemesis", "partition,kill,pause,power", "--interval", "1", "--duration", "1", "--forward", forward)
         code, result, events = counted(*words, *ONCE, seed=seed, seconds=20)
         assert (code, result["outcome"]) == (0, "valid"), (result["repeat"], result["headline"])

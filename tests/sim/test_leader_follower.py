@@ -7,6 +7,7 @@ must be *seen* broken. A handful of seeds here, many under the mark `torture`.
 import json
 
 import pytest
+from torture import many
 
 from harness.cli import main
 
@@ -73,7 +74,7 @@ def test_async_loses_acknowledged_writes_when_the_leader_is_cut_off(judged):
 
 def test_a_log_that_is_not_synced_loses_acknowledged_writes_when_all_power_fails(judged):
     words = (*QUORUM, "--fsync", "never", "--nemesis", "power", "--target", "all")
-    results = [judged(*words, seed=seed) for seed in range(3, 6)]
+    results = [judged(*words, seed=seed) for seed in range(3, 11)]
     assert sum("durability" in invalid(result) for _, result in results) >= 2, [told(result) for _, result in results]
 
 
@@ -95,10 +96,10 @@ def test_equal_seeds_give_equal_histories(tmp_path, capsys):
     assert len(histories[0][0]) > 10_000
 
 
-@pytest.mark.torture
+@many(least=2)
 @pytest.mark.parametrize("name", SAFE)
-def test_what_is_promised_holds_for_many_seeds(name, judged):
-    for seed in range(100, 130):
+def test_what_is_promised_holds_for_many_seeds(name, judged, seeds):
+    for seed in seeds:
         code, result = judged(*SAFE[name], seed=seed, seconds=30)
         assert (code, result["outcome"]) == (0, "valid"), told(result)
 

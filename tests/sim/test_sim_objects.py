@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from torture import many
 
 from harness.cli import main
 
@@ -48,10 +49,10 @@ def test_a_stored_history_is_judged_by_its_model(workload, judged, tmp_path):
     assert main(["check", str(history)]) == 0
 
 
-@pytest.mark.torture
+@many(least=2)
 @WORKLOADS
-def test_objects_keep_their_promises_for_many_seeds(workload, judged):
-    for seed in range(100, 130):
+def test_objects_keep_their_promises_for_many_seeds(workload, judged, seeds):
+    for seed in seeds:
         words = ("--workload", workload, "--nemesis", "partition,kill,pause,power")
         code, result = judged(*words, seed=seed, seconds=20)
         assert (code, result["outcome"]) == (0, "valid"), (result["repeat"], result["headline"], result["reason"])

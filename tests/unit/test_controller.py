@@ -8,15 +8,18 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from checkers.judge import judge_run
+from checkers.protocol import Budget
 from harness.controller import Controller
 from harness.errors import InfrastructureError, SetupError
 from harness.history.reader import read_history
+from harness.op import NOT_WELL
 from harness.plan import Plan
 from harness.store import create_run
 from workloads.register import WORKLOAD
 
 SETTINGS = {option.name: option.default for option in WORKLOAD.options}
-PHASES = ["provision", "set up", "main", "heal", "quiet", "final reads", "collect logs", "tear down"]
+PHASES = ["provision", "set up", "main", "heal", "recover", "quiet", "final reads", "collect logs", "tear down"]
 
 
 class Processes:
@@ -260,3 +263,57 @@ def test_a_watch_that_fails_is_dismissed_and_the_run_goes_on(make):
     controller.execute()
     assert "The watch for violations failed: ValueError: oh" in controller.problems
     assert "interrupted" not in {op.f for op in read_history(controller.run.history_path).events}
+
+
+def test_a_system_that_is_not_well_again_is_read_all_the_same_and_it_is_said(make):
+    controller = make()
+    ready = controller.system.wait_ready
+    asked = []
+
+    async def wait_ready(cluster, options, timeout_s):
+        asked.append(timeout_s)
+        if len(asked) > 1:
+            raise SetupError("n3 was still behind n1.")
+        await ready(cluster, options, timeout_s)
+
+    controller.system.wait_ready = wait_ready
+    controller.execute()
+    history = read_history(controller.run.history_path)
+    place = next(op.index for op in history.events if op.f == NOT_WELL)
+    assert history.events[place].value == "n3 was still behind n1."
+    assert any(op.f == "read" and op.type == "ok" for op in history.events[place:])
+    assert controller.watcher.phases == PHASES
+    plan = controller.plan
+    result = judge_run(history, plan, WORKLOAD.checkers(plan), Budget(10), "")
+    assert result.outcome == "valid"
+    assert "not well again before the final reads" in result.truncated
+    assert "n3 was still behind n1" in result.truncated
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_a_node_that_is_gone_is_to_blame_and_a_server_that_ended_is_only_named(make, gone):
+    controller = make()
+    asked = []
+
+    async def wait_ready(cluster, options, timeout_s):
+        asked.append(timeout_s)
+        if len(asked) > 1:
+            cluster.processes.states["n2"] = "stopped"
+            if gone:
+                cluster.processes.state = unreachable
+            raise SetupError("no answer from n2.")
+
+    async def unreachable(node):
+        if node == "n2":
+            raise InfrastructureError("n2: its container does not run any more.")
+        return "running"
+
+    controller.system.wait_ready = wait_ready
+    if gone:
+        with pytest.raises(InfrastructureError, match="n2: its container does not run any more"):
+            controller.execute()
+    else:
+        controller.execute()
+        told = [op.value for op in read_history(controller.run.history_path).events if op.f == NOT_WELL]
+        assert told == ["no answer from n2. Servers: n2 stopped."]
+    assert controller.ground.undone == controller.ground.made

@@ -51,7 +51,26 @@ def test_the_simulation_needs_nothing_and_comes_first(monkeypatch: pytest.Monkey
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere")
     findings = doctor.examine()
     assert (findings[0].ground, findings[0].available) == ("sim", True)
-    assert [finding.ground for finding in findings] == sorted((finding.ground for finding in findings), reverse=True)
+    assert list(dict.fromkeys(finding.ground for finding in findings)) == ["sim", "local", "docker", "ssh"]
+
+
+def test_each_ground_names_every_fault_and_how_to_have_those_that_it_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.local_ground.namespaces.os.geteuid", lambda: 1000)
+    for ground in ("sim", "local", "ssh"):
+        findings = {finding.ability: finding for finding in doctor.examine(ground)}
+        assert findings.keys() >= SURFACES.keys()
+        assert all(finding.remedy for finding in findings.values() if not finding.available)
+        assert {finding.ground for finding in findings.values()} == {ground}
+    local = {finding.ability: finding for finding in doctor.examine("local")}
+    assert local["partition"].detail == "only root can make network namespaces"
+    assert local["kill"].available
+    assert not local["power"].available
+
+
+def test_ssh_without_machines_says_how_to_name_them() -> None:
+    first = doctor.examine("ssh")[0]
+    assert (first.available, first.detail) == (False, "no machines")
+    assert first.remedy == "name them with --machines or --machines-file"
 
 
 def test_no_engine_is_one_finding_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,7 +52,7 @@ def test_the_initial_value_can_be_given(tmp_path):
     [
         (["chekc"], "check"),
         (["check", "nowhere.jsonl"], "nowhere.jsonl"),
-        (["check"], "required: path"),
+        (["check"], "which history?"),
         (["run", "--workload", "regster"], "Did you mean 'register'"),
         (["report", "nowhere"], "not a run directory"),
         (["list", "wokloads"], "workloads"),
@@ -76,8 +76,14 @@ def test_a_broken_line_is_named_by_its_number(tmp_path, capsys):
     assert len(told.strip().splitlines()) == 1
 
 
-def test_a_history_without_a_model_asks_for_one(tmp_path, capsys):
-    assert main(["check", saved(tmp_path, GOOD.replace('"model":"register"', '"model":""'))]) == 254
+def test_a_history_without_a_model_is_what_its_operations_say(tmp_path, capsys):
+    assert main(["check", saved(tmp_path, GOOD.replace('"model":"register"', '"model":""'))]) == 0
+    assert "linearizability" in capsys.readouterr().out
+
+
+def test_a_history_whose_operations_do_not_say_asks_for_a_model(tmp_path, capsys):
+    silent = GOOD.replace('"model":"register"', '"model":""').replace('"write"', '"dance"')
+    assert main(["check", saved(tmp_path, silent)]) == 254
     assert "--model" in capsys.readouterr().err
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from harness.cli import planning
 from harness.errors import PlanError, UsageError
-from harness.plan import Plan
+from harness.plan import Plan, Thresholds
 
 
 def plan_of(*argv):
@@ -134,3 +134,49 @@ def test_a_plan_survives_its_own_json(tmp_path):
     assert plan_of(str(file)) == parts.plan
     assert parts.plan.digest() == plan_of(str(file)).digest()
     assert parts.plan.digest() != Plan().digest()
+
+
+def test_all_machines_are_nodes_unless_it_is_said_how_many():
+    three = ("--on", "ssh", "--machines", "a,b,root@c:2222", "--seed", "1")
+    assert plan_of(*three).nodes == 3
+    assert plan_of(*three, "--nodes", "2").nodes == 2
+    assert plan_of("--on", "ssh", "--seed", "1").nodes == Plan().nodes
+    again = shlex.split(planning.repeat_command(plan_of(*three, "--nodes", "5"), parts_of(*three).system.options))
+    assert again[again.index("--nodes") + 1] == "5"
+
+
+def test_machines_that_are_none_are_one_sentence():
+    with pytest.raises(UsageError, match=r"'root@;reboot' is no machine; wanted \[USER@\]HOST\[:PORT\]"):
+        plan_of("--on", "ssh", "--machines", "root@;reboot", "--seed", "1")
+
+
+def test_a_fault_that_a_ground_cannot_make_here_is_refused_with_the_reason(monkeypatch):
+    monkeypatch.setattr("harness.local_ground.namespaces.os.geteuid", lambda: 1000)
+    with pytest.raises(PlanError, match="'partition' cannot be made on the ground 'local': only root"):
+        planning.preflight(parts_of("--on", "local", "--nemesis", "partition", "--seed", "1"), None)
+
+
+def test_thresholds_come_from_the_plan_and_flags_override_them(tmp_path):
+    file = tmp_path / "plan.toml"
+    file.write_text("seed = 1\n[thresholds]\nrecovery_s_max = 5\nsuccess_share_min = 0.5\n")
+    plan = plan_of(str(file), "--recovery-max", "7.5", "--unavailable-max", "4")
+    assert plan.thresholds == Thresholds(recovery_s_max=7.5, unavailable_s_max=4.0, success_share_min=0.5)
+    words = planning.repeat_command(plan, parts_of().system.options)
+    assert plan_of(*shlex.split(words)[2:]).thresholds == plan.thresholds
+
+
+@pytest.mark.parametrize(
+    ("toml", "complaint"),
+    [
+        ("recovery_max = 5", "no field 'recovery_max'. Did you mean 'recovery_s_max'?"),
+        ("recovery_s_max = 'soon'", "'thresholds.recovery_s_max' wants float | null, found str"),
+        ("recovery_s_max = -1", "threshold recovery_s_max cannot be -1"),
+        ("success_share_min = 1.5", "threshold success_share_min cannot be 1.5"),
+    ],
+)
+def test_a_threshold_that_is_none_is_one_sentence(tmp_path, toml, complaint):
+    file = tmp_path / "plan.toml"
+    file.write_text(f"[thresholds]\n{toml}\n")
+    with pytest.raises(PlanError) as error:
+        plan_of(str(file))
+    assert complaint in str(error.value)

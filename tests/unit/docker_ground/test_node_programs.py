@@ -15,6 +15,7 @@ import pytest
 
 from harness.docker_ground import volumes
 from harness.docker_ground.disks import told
+from harness.docker_ground.host import Host, command
 from harness.docker_ground.limits import read_limits
 from harness.docker_ground.node_image import capture, disk_tool, preload_file
 from harness.docker_ground.node_image.link_queue import Links, attribute, attributes
@@ -274,3 +275,44 @@ def test_control_is_told_from_other_packets() -> None:
     assert not capture.is_control(segment(7000, 40000))
     assert not capture.is_control(segment(22, 40000, protocol=17))
     assert not capture.is_control(bytes(60))
+
+
+# ── the machine's view of containers ─────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A machine in a folder: one process, in the container abc, under both versions of control groups."""
+    (tmp_path / "7").mkdir()
+    (tmp_path / "7" / "cgroup").write_text("4:memory:/docker/abc\n1:name=systemd:/docker/abc\n0::/docker/abc\n")
+    for name in ("memory", "systemd", "unified"):
+        (tmp_path / "cgroup" / name / "docker/abc").mkdir(parents=True)
+    monkeypatch.setattr("harness.docker_ground.host.PROC", tmp_path)
+    monkeypatch.setattr("harness.docker_ground.host.CGROUPS", tmp_path / "cgroup")
+    return tmp_path
+
+
+def test_a_process_number_counts_only_for_the_container_that_it_belongs_to(machine: Path) -> None:
+    assert Host("n1", "abc", 7).is_here()
+    assert not Host("n1", "other", 7).is_here()
+    assert not Host("n1", "abc", 8).is_here()
+    assert Host("n1", "abc", 7).path("/var/lib") == machine / "7/root/var/lib"
+
+
+def test_control_groups_are_found_in_both_versions(machine: Path) -> None:
+    host, groups = Host("n1", "abc", 7), machine / "cgroup"
+    assert host.cgroup("memory") == groups / "memory/docker/abc"
+    assert host.cgroups() == [groups / name / "docker/abc" for name in ("memory", "systemd", "unified")]
+    with pytest.raises(InfrastructureError, match="n1: its container has no control group of blkio"):
+        host.cgroup("blkio")
+    (groups / "cgroup.controllers").touch()
+    assert host.cgroup("blkio") == groups / "docker/abc"
+    assert host.cgroups() == [groups / "docker/abc"]
+
+
+def test_a_program_that_fails_or_is_not_there_is_told_with_its_last_words() -> None:
+    with pytest.raises(InfrastructureError, match=r"^n1: `ls /nowhere` gave exit status 2: .*No such file"):
+        command("n1", ["ls", "/nowhere"])
+    with pytest.raises(InfrastructureError, match="n1: the program no-such-program is not on this machine"):
+        command("n1", ["no-such-program"])
+    assert command("n1", ["cat"], b"said") == "said"

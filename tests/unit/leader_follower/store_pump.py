@@ -98,7 +98,8 @@ class Pump:
         self.refused_values: set[int] = set()
         self.next_reference = 0
         self.floors: list[tuple[int, str, tuple[int, int]]] = []
-        self.held = self.changed = self.snapshots = self.installed = 0
+        self.held = self.changed = self.snapshots = self.installed = self.fenced = 0
+        self.known_generation = 0
         for host in self.hosts.values() if drift else ():
             host.rate = 1 + self.random.choice([-drift, drift])
         for name in self.names:
@@ -301,7 +302,8 @@ class Pump:
         asked = {"f": f, "key": key, "value": value, "token": token, "floor": self.seen_floor.get(key, (0, 0))}
         self.asked[reference] = asked | {"mode": what, "home": name}
         mode = what if f == "read" else "leader"
-        self.handle(name, Request((0, reference), f, key, value, mode, token))
+        generation = self.known_generation if f != "read" and reference % 2 else 0
+        self.handle(name, Request((0, reference), f, key, value, mode, token, None, generation))
         return reference
 
     def ask_change(self) -> None:
@@ -318,6 +320,10 @@ class Pump:
         self.told.append({**asked, **answer, "reference": reference})
         assert "answer" not in asked, f"answered twice: {asked}"
         asked["answer"] = answer
+        self.fenced += answer.get("error") == "older-generation"
+        self.known_generation = max(
+            self.known_generation, answer.get("version", (0, 0))[0], answer.get("generation", 0)
+        )
         if answer["status"] == "refused" and asked["f"] != "read":
             self.refused_values.add(reference)
         if not self.safe or answer["status"] not in ("ok", "mismatch"):

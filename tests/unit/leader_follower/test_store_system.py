@@ -69,9 +69,9 @@ def test_a_bad_switch_is_told_before_anybody_waits():
 
 
 def said(role="follower", leader="n1", generation=3, ready=True, lag=0):
-    followers = {"n2": {"lag": lag}} if role == "leader" else {}
+    followers = {"n2": {"lag": lag, "lag_ms": 0, "heard_ms": 0}} if role == "leader" else {}
     told = {"role": role, "leader": leader, "generation": generation, "ready": ready, "followers": followers}
-    return told | {"members": ["n1", "n2"]}
+    return told | {"members": ["n1", "n2"], "joining": None}
 
 
 @pytest.mark.parametrize(

@@ -62,15 +62,32 @@ def test_a_tail_of_zeros_is_cut():
     assert reopened(disk) == [entry(1)]
 
 
-def test_a_flipped_bit_anywhere_before_the_last_frame_is_refused():
-    disk = filled([[entry(1)], [entry(2)], [entry(3)]])
-    whole = disk.files["log-00000001"]
-    last = max(at for at in range(len(whole)) if frame_at(whole, at))
-    for at in range(last):
+def test_a_flipped_bit_anywhere_is_refused():
+    whole = filled([[entry(1)], [entry(2)]]).files["log-00000001"]
+    for place in range(len(whole) * 8):
         damaged = bytearray(whole)
-        damaged[at] ^= 1 << (at % 8)
+        damaged[place // 8] ^= 1 << place % 8
         with pytest.raises(CorruptLog, match="not a torn write"):
             reopened(MemoryDisk({"log-00000001": bytes(damaged)}))
+
+
+def test_a_last_frame_with_holes_is_cut():
+    whole = filled([[entry(1)], [entry(2)]]).files["log-00000001"]
+    last = max(at for at in range(len(whole)) if frame_at(whole, at))
+    for first in range(last, len(whole) - 1):
+        for size in (2, 7, 1000) if first >= last + HEADER.size else (1000,):
+            holed = whole[:first] + bytes(len(whole[first : first + size])) + whole[first + size :]
+            assert reopened(MemoryDisk({"log-00000001": holed})) == [entry(1)]
+
+
+def test_a_node_that_compares_no_checksums_takes_what_it_reads():
+    whole = filled([[entry(1)], [entry(2)]]).files["log-00000001"]
+    damaged = MemoryDisk({"log-00000001": whole.replace(b"value 1", b"value 3")})
+    _, entries = WriteAheadLog.open(damaged, checked=False)
+    assert [one.command[2] for one in entries] == ["value 3 of 1", "value 2 of 1"]
+    broken = MemoryDisk({"log-00000001": whole.replace(b"[", b"{", 1)})
+    with pytest.raises(CorruptLog, match="has no entries at byte 0"):
+        WriteAheadLog.open(broken, checked=False)
 
 
 def test_a_damaged_segment_that_is_not_the_last_is_refused_and_so_is_a_missing_one():

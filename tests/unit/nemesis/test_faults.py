@@ -256,3 +256,16 @@ def test_a_partition_is_not_lifted_while_nobody_could_see_it():
 def test_power_comes_back_before_links_are_probed():
     nemesis, _ = run(Cluster(), "start-partition", "start-power", target="n2")
     assert [op.f for op in nemesis.lifting_ops()] == ["stop-power", "stop-partition"]
+
+
+def test_an_injection_says_whom_it_hit_in_which_role_and_in_which_phase():
+    _, (kill, lifted, again) = run(Cluster(), "start-kill", "stop-kill", "start-kill", target="n1,n2")
+    assert (kill.value["nodes"], kill.value["roles"], kill.value["phase"]) == (
+        ["n1", "n2"],
+        ["follower", "leader"],
+        "steady",
+    )
+    assert "roles" not in lifted.value
+    assert again.value["phase"] == "recovering"
+    _, (headless,) = run(Cluster(), "start-pause", target="n1", leader=None)
+    assert (headless.value["roles"], headless.value["phase"]) == (["follower"], "electing")

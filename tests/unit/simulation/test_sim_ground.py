@@ -22,6 +22,7 @@ def test_a_ground_says_what_it_can():
     assert ground.name == "sim"
     assert ground.faults == {"net", "processes", "disks", "clocks", *ABILITIES}
     assert (ground.now_ns(), ground.digest()) == (0, "")
+    assert (ground.refused({}), set(ground.lacking({}))) == (None, {"memory"})
 
 
 def test_a_new_loop_begins_anew():

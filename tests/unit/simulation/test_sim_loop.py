@@ -259,7 +259,7 @@ def test_another_thread_cannot_schedule():
 )
 def test_what_reaches_into_the_real_world_is_refused_by_name(call, arguments):
     async def main(loop):
-        with pytest.raises(RefusedError, match=f"loop.{call} is refused in a simulated run"):
+        with pytest.raises(RefusedError, match=rf"loop.{call} is refused in a simulated run \(test_sim_loop.py:"):
             getattr(loop, call)(*arguments)
 
     run(main)

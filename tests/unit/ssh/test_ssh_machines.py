@@ -6,7 +6,7 @@ import pytest
 
 from harness.errors import UsageError
 from harness.ssh_ground.ground import SshGround, access_of, machines_of
-from harness.ssh_ground.machines import Machine, parse_machine, read_machines
+from harness.ssh_ground.machines import Machine, named, parse_machine, read_machines
 
 
 @pytest.mark.parametrize(
@@ -68,3 +68,8 @@ def test_a_ground_without_machines_or_with_unreadable_files_is_refused_before_it
     assert "configuration cannot be read" in (ground.refused({"machines": "a", "ssh_config": "/nowhere"}) or "")
     (tmp_path / "config").write_text("Host a\n  HostName 127.0.0.9\n  Port 2022\n  User eve\n")
     assert ground.refused({"machines": "a", "ssh_config": str(tmp_path / "config")}) is None
+
+
+def test_two_machines_at_one_address_are_told_apart_by_their_ports() -> None:
+    machines = [parse_machine("root@gate:2201"), parse_machine("root@gate:2202"), parse_machine("gate")]
+    assert list(named(machines)) == ["gate:2201", "gate:2202", "gate"]

@@ -1,0 +1,20 @@
+"""Values as JSON has them, made comparable: 1, 1.0 and true are three values, and a list can be a key.
+
+>>> token_of(1) == token_of(1.0), token_of([1]) == token_of([1])
+(False, True)
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+Token = Any
+"""Something hashable that is equal for equal JSON values only."""
+
+
+def token_of(value: Any) -> Token:
+    """See `Token`."""
+    kind = type(value)
+    return value if kind is str or kind is int or value is None else (kind.__name__, msgspec.json.encode(value))
