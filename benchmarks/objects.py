@@ -260,9 +260,8 @@ def main() -> None:
     if given.file:
         print(measure(Staleness() if given.only == STALE else CASES[given.only].checker, given.file))
         return
-    print(
-        f"{'object':18}{'':7}{'operations':>11}{'answer':>9}{'read s':>8}{'judge s':>9}{'ops/s':>11}{'verify s':>10}{'MB':>7}"
-    )
+    figures = f"{'read s':>8}{'judge s':>9}{'ops/s':>11}{'verify s':>10}{'MB':>7}"
+    print(f"{'object':25}{'operations':>11}{'answer':>9}{figures}")
     for name, case in CASES.items():
         if given.only in name:
             rows(name, made(*case.make(), int(given.operations * case.share), given.clients))

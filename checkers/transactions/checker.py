@@ -28,6 +28,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from checkers.collector import collector_at_rest
 from checkers.protocol import Budget
 from checkers.transactions.facts import Facts
 from checkers.transactions.levels import (
@@ -43,7 +44,7 @@ from checkers.transactions.levels import (
     level_of,
     weakest,
 )
-from checkers.transactions.reading import LongHistory, collector_at_rest
+from checkers.transactions.reading import LongHistory
 from checkers.transactions.strong import Outcome, Strong
 from checkers.transactions.table import NULL, Table, table_of
 from checkers.transactions.weak import Judged, Weak

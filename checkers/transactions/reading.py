@@ -12,9 +12,7 @@ that failed or are in doubt from their invocations, if there are any. Events are
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import compress
 from operator import attrgetter
@@ -25,6 +23,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from checkers.collector import collector_at_rest
 from checkers.transactions.table import APPEND, NULL, READ, WRITE, Codes, Columns, Heads, Ints, Table, assembled
 from harness.history import Header, History
 from harness.history.columnar import Events
@@ -98,18 +97,6 @@ class _Told(Sequence[Any]):
 
     def __getitem__(self, code: Any) -> Any:
         return self.events[code - 1].value if code else None
-
-
-@contextmanager
-def collector_at_rest() -> Iterator[None]:
-    """Without the garbage collector: what is made meanwhile holds no cycles, and looking for some takes long."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 class NotPlainError(Exception):

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import gc
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, compress
@@ -90,7 +91,7 @@ class Events(Sequence[Op]):
         number = place + self._count if place < 0 else place
         if not 0 <= number < self._count:
             raise IndexError(f"there are {self._count} events, none with index {place}")
-        block = int(np.searchsorted(self._firsts, number, side="right")) - 1
+        block = bisect_right(self._firsts, number) - 1
         if block not in self._kept:
             if len(self._kept) >= 4:
                 self._kept.pop(next(iter(self._kept)))
@@ -161,7 +162,7 @@ def _shape(skeleton: bytes) -> _Shape | None:
         if len(op.value) != 2 or not (settle("first", op.value[0]) and settle("second", op.value[1])):
             return None
         tag = PAIR
-    unusual = op.session is not None or op.version is not None or isinstance(op.value, dict | float | bool)
+    unusual = op.session is not None or op.version is not None or isinstance(op.value, dict | float)
     if unusual or places.count("") or not isinstance(op.key, int | str | None) or "index" not in places:
         return None
     return _Shape(op, tuple(places), tag)
