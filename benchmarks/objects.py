@@ -1,29 +1,38 @@
-"""How fast objects are judged: operations per second of one core, without the reading of a file.
+"""How fast objects are judged, from the file to the verdict: operations per second of one core.
 
     python benchmarks/objects.py [--operations 200000] [--clients 10] [--only queue]
 
-Histories are made in memory by an object that works, driven by clients whose operations overlap, and timed with the
-processor's clock. "prepare" pairs the events and puts them into columns, once for all checkers; "judge" is the checker,
-and the operations per second are its own; "verify" checks the certificate again. "wrong" is the same history with the
-answers of two operations exchanged, late in it.
+Histories are made by an object that works, driven by clients whose operations overlap, and written to a file. "read"
+is from there to columns, "judge" is the checker, "ops/s" is for both, "verify" checks the certificate again; seconds of
+processor time. "MB" is the peak of a process of its own. "wrong" is the same history with the answers of two operations
+exchanged, late in it. "staleness" is of registers with versions, as in `benchmarks/sessions.py`.
 """
 
 from __future__ import annotations
 
 import argparse
-import gc
+import resource
+import subprocess
+import sys
+import tempfile
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from random import Random
 from typing import Any
 
+import msgspec
+import sessions
+
 from checkers.objects import Counter, FencedLock, SetFull, TotalQueue
 from checkers.protocol import Budget
+from checkers.staleness import Staleness
 from checkers.structures import Structure
 from checkers.verify import verify
-from harness.history import Header, History
+from harness.history import Header
+from harness.history.reader import read_history
 from harness.op import Op
 
 Ask = Callable[[Random], tuple[str, Any]]
@@ -172,6 +181,7 @@ class Case:
     share: float = 1.0
 
 
+STALE = "staleness"
 CASES = {
     "queue": Case(Structure("queue"), lambda: pool("enqueue", "dequeue", False, 0.5)),
     "queue, long": Case(Structure("queue"), lambda: pool("enqueue", "dequeue", False, 0.6)),
@@ -203,40 +213,60 @@ def spoiled(events: list[Op]) -> list[Op]:
     return events
 
 
-def measured(case: Case, events: list[Op]) -> Iterator[Any]:
-    """Answer; seconds to prepare, to judge, to verify; sentences of the verifier."""
-    history = History(Header(), events)
-    gc.collect()
+def written(path: Path, events: Iterable[Op]) -> None:
+    """Write a history file, with the fields that a recorder adds."""
+    encode = msgspec.json.Encoder().encode
+    with path.open("wb") as file:
+        file.write(encode(Header(splitbrain=1, model="register")) + b"\n")
+        file.writelines(encode(msgspec.structs.replace(op, time=op.index * 1000)) + b"\n" for op in events)
+
+
+def measure(checker: Any, path: Path) -> str:
+    """One row, but for the names."""
     start = time.process_time()
-    assert len(history.operations)
-    prepared = time.process_time()
-    verdict = case.checker.check(history, Budget(600))
-    judged = time.process_time()
+    history = read_history(path)
+    operations = len(history.operations)
+    read_s = time.process_time() - start
+    verdict = checker.check(history, Budget(600))
+    judged_s = time.process_time() - start
     problems = verify(history, verdict)
-    yield from (verdict.answer, prepared - start, judged - prepared, time.process_time() - judged, problems)
+    assert not problems, problems[:3]
+    verify_s, peak_mb = time.process_time() - start - judged_s, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+    return (
+        f"{operations:>11,}{verdict.answer:>9}{read_s:>8.2f}{judged_s - read_s:>9.2f}"
+        f"{operations / judged_s:>11,.0f}{verify_s:>10.2f}{peak_mb:>7,}"
+    )
+
+
+def rows(name: str, events: list[Op]) -> None:
+    """Print the row of a history, and of the wrong one, each measured in a process of its own."""
+    for kind, these in (("", events), ("wrong", spoiled(events))):
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "history.jsonl"
+            written(path, these)
+            row = [sys.executable, __file__, "--file", str(path), "--only", name]
+            told = subprocess.run(row, check=True, capture_output=True, text=True).stdout
+            print(f"{name:18}{kind:7}{told}", end="", flush=True)
 
 
 def main() -> None:
-    """Print one line for each case."""
+    """Print two lines for each case."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--operations", type=int, default=200_000)
     parser.add_argument("--clients", type=int, default=10)
     parser.add_argument("--only", default="")
+    parser.add_argument("--file", type=Path, help="measure one history")
     given = parser.parse_args()
-    print(
-        f"{'object':18}{'':7}{'operations':>11}{'answer':>9}{'prepare s':>10}{'judge s':>9}{'ops/s':>11}{'verify s':>9}"
-    )
+    if given.file:
+        print(measure(Staleness() if given.only == STALE else CASES[given.only].checker, given.file))
+        return
+    figures = f"{'read s':>8}{'judge s':>9}{'ops/s':>11}{'verify s':>10}{'MB':>7}"
+    print(f"{'object':25}{'operations':>11}{'answer':>9}{figures}")
     for name, case in CASES.items():
-        if given.only not in name:
-            continue
-        operations = int(given.operations * case.share)
-        events = made(*case.make(), operations, given.clients)
-        for kind, these in (("", events), ("wrong", spoiled(events))):
-            answer, prepared, judged, verified, problems = measured(case, these)
-            times = f"{prepared:>10.2f}{judged:>9.2f}{operations / judged:>11,.0f}{verified:>9.2f}"
-            print(f"{name:18}{kind:7}{operations:>11,}{answer:>9}{times}")
-            for problem in problems[:3]:
-                print("   not confirmed:", problem)
+        if given.only in name:
+            rows(name, made(*case.make(), int(given.operations * case.share), given.clients))
+    if given.only in STALE:
+        rows(STALE, list(sessions.made(given.operations)))
 
 
 if __name__ == "__main__":

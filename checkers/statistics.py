@@ -19,9 +19,7 @@ Limits: durations need times, which foreign histories may lack; then there are c
 from __future__ import annotations
 
 import math
-from collections import Counter
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -55,10 +53,11 @@ class Statistics:
         ok, total = int(np.count_nonzero(operations.status == OK)), len(operations)
         if total:
             measures["ok_share"] = ok / total
-        outages = [(end - start) / 1e9 for start, end in unserved_ns(operations, history)]
-        if outages:
-            long = [seconds for seconds in outages if seconds >= OUTAGE_S]
-            measures["unavailable_s_max"] = max(outages)
+        spans = unserved_ns(operations, history)
+        if len(spans):
+            outages = (spans[:, 1] - spans[:, 0]) / 1e9
+            long = outages[outages >= OUTAGE_S].tolist()
+            measures["unavailable_s_max"] = float(outages.max())
             measures["unavailable_s_total"] = math.fsum(long)
             counts["outages"] = len(long)
         return Verdict(self.name, "valid", _summary(ok, total, measures), counts=counts, measures=measures)
@@ -77,11 +76,10 @@ def _summary(ok: int, total: int, measures: dict[str, float]) -> str:
 
 
 def _counts(operations: Operations) -> dict[str, int]:
-    found: Counter[tuple[int, int]] = Counter(
-        zip(operations.f.tolist(), operations.status.tolist(), strict=True),
-    )
-    kinds = sorted({f for f, _ in found}, key=lambda f: operations.fs[f])
-    return {f"{operations.fs[f]}-{end}": found[f, status] for f in kinds for status, end in _ENDS.items()}
+    width = max(_ENDS) + 1
+    found = np.bincount(operations.f.astype(np.int64) * width + operations.status, minlength=len(operations.fs) * width)
+    kinds = sorted(np.unique(operations.f).tolist(), key=lambda f: operations.fs[f])
+    return {f"{operations.fs[f]}-{end}": int(found[f * width + status]) for f in kinds for status, end in _ENDS.items()}
 
 
 def _latencies(operations: Operations) -> dict[str, float]:
@@ -101,19 +99,19 @@ def _quantiles(name: str, lasted: Times) -> dict[str, float]:
     return {f"{name}_ms_p{q}": int(ns) / 1e6 for q, ns in zip(QUANTILES, found, strict=True)}
 
 
-def unserved_ns(operations: Operations, history: History) -> list[tuple[int, int]]:
+def unserved_ns(operations: Operations, history: History) -> Times:
     """(from, until), every stretch without an ok although clients asked, in nanoseconds since the run's start."""
     known = operations.invoke_ns >= 0
     if not known.any():
-        return []
+        return np.zeros((0, 2), np.int64)
     ended = operations.response_ns[known]
     served = np.sort(ended[(operations.status == OK)[known]])
-    stretches: list[tuple[int, int]] = []
+    stretches = []
     for start, end in asked_ns(operations, history):
-        inside = served[(served >= start) & (served <= end)]
-        edges = [start, *inside.tolist(), end]
-        stretches.extend(pairwise(edges))
-    return stretches
+        inside = served[np.searchsorted(served, start) : np.searchsorted(served, end, side="right")]
+        edges = np.concatenate([[start], inside, [end]])
+        stretches.append(np.stack([edges[:-1], edges[1:]], axis=1))
+    return np.concatenate(stretches)
 
 
 def asked_ns(operations: Operations, history: History) -> list[tuple[int, int]]:
@@ -121,8 +119,7 @@ def asked_ns(operations: Operations, history: History) -> list[tuple[int, int]]:
     known = operations.invoke_ns >= 0
     if not known.any():
         return []
-    last = max((op.time for op in history.events if op.time is not None), default=0)
-    ended = np.where(operations.response_ns < 0, last, operations.response_ns)
+    ended = np.where(operations.response_ns < 0, history.last_ns, operations.response_ns)
     return _busy(operations.invoke_ns[known], ended[known])
 
 

@@ -62,9 +62,10 @@ def _above(read: Stale, bounds: Mapping[str, Any]) -> bool:
 
 def _counted(history: History) -> dict[int, Stale]:
     traced = traced_of(history)
+    ended_ns = {did.end.index: did.end.time for did in traced.operations.values() if did.end is not None}
     found: dict[int, Stale] = {}
     for key, dids in traced.keys.items():
-        found |= _Key(traced, dids, traced.believed[key]).counted(history)
+        found |= _Key(traced, dids, traced.believed[key]).counted(ended_ns)
     return found
 
 
@@ -95,8 +96,8 @@ class _Key:
             return self.traced.version(source) or (-1, -1)
         return min(source.over, self.shown[source.begin.index])
 
-    def counted(self, history: History) -> dict[int, Stale]:
-        """Each read that can be traced, in order of beginning."""
+    def counted(self, ended_ns: Mapping[int, int | None]) -> dict[int, Stale]:
+        """Each read that can be traced, in order of beginning; `ended_ns` has the time of each completion."""
         found: dict[int, Stale] = {}
         writes = sorted((self.over(w), w.begin.index, w) for w in self.dids if w.wrote is not None)
         complete: list[Any] = []
@@ -113,10 +114,10 @@ class _Key:
             level = self.level(did)
             missed = len(complete) - bisect_right(complete, level)
             first = writes[bisect_right(tops, level)][0] if missed else None
-            found[did.begin.index] = Stale(1 + missed, _gap(history, did, first))
+            found[did.begin.index] = Stale(1 + missed, _gap(ended_ns, did, first))
         return found
 
 
-def _gap(history: History, read: Did, over: int | None) -> int:
-    ended = history.events[over].time if over is not None else None
+def _gap(ended_ns: Mapping[int, int | None], read: Did, over: int | None) -> int:
+    ended = ended_ns[over] if over is not None else None
     return 0 if ended is None or read.begin.time is None else max(0, read.begin.time - ended)

@@ -24,6 +24,7 @@ from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
+from checkers.verify_transaction_columns import confirmed, narrowed
 from checkers.verify_transaction_edges import Edges, level_of
 from checkers.verify_transaction_facts import Facts, Txn, json_of
 from checkers.verify_transaction_orders import Orders
@@ -50,7 +51,9 @@ def verify_transactions(history: History, verdict: Verdict) -> list[str]:
     if verdict.checker != "transactions" or verdict.answer == "unknown":
         return []
     try:
-        facts = Facts(history)
+        if verdict.answer == "valid" and confirmed(history, verdict.certificate):
+            return []
+        facts = Facts(narrowed(history, verdict))
         if verdict.answer == "valid":
             return [f"transactions: {problem}" for problem in _valid(facts, verdict.certificate)]
         wrong = [anomaly for anomaly in verdict.anomalies if not _stands(facts, anomaly)]

@@ -69,14 +69,20 @@ _SHORT_STATUS: Final = {"running": "info"}
 
 
 def print_verdict(
-    result: Result, run: Run | None = None, history_path: Path | None = None, console: Console | None = None
+    result: Result,
+    run: Run | None = None,
+    history_path: Path | None = None,
+    console: Console | None = None,
+    history: History | None = None,
 ) -> None:
     """Print the block on standard output; the console's own settings (NO_COLOR, a pipe) decide about colour.
 
-    The history is read only when there is something to draw; one that cannot be read costs the picture, not the block.
+    The history is read only when there is something to draw, and it is not given; one that cannot be read costs the
+    picture, not the block.
     """
     console = console or screen()
-    history = stored_history(history_path) if findings(result) else None
+    if history is None and findings(result):
+        history = stored_history(history_path)
     unicode = "utf" in console.encoding.lower()
     block = _Block(result, history, min(console.width, WIDEST), unicode, run.path if run else None)
     for line in block.lines():

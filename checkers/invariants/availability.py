@@ -65,22 +65,23 @@ class Availability:
 
     def check(self, history: History, budget: Budget) -> Verdict:
         """Measure, and hold to what is promised."""
-        operations, windows = history.operations, fault_windows(history.events)
+        operations, windows = history.operations, fault_windows(history.fault_events)
         if not len(operations):
             reason = "there are no client operations"
             return Verdict(self.name, "unknown", "Nobody asked for anything.", reason=reason)
         measures = _shares(operations, windows)
         stretches = unserved_ns(operations, history)
-        lengths = [(end - start) / 1e9 for start, end in stretches]
-        if lengths:
-            measures["unavailable_s_max"] = max(lengths)
-            measures["unavailable_s_total"] = math.fsum(length for length in lengths if length >= OUTAGE_S)
+        lengths = (stretches[:, 1] - stretches[:, 0]) / 1e9
+        long = lengths >= OUTAGE_S
+        if len(lengths):
+            measures["unavailable_s_max"] = float(lengths.max())
+            measures["unavailable_s_total"] = math.fsum(lengths[long].tolist())
         faults = fault_measures(history, windows)
         for name in ("failover_s", "recovery_s"):
             known = sorted(fault[name] for fault in faults if fault[name] is not None)
             if known:
                 measures |= {f"{name}_p50": known[(len(known) - 1) // 2], f"{name}_max": known[-1]}
-        outages = [[start / 1e9, end / 1e9] for start, end in stretches if end - start >= OUTAGE_S * 1e9]
+        outages = (stretches[long] / 1e9).tolist()
         anomalies = [
             *self._too_few(history, operations, measures),
             *self._too_long(stretches),
@@ -109,10 +110,12 @@ class Availability:
         sentence = f"{100 * share:.1f} % of {len(operations):,} operations succeeded; {promised}."
         return [finding("unavailable", "availability:share", [], culprit, sentence, least=self.ok_share_min)]
 
-    def _too_long(self, stretches: Sequence[tuple[int, int]]) -> list[Anomaly]:
+    def _too_long(self, stretches: NDArray[np.int64]) -> list[Anomaly]:
         most_s = self.unavailable_s_max
-        start, end = max(stretches, key=lambda one: one[1] - one[0], default=(0, 0))
-        if most_s is None or (end - start) / 1e9 <= most_s:
+        if most_s is None or not len(stretches):
+            return []
+        start, end = stretches[np.argmax(stretches[:, 1] - stretches[:, 0])].tolist()
+        if (end - start) / 1e9 <= most_s:
             return []
         sentence = (
             f"From {start / 1e9:.2f} s on nothing succeeded for {(end - start) / 1e9:.2f} s, although clients asked; "
@@ -166,11 +169,9 @@ def _shares(operations: Operations, windows: Sequence[FaultWindow]) -> dict[str,
 def fault_measures(history: History, windows: Sequence[FaultWindow]) -> list[dict[str, Any]]:
     """Every fault with its times, in seconds, and its dip."""
     operations = history.operations
-    stretches = unserved_ns(operations, history)
-    if not stretches:
+    spans = unserved_ns(operations, history)
+    if not len(spans) or not windows:
         return []
-    spans = np.array(stretches, dtype=np.int64)
-    last_ns = max((op.time for op in history.events if op.time is not None), default=0)
     served = (operations.status == OK) & (operations.invoke_ns >= 0) & (operations.response_ns >= 0)
     begun, ended = operations.invoke_ns[served], operations.response_ns[served]
     successes = np.sort(ended)
@@ -194,7 +195,7 @@ def fault_measures(history: History, windows: Sequence[FaultWindow]) -> list[dic
             "failover_s": after(window.start_ns),
             "recovery_s": after(window.stop_ns),
             "unavailable_s": _longest(spans, window),
-            "dip": _dip(successes, window.start_ns, last_ns if window.stop_ns is None else window.stop_ns),
+            "dip": _dip(successes, window.start_ns, history.last_ns if window.stop_ns is None else window.stop_ns),
         }
         for window in windows
     ]

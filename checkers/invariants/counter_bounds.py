@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from checkers.collector import collector_at_rest
 from checkers.invariants.finding import finding, verdict_of
 from checkers.objects.bounds import Bounds
 from checkers.objects.calls import by_key, named
@@ -25,6 +26,7 @@ class CounterBounds:
 
     name: str = "counter-bounds"
 
+    @collector_at_rest()
     def check(self, history: History, budget: Budget) -> Verdict:
         """Judge every counter."""
         keys = by_key(history, frozenset({"increment", "add", "read"}))

@@ -21,6 +21,7 @@ from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from checkers.collector import collector_at_rest
 from checkers.invariants.finding import finding, verdict_of
 from checkers.objects.calls import Call, by_key, named, text
 from checkers.protocol import Budget
@@ -35,6 +36,7 @@ class FinalSet:
 
     name: str = "set-final"
 
+    @collector_at_rest()
     def check(self, history: History, budget: Budget) -> Verdict:
         """Judge every set."""
         keys = by_key(history, frozenset({"add", "read"}))

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import dataclass
 
+from checkers.collector import collector_at_rest
 from checkers.invariants.finding import finding, verdict_of
 from checkers.objects.calls import Call, calls_of, text
 from checkers.protocol import Budget
@@ -32,6 +33,7 @@ class UniqueIds:
     name: str = "unique-ids"
     f: str = "generate"
 
+    @collector_at_rest()
     def check(self, history: History, budget: Budget) -> Verdict:
         """Judge all ids."""
         first: dict[Hashable, Call] = {}

@@ -139,7 +139,7 @@ class Columns:
 
     def __init__(self, operations: Operations, header: Header, model: str) -> None:
         self.operations = operations
-        self.codes = _Codes(operations.values)
+        self.codes = _Codes(list(operations.values))
         self.initial = self.codes.code("free" if model == "mutex" else header.initial)
         self.kind = np.full(len(operations), -1, dtype=np.int8)
         self.expected = np.full(len(operations), NO_VALUE, dtype=np.int64)

@@ -12,6 +12,7 @@ from collections.abc import Hashable, Iterator, Sequence
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from checkers.tokens import token_of
 from harness.history import History
@@ -28,7 +29,7 @@ class Call(msgspec.Struct, frozen=True, gc=False):
     Attributes:
         invoke: index of the invocation; response: of the completion, NEVER in doubt.
         argument: value of the invocation; result: of the completion.
-        error: its first word, "" if there is none.
+        error: of one that failed, the first word, "" if there is none.
     """
 
     invoke: int
@@ -86,9 +87,8 @@ def _chunks(history: History) -> Iterator[Sequence[Call]]:
             Call(invoke, response, status, fs[f], keys[key], values[argument], values[result], "", names[process])
             for invoke, response, status, f, key, argument, result, process in zip(*part, strict=True)
         ]
-        completions = rows.completion[start : start + _CHUNK].tolist()
-        for place, completion in enumerate(completions):
-            error = events[completion].error if completion >= 0 else None
+        for place in np.flatnonzero(rows.status[start : start + _CHUNK] == FAIL).tolist():
+            error = events[int(rows.completion[start + place])].error
             if error:
                 calls[place] = msgspec.structs.replace(calls[place], error=error.partition(":")[0])
         yield calls

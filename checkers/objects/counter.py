@@ -27,6 +27,7 @@ from dataclasses import dataclass, field
 from operator import attrgetter, itemgetter
 from typing import Any, Final
 
+from checkers.collector import collector_at_rest
 from checkers.objects.bounds import Bounds
 from checkers.objects.calls import Call, by_key, named, shown
 from checkers.objects.ranks import Placed, inversions, order
@@ -43,6 +44,7 @@ class Counter:
 
     name: str = "counter"
 
+    @collector_at_rest()
     def check(self, history: History, budget: Budget) -> Verdict:
         """Judge every counter."""
         keys = by_key(history, frozenset({"increment", "add", "read"}))

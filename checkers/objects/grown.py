@@ -28,6 +28,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Final
 
+from checkers.collector import collector_at_rest
 from checkers.objects.calls import Call, by_key, named, shown, text
 from checkers.objects.ranks import Placed, inversions, order
 from checkers.protocol import Budget
@@ -44,6 +45,7 @@ class AppendOnly:
 
     name: str = "append-only"
 
+    @collector_at_rest()
     def check(self, history: History, budget: Budget) -> Verdict:
         """Judge every list."""
         return _check(self.name, "append", history, budget)
@@ -55,6 +57,7 @@ class SetFull:
 
     name: str = "set-full"
 
+    @collector_at_rest()
     def check(self, history: History, budget: Budget) -> Verdict:
         """Judge every set."""
         return _check(self.name, "add", history, budget)

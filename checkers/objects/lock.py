@@ -29,6 +29,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Final
 
+from checkers.collector import collector_at_rest
 from checkers.objects.calls import Call, by_key, named, shown
 from checkers.objects.ranks import Placed, inversions, order
 from checkers.protocol import Budget
@@ -47,6 +48,7 @@ class FencedLock:
 
     name: str = "fenced-lock"
 
+    @collector_at_rest()
     def check(self, history: History, budget: Budget) -> Verdict:
         """Judge every lock."""
         keys = by_key(history, frozenset({"acquire", "release"}))

@@ -26,6 +26,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from checkers.collector import collector_at_rest
 from checkers.objects.calls import Call, by_key, named, shown, text
 from checkers.protocol import Budget
 from checkers.tokens import token_of
@@ -42,6 +43,7 @@ class TotalQueue:
 
     name: str = "total-queue"
 
+    @collector_at_rest()
     def check(self, history: History, budget: Budget) -> Verdict:
         """Judge every queue."""
         keys = by_key(history, frozenset({"enqueue", "dequeue"}))

@@ -156,7 +156,7 @@ class _Measured:
         groups = [(f"node {o.names[code]}", nodes == code) for code in np.unique(nodes) if o.names[code] is not None]
         begins, ends = o.invoke[rows], o.response[rows]
         calm = np.ones(len(rows), np.bool_)
-        for window in fault_windows(self.history.events):
+        for window in fault_windows(self.history.fault_events):
             last = window.stop_index if window.stop_index is not None else np.iinfo(np.int64).max
             during = (ends >= window.start_index) & (begins <= last)
             calm &= ~during

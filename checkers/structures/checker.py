@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from checkers.collector import collector_at_rest
 from checkers.objects.calls import by_key, named, shown
 from checkers.protocol import Budget
 from checkers.structures.decision import Violation
@@ -31,6 +32,7 @@ class Structure:
         if not self.name:
             object.__setattr__(self, "name", f"linearizable-{self.model}")
 
+    @collector_at_rest()
     def check(self, history: History, budget: Budget) -> Verdict:
         """Judge every object."""
         from checkers.structures import FAST_PATHS

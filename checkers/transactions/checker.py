@@ -28,6 +28,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from checkers.collector import collector_at_rest
 from checkers.protocol import Budget
 from checkers.transactions.facts import Facts
 from checkers.transactions.levels import (
@@ -43,7 +44,7 @@ from checkers.transactions.levels import (
     level_of,
     weakest,
 )
-from checkers.transactions.reading import collector_at_rest
+from checkers.transactions.reading import LongHistory
 from checkers.transactions.strong import Outcome, Strong
 from checkers.transactions.table import NULL, Table, table_of
 from checkers.transactions.weak import Judged, Weak
@@ -73,15 +74,10 @@ class Transactions:
 
     def check(self, history: History, budget: Budget) -> Verdict:
         """Judge all transactions together."""
+        level = self._level(history.header)
         with collector_at_rest():
-            table = table_of(history)
-        return self.check_table(history.header, table, budget)
-
-    def check_table(self, header: Header, table: Table, budget: Budget) -> Verdict:
-        """Judge transactions that were read as columns."""
-        level = self._level(header)
-        with collector_at_rest():
-            return _Judge(self.name, header, table, level, budget).verdict()
+            table = history.table if isinstance(history, LongHistory) else table_of(history)
+            return _Judge(self.name, history.header, table, level, budget).verdict()
 
     def _level(self, header: Header) -> Level:
         if self.level:

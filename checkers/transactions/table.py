@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, compress
 from typing import Any, Final
 
 import numpy as np
@@ -30,6 +30,8 @@ SINGLE: Final = {"read": "r", "append": "append", "write": "w"}
 NULL: Final = np.iinfo(np.int64).min
 """The code of null, of a list, and of nothing."""
 NO_LIST: Final = -1
+_NOTHING, _NUMBER, _LIST = 0, 1, 2
+_KINDS: Final[dict[type, int]] = {type(None): _NOTHING, int: _NUMBER, list: _LIST}
 Ints = NDArray[np.int64]
 
 
@@ -117,11 +119,14 @@ class Columns:
         fs, names, values = zip(*steps, strict=True) if steps else ((), (), ())
         f = np.fromiter(map(FUNCTIONS.__getitem__, fs), np.uint8, len(steps))
         key = np.fromiter(map(keys.__getitem__, names), np.int32, len(steps))
-        lists = [value if type(value) is list else () for value in values]
-        length = np.fromiter(map(len, lists), np.int32, len(steps))
-        elements = np.fromiter(chain.from_iterable(lists), np.int64, int(length.sum(dtype=np.int64)))
-        value = np.fromiter((NULL if type(v) is list or v is None else v for v in values), np.int64, len(steps))
-        length[value != NULL] = NO_LIST
+        kinds = np.fromiter(map(_KINDS.__getitem__, map(type, values)), np.uint8, len(steps))
+        is_list, is_number = kinds == _LIST, kinds == _NUMBER
+        lists = list(compress(values, is_list.tolist()))
+        length = np.where(is_number, np.int32(NO_LIST), np.int32(0))
+        length[is_list] = np.fromiter(map(len, lists), np.int32, len(lists))
+        elements = np.fromiter(chain.from_iterable(lists), np.int64, int(length[is_list].sum(dtype=np.int64)))
+        value = np.full(len(steps), NULL)
+        value[is_number] = np.fromiter(compress(values, is_number.tolist()), np.int64, np.count_nonzero(is_number))
         return cls(counts, f, key, value, length, elements)
 
 

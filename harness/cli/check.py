@@ -63,9 +63,11 @@ def main(argv: Sequence[str]) -> int:
         return streamed.exit_code
     if (path / "plan.json").is_file() and given.model is None and not given.checkers:
         run, result = _check_run(path)
+        history = None
     else:
-        run, result = None, _check_file(given)
-    judging.show(run, result, as_json=given.json, history_path=None if run else path)
+        run = None
+        history, result = _check_file(given)
+    judging.show(run, result, as_json=given.json, history=history)
     return result.exit_code
 
 
@@ -113,7 +115,7 @@ def _check_stream(given: Any) -> Result:
     return check_stream(given.path, given.model, changes)
 
 
-def _check_file(given: Any) -> Result:
+def _check_file(given: Any) -> tuple[History, Result]:
     from checkers.judge import judge_history
     from checkers.protocol import Budget
 
@@ -130,7 +132,7 @@ def _check_file(given: Any) -> Result:
     budget = Budget(given.budget, mebibytes=given.memory, listener=_progress())
     judged = [_judging(checker, given) for checker in chosen]
     result = judge_history(history, judged, budget, given.path.name)
-    return result if given.no_verify else judging.verified(history, result)
+    return history, result if given.no_verify else judging.verified(history, result)
 
 
 def _load(path: Path, given: Any) -> History:
@@ -138,13 +140,28 @@ def _load(path: Path, given: Any) -> History:
     from harness.history.reader import read_history
     from harness.history.vocabulary import guess_model
 
-    history = read_history(path)
+    history = _read_long(path, given) or read_history(path)
     header = _header_with(history.header, given)
     if not header.model and not given.checkers:
         header = msgspec.structs.replace(header, model=guess_model(history.events))
         if header.model and sys.stderr.isatty():
             sys.stderr.write(f"{path}: by its operations a {header.model}; --model says otherwise\n")
     return history if header == history.header else history.meaning(header)
+
+
+def _read_long(path: Path, given: Any) -> History | None:
+    """A long file of transactions, in columns; None where it is none, or is to be judged for anything else."""
+    from checkers.transactions.reading import looks_long, read_transactions
+    from harness.history.columnar import SHORT
+
+    if {*(given.checkers or ())} - {"transactions"} or not looks_long(path, SHORT):
+        return None
+    history = read_transactions(path)
+    if history is None:
+        return None
+    model = given.model or history.header.model or history.kind
+    header = msgspec.structs.replace(history.header, model=model)
+    return history.meaning(header) if model in suites.TRANSACTIONS else None
 
 
 def _header_with(header: Header, given: Any) -> Header:

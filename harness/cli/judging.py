@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -61,8 +60,8 @@ def write_reports(run: Run, result: Result) -> None:
     run.write("junit.xml", render_junit(result, stored_history(run.history_path)))
 
 
-def show(run: Run | None, result: Result, *, as_json: bool, history_path: Path | None = None) -> None:
-    """Print the verdict block, or one JSON object."""
+def show(run: Run | None, result: Result, *, as_json: bool, history: History | None = None) -> None:
+    """Print the verdict block, or one JSON object; a run's history is read again where none is given."""
     if as_json:
         data = msgspec.json.decode(result.to_json())
         data["run"] = str(run.path) if run else None
@@ -70,7 +69,7 @@ def show(run: Run | None, result: Result, *, as_json: bool, history_path: Path |
         return
     from reports.terminal import print_verdict
 
-    print_verdict(result, run=run, history_path=history_path or (run.history_path if run else None))
+    print_verdict(result, run=run, history_path=run.history_path if run else None, history=history)
 
 
 def stored_failure(run: Run) -> tuple[Outcome, str] | None:

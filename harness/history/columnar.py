@@ -20,10 +20,13 @@ from __future__ import annotations
 
 import gc
 import re
-from collections.abc import Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, compress
+from operator import attrgetter
 from pathlib import Path
-from typing import Any, Final, overload
+from typing import Any, Final, cast, overload
 
 import msgspec
 import numpy as np
@@ -42,6 +45,8 @@ SHORT: Final = 4 << 20
 """Bytes of a file below which reading it plainly is just as good."""
 BLOCK: Final = 2 << 20
 SHAPES_MAX: Final = 200
+PATIENCE: Final = 4
+"""After so many blocks in a row that had no shapes, only every so many more are tried."""
 _OPS: Final = msgspec.json.Decoder(Op)
 _DIGITS: Final = b"0123456789"
 _WITHIN: Final = bytes(c if c in b"0123456789-" else 32 for c in range(256))
@@ -53,6 +58,10 @@ _BESIDE: Final = bytes(
 _PLACE: Final = re.compile(rb"(?<=[:\[,])( *)(-?)(?=[,\]}])")
 _LIMIT: Final = 1 << 53
 _KINDS: Final = {"ok": OK, "fail": FAIL, "info": INFO, "invoke": 3}
+_PROCESS, _TYPE, _F, _NODE = (attrgetter(name) for name in ("process", "type", "f", "node"))
+_KEY, _VALUE, _TIME, _VERSION, _SESSION = (attrgetter(name) for name in ("key", "value", "time", "version", "session"))
+_NUMBERS: Final[dict[type, bool]] = {int: True, type(None): False}
+_SIMPLE: Final = {int, str, type(None)}
 _POWERS: Final = 10 ** np.arange(1, 17, dtype=np.int64)
 
 
@@ -82,7 +91,7 @@ class Events(Sequence[Op]):
         number = place + self._count if place < 0 else place
         if not 0 <= number < self._count:
             raise IndexError(f"there are {self._count} events, none with index {place}")
-        block = int(np.searchsorted(self._firsts, number, side="right")) - 1
+        block = bisect_right(self._firsts, number) - 1
         if block not in self._kept:
             if len(self._kept) >= 4:
                 self._kept.pop(next(iter(self._kept)))
@@ -153,7 +162,7 @@ def _shape(skeleton: bytes) -> _Shape | None:
         if len(op.value) != 2 or not (settle("first", op.value[0]) and settle("second", op.value[1])):
             return None
         tag = PAIR
-    unusual = op.session is not None or op.version is not None or isinstance(op.value, dict | float | bool)
+    unusual = op.session is not None or op.version is not None or isinstance(op.value, dict | float)
     if unusual or places.count("") or not isinstance(op.key, int | str | None) or "index" not in places:
         return None
     return _Shape(op, tuple(places), tag)
@@ -219,10 +228,16 @@ class _Reader:
     words: Interner = field(default_factory=Interner)
     shapes: dict[bytes, int] = field(default_factory=dict)
     known: list[_Shape | None] = field(default_factory=list)
+    refused: int = 0
+
+    def __post_init__(self) -> None:
+        self.coded_fs, self.coded_names, self.coded_keys = _Codes(self.fs), _Codes(self.names), _Codes(self.keys)
 
     def block(self, text: bytes, first: int) -> _Block | None:
         """The columns of a block of whole lines, of which `first` is the index of the first event."""
-        found = self._by_shapes(text, first) if len(self.known) < SHAPES_MAX else None
+        worth = self.refused < PATIENCE or self.refused % PATIENCE == 0
+        found = self._by_shapes(text, first) if worth and len(self.known) < SHAPES_MAX else None
+        self.refused = 0 if found is not None else self.refused + 1
         return found if found is not None else self._by_lines(text)
 
     # ── by shapes ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -299,31 +314,80 @@ class _Reader:
     def _by_lines(self, text: bytes) -> _Block | None:
         try:
             ops = _OPS.decode_lines(text)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            return None
-        block = _Block(len(ops))
-        key, f, name, other = self.keys.code, self.fs.code, self.names.code, self.others.code
-        for row, op in enumerate(ops):
-            process = op.process
-            if isinstance(process, str):
-                block["process"][row] = -1 - self.words.code(process)
-            elif 0 <= process < 1 << 31:
-                block["process"][row] = process
-            else:
+            block = _Block(len(ops))
+            if not self._processes(block, ops):
                 return None
-        block["kind"][:] = [_KINDS[op.type] for op in ops]
-        block["f"][:] = [f(op.f) for op in ops]
-        block["key"][:] = [key(op.key) for op in ops]
-        block["time"][:] = [-1 if op.time is None else op.time for op in ops]
-        block["node"][:] = [name(op.node) for op in ops]
-        block["session"][:] = [-1 if op.session is None else name(op.session) for op in ops]
-        block["generation"][:] = [op.version[0] if op.version else -1 for op in ops]
-        block["log_index"][:] = [op.version[1] if op.version else -1 for op in ops]
-        parts = [_parts(op.value, other) for op in ops]
-        block["tag"][:] = [part[0] for part in parts]
-        block["first"][:] = [part[1] for part in parts]
-        block["second"][:] = [part[2] for part in parts]
+            self._words(block, ops)
+            self._numbers(block, ops)
+        except (msgspec.DecodeError, UnicodeDecodeError, OverflowError):
+            return None
         return block
+
+    def _processes(self, block: _Block, ops: Sequence[Op]) -> bool:
+        """Fill in who did it; False where a number is none that a process may have."""
+        processes = list(map(_PROCESS, ops))
+        if set(map(type, processes)) != {int}:
+            words = self.words.code
+            processes = [-1 - words(one) if type(one) is str else one if one >= 0 else _LIMIT for one in processes]
+            block["process"][:] = processes
+        else:
+            block["process"][:] = np.fromiter(processes, np.int64, len(ops))
+            if int(block["process"].min()) < 0:
+                return False
+        return int(block["process"].max()) < 1 << 31
+
+    def _words(self, block: _Block, ops: Sequence[Op]) -> None:
+        """Fill in what is one of few."""
+        block["kind"][:] = np.fromiter(map(_KINDS.__getitem__, map(_TYPE, ops)), np.uint8, len(ops))
+        for name, told, codes in (("f", _F, self.coded_fs), ("node", _NODE, self.coded_names)):
+            block[name][:] = np.fromiter(map(codes.__getitem__, map(told, ops)), np.int32, len(ops))
+        keys = list(map(_KEY, ops))
+        if set(map(type, keys)) <= _SIMPLE:
+            block["key"][:] = np.fromiter(map(self.coded_keys.__getitem__, keys), np.int32, len(ops))
+        else:
+            block["key"][:] = list(map(self.keys.code, keys))
+        sessions = list(map(_SESSION, ops))
+        if set(sessions) != {None}:
+            block["session"][:] = [-1 if session is None else self.names.code(session) for session in sessions]
+
+    def _numbers(self, block: _Block, ops: Sequence[Op]) -> None:
+        """Fill in what is mostly numbers."""
+        times = list(map(_TIME, ops))
+        known = set(map(type, times)) == {int}
+        block["time"][:] = np.fromiter(times, np.int64, len(ops)) if known else [_or_absent(one) for one in times]
+        versions = list(map(_VERSION, ops))
+        told = np.fromiter(map(bool, versions), np.bool_, len(ops))
+        if told.any():
+            parts = chain.from_iterable(compress(versions, told.tolist()))
+            both = np.fromiter(cast(Iterable[int], parts), np.int64, 2 * np.count_nonzero(told)).reshape(-1, 2)
+            block["generation"][told], block["log_index"][told] = both[:, 0], both[:, 1]
+        values = list(map(_VALUE, ops))
+        kinds = list(map(type, values))
+        if set(kinds) <= _NUMBERS.keys():
+            number = np.fromiter(map(_NUMBERS.__getitem__, kinds), np.bool_, len(ops))
+            first = np.fromiter(compress(values, number.tolist()), np.int64, np.count_nonzero(number))
+            if not len(first) or int(np.abs(first).max()) < _LIMIT:
+                block["tag"][number] = NUMBER
+                block["first"][number] = first
+                return
+        told_parts = [_parts(value, self.others.code) for value in values]
+        for place, name in enumerate(("tag", "first", "second")):
+            block[name][:] = [part[place] for part in told_parts]
+
+
+class _Codes(dict[Any, int]):
+    """Codes of words and whole numbers, looked up at once when they were seen before."""
+
+    def __init__(self, interner: Interner) -> None:
+        self.interner = interner
+
+    def __missing__(self, word: Any) -> int:
+        code = self[word] = self.interner.code(word)
+        return code
+
+
+def _or_absent(number: int | None) -> int:
+    return -1 if number is None else number
 
 
 def _parts(value: Any, other: Any) -> tuple[int, int, int]:

@@ -36,6 +36,13 @@ class History:
         """The fault events among them."""
         return [op for op in self.events if op.process == NEMESIS]
 
+    @cached_property
+    def last_ns(self) -> int:
+        """The latest time that an event has, 0 where none has any."""
+        operations = self.operations
+        faults = (op.time for op in self.fault_events if op.time is not None)
+        return max(0, *(int(c.max(initial=0)) for c in (operations.invoke_ns, operations.response_ns)), *faults)
+
     def meaning(self, header: Header) -> History:
         """The same events under another header."""
         other = History(header, self.events, self.truncated)

@@ -79,7 +79,7 @@ class Operations:
     response_ns: NDArray[np.int64]
     fs: list[str]
     keys: list[Any]
-    values: list[Any]
+    values: Sequence[Any]
     names: list[Any]
     events: Sequence[Op]
 

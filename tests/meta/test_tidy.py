@@ -194,6 +194,12 @@ def test_tests_benchmarks_and_examples_keep_the_sizes_too() -> None:
     assert not problems, "\n" + "\n".join(problems)
 
 
+def test_no_program_hides_a_package_of_its_name() -> None:
+    """Python looks beside a program first: `benchmarks/checkers.py` would be `checkers` to all its neighbours."""
+    programs = [path for folder in ("benchmarks", "examples") for path in (ROOT / folder).rglob("*.py")]
+    assert programs and not {path.stem for path in programs} & {*PACKAGES, *DEPENDENCIES}
+
+
 def test_what_is_not_python_keeps_the_file_size_too() -> None:
     suffixes = {".js", ".css", ".html", ".sh", ".yml", ".conf", ""}
     sizes = {path: len(text.splitlines()) for path, text in project_texts() if path.suffix in suffixes}

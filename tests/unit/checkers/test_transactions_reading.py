@@ -5,7 +5,7 @@ import pytest
 
 from checkers.protocol import Budget
 from checkers.transactions import Transactions
-from checkers.transactions.reading import read_table
+from checkers.transactions.reading import read_transactions
 from checkers.transactions.table import table_of
 from harness.history.reader import read_history
 
@@ -50,28 +50,44 @@ def rows(table):
 
 def test_a_plain_file_gives_the_same_table_as_the_general_reader(tmp_path):
     path = written(tmp_path, HEAD + STORY)
-    read = read_table(path)
-    assert read is not None
-    header, table = read
-    general = table_of(read_history(path))
-    assert header.model == "list-append"
+    history = read_transactions(path)
+    assert history is not None and history.kind == ""
+    table, general = history.table, table_of(read_history(path))
+    assert history.header.model == "list-append"
     for name in ("invoke", "response", "status"):
         assert np.array_equal(getattr(table, name), getattr(general, name)), name
     assert rows(table) == rows(general)
-    verdict = Transactions().check_table(header, table, Budget(10))
+    verdict = Transactions().check(history, Budget(10))
     assert verdict == Transactions().check(read_history(path), Budget(10))
     assert verdict.answer == "valid"
 
 
+def test_a_file_that_was_cut_off_is_read_up_to_its_last_whole_line(tmp_path):
+    for head, kept in ((HEAD, 12), ("", 11)):
+        path = written(tmp_path, head + STORY + '{"process":9,"ty')
+        history = read_transactions(path)
+        assert history.truncated == read_history(path).truncated != ""
+        assert f"inside line {kept};" in history.truncated
+        assert len(history.events) == 10
+
+
 OTHERWISE = {
-    "no header": STORY,
     "a word as a value": HEAD + line(0, "invoke", [["append", "x", "a"]]) + line(0, "ok", [["append", "x", "a"]]),
     "a fraction": HEAD + line(0, "invoke", [["append", "x", 1.0]]) + line(0, "ok", [["append", "x", 1.0]]),
     "a truth": HEAD + line(0, "invoke", [["append", "x", True]]) + line(0, "ok", [["append", "x", True]]),
     "another operation": HEAD + line(0, "invoke", 1, "write", key="x") + line(0, "ok", 1, "write", key="x"),
     "a completion without invocation": HEAD + line(0, "ok", [["append", "x", 1]]),
     "two invocations": HEAD + line(0, "invoke", [["append", "x", 1]]) * 2,
-    "a cut line": HEAD + STORY + '{"process":9,"ty',
+    "a broken line": HEAD + STORY + '{"process":9,"ty\n' + STORY,
+    "a session": HEAD + line(0, "invoke", [["r", "x", None]], session="s"),
+    "an error that is no word": HEAD + line(0, "invoke", []) + line(0, "info", [], error={"why": 1}),
+    "a list that is written": HEAD + line(0, "invoke", [["w", "x", [1]]]) + line(0, "ok", [["w", "x", [1]]]),
+    "nothing that is appended": HEAD + line(0, "invoke", [["append", "x", None]]),
+    "a list that a register shows": HEAD
+    + line(0, "invoke", [["w", "x", 1], ["r", "x", None]])
+    + line(0, "ok", [["w", "x", 1], ["r", "x", [1]]]),
+    "a large number": HEAD + line(0, "invoke", []) + line(0, "ok", [["append", "x", 1 << 62]]),
+    "an array": "[" + line(0, "invoke", []) + "]",
     "nothing": HEAD,
     "a huge number": HEAD + line(0, "invoke", []) + line(0, "ok", [["append", "x", 1 << 70]]),
 }
@@ -79,11 +95,11 @@ OTHERWISE = {
 
 @pytest.mark.parametrize("name", OTHERWISE)
 def test_whatever_is_otherwise_is_left_to_the_general_reader(tmp_path, name):
-    assert read_table(written(tmp_path, OTHERWISE[name])) is None
+    assert read_transactions(written(tmp_path, OTHERWISE[name])) is None
 
 
 def test_a_missing_file_is_left_to_the_general_reader(tmp_path):
-    assert read_table(tmp_path / "none.jsonl") is None
+    assert read_transactions(tmp_path / "none.jsonl") is None
 
 
 def test_values_of_any_kind_are_judged():

@@ -108,3 +108,24 @@ def test_list_names_everything_registered(capsys):
     for group, name in (("workloads", "session"), ("nemeses", "partition"), ("systems", "leader-follower")):
         assert main(["list", group]) == 0
         assert name in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("found", ([], [1]))
+def test_a_long_history_of_transactions_is_judged_like_a_short_one(found, tmp_path, monkeypatch, capsys):
+    from harness.history import columnar
+
+    path = tmp_path / "history.jsonl"
+    steps = [[["append", "x", 1]], [["r", "x", found]]]
+    told = [
+        f'{{"process":{p},"type":"{kind}","f":"txn","value":{value}}}\n'.replace("'", '"')
+        for p, value in enumerate(steps)
+        for kind in ("invoke", "ok")
+    ]
+    path.write_text('{"splitbrain":1}\n' + "".join(told), encoding="utf-8")
+    printed = []
+    for length in (columnar.SHORT, 0):
+        monkeypatch.setattr(columnar, "SHORT", length)
+        code = main(["check", str(path), "--level", "strict-serializable"])
+        printed.append((code, capsys.readouterr().out))
+    assert printed[0] == printed[1]
+    assert printed[0][0] == (0 if found else 1)
