@@ -359,7 +359,10 @@ class SimLoop(RefusingLoop):
 
     def create_future(self) -> asyncio.Future[Any]:
         """A future that sets keep in order."""
-        return SimFuture(loop=self)
+        self._sequence = number = self._sequence + 1
+        future = SimFuture(loop=self)
+        future.sequence = number
+        return future
 
     def create_task(self, coro: Any, *, name: Any = None, context: Context | None = None, **more: Any) -> Any:
         """A task that sets keep in order, and that belongs to the process of its context."""

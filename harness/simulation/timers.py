@@ -34,7 +34,7 @@ class Timers:
         heapq.heappush(self._heap, (timer.when_ns, self._set, timer))
 
     def one_cancelled(self) -> None:
-        """A timer that was added was cancelled."""
+        """A timer that was added was cancelled; maybe after it rang, so this counts too many, never too few."""
         self._cancelled += 1
         if self._cancelled > SWEEP_MIN and 2 * self._cancelled > len(self._heap):
             self._heap = [entry for entry in self._heap if not entry[2]._cancelled]
@@ -46,19 +46,26 @@ class Timers:
 
         `told` is given the time, and the number of each that rings.
         """
-        heap, pop, found = self._heap, heapq.heappop, False
-        while heap and (heap[0][0] <= now_ns or not found):
+        heap, pop = self._heap, heapq.heappop
+        while heap:
             when_ns, number, timer = pop(heap)
             if timer._cancelled:
-                self._cancelled = max(0, self._cancelled - 1)
+                self._cancelled -= 1
                 continue
-            if not found:
-                found = True
-                now_ns = max(now_ns, when_ns)
-                told.append(-now_ns)
+            if when_ns > now_ns:
+                now_ns = when_ns
+            told.append(-now_ns)
             told.append(number)
             ready.append(timer)
-        return now_ns if found else None
+            while heap and heap[0][0] <= now_ns:
+                _, number, timer = pop(heap)
+                if timer._cancelled:
+                    self._cancelled -= 1
+                else:
+                    told.append(number)
+                    ready.append(timer)
+            return now_ns
+        return None
 
     def clear(self) -> None:
         """None rings any more."""

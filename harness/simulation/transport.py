@@ -37,6 +37,7 @@ class SimTransport(asyncio.Transport):
         sequence: its number, for the trace; host, port: where it is; context: in which its protocol is called;
         process: whose it is.
         gone: the socket is closed; what still comes is answered with a reset.
+        writing_paused: whether its protocol was told to write no more for now.
         outgoing, incoming: the two directions.
     """
 
@@ -63,7 +64,7 @@ class SimTransport(asyncio.Transport):
         self._eof_written = False
         self._reading = True
         self._inbox: deque[Segment] = deque()
-        self._writing_paused = False
+        self.writing_paused = False
         self._low, self._high = HIGH_WATER_BYTES // 4, HIGH_WATER_BYTES
         if process is not None:
             process.sockets[sequence] = self
@@ -106,13 +107,13 @@ class SimTransport(asyncio.Transport):
     def _take_data(self, segment: Segment) -> None:
         parts = segment.parts
         data = parts[0] if len(parts) == 1 else b"".join(parts)
-        loop = self._loop
+        loop, size = self._loop, len(data)
         record = loop.trace.numbers.append
-        record(len(data))
+        record(size)
         record(zlib.crc32(data))
         if loop.recording is not None:
-            loop.note("deliver", self.host, "data", self.outgoing.destination, len(data))
-        self.incoming.taken(len(data))
+            loop.note("deliver", self.host, "data", self.outgoing.destination, size)
+        self.incoming.taken(size)
         self._protocol.data_received(data)
 
     def pause_reading(self) -> None:
@@ -146,8 +147,8 @@ class SimTransport(asyncio.Transport):
             self.outgoing.write(bytes(data))
         elif not self._write_watched(process, bytes(data)):
             return
-        if not self._writing_paused and self.outgoing.queued_bytes > KERNEL_BUFFER_BYTES + self._high:
-            self._writing_paused = True
+        if not self.writing_paused and self.outgoing.queued_bytes > KERNEL_BUFFER_BYTES + self._high:
+            self.writing_paused = True
             self._protocol.pause_writing()
 
     def _write_watched(self, process: Process, data: bytes) -> bool:
@@ -166,8 +167,8 @@ class SimTransport(asyncio.Transport):
 
     def room_made(self) -> None:
         """The other process took something."""
-        if self._writing_paused and self.outgoing.queued_bytes <= KERNEL_BUFFER_BYTES + self._low:
-            self._writing_paused = False
+        if self.writing_paused and self.outgoing.queued_bytes <= KERNEL_BUFFER_BYTES + self._low:
+            self.writing_paused = False
             self._loop.call_soon(self._resume_writing, context=self.context)
 
     def _resume_writing(self) -> None:

@@ -216,7 +216,7 @@ class State:
 
     def has_bug(self, name: str) -> bool:
         """Whether a planted bug is in force (`bugs.py`)."""
-        return self.configuration.has_bug(name)
+        return self.configuration.bug != "" and self.configuration.has_bug(name)
 
     @property
     def members(self) -> tuple[str, ...]:
@@ -234,8 +234,7 @@ class State:
 
     def lease_clock_ns(self) -> int:
         """The clock by which leases are measured."""
-        walls = self.configuration.lease == "wall" or self.has_bug("lease-on-wall-clock")
-        return self.wall_ns if walls else self.now_ns
+        return self.wall_ns if self.configuration.trusts_walls else self.now_ns
 
     def is_member(self) -> bool:
         """Whether this node is one."""
@@ -243,7 +242,8 @@ class State:
 
     def other_members(self) -> list[str]:
         """All members but this node."""
-        return [member for member in self.members if member != self.configuration.name]
+        own = self.configuration.name
+        return [member for member in self.memberships[-1].members if member != own]
 
     def applied(self) -> Version:
         """Name of the last applied entry."""
@@ -254,6 +254,8 @@ class State:
 
         Before that, entries of earlier leaders may be committed without its knowing (Raft, Ongaro 2014, 6.4).
         """
+        if self.role != "leader":
+            return False
         if self.has_bug("old-generation-counted") and self.commit_index == self.log.last_index:
-            return self.role == "leader"
-        return self.role == "leader" and self.log.generation_at(self.commit_index) == self.generation
+            return True
+        return self.log.generation_at(self.commit_index) == self.generation
