@@ -106,7 +106,10 @@ class Pipe:
             tail.parts.append(data)
             return
         segment = Segment("data", [data], now_ns)
-        self._send(segment)
+        if self._timer is None and self._there.plain and self._back.plain:
+            self._launch(segment)
+        else:
+            self._send(segment)
         self._tail = segment
 
     def end(self) -> None:

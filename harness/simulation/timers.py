@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from harness.simulation.scheduling import ReadyQueue
 
 SWEEP_MIN: Final = 100
+_push, _pop = heapq.heappush, heapq.heappop
 
 
 class Timers:
@@ -28,10 +29,10 @@ class Timers:
         self._set = 0
         self._cancelled = 0
 
-    def add(self, timer: SimTimer) -> None:
+    def add(self, when_ns: int, timer: SimTimer) -> None:
         """Let it ring at its time."""
-        self._set += 1
-        heapq.heappush(self._heap, (timer.when_ns, self._set, timer))
+        self._set = number = self._set + 1
+        _push(self._heap, (when_ns, number, timer))
 
     def one_cancelled(self) -> None:
         """A timer that was added was cancelled; maybe after it rang, so this counts too many, never too few."""
@@ -46,7 +47,7 @@ class Timers:
 
         `told` is given the time, and the number of each that rings.
         """
-        heap, pop = self._heap, heapq.heappop
+        heap, pop = self._heap, _pop
         while heap:
             when_ns, number, timer = pop(heap)
             if timer._cancelled:

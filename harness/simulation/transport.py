@@ -81,7 +81,7 @@ class SimTransport(asyncio.Transport):
     def receive(self, segment: Segment) -> None:
         """A segment arrives; in the owning process' context."""
         if self.gone:
-            self.incoming.refuse(segment, self._loop.now_ns())
+            self.incoming.refuse(segment, self._loop.virtual_ns)
         elif self._reading or segment.kind == "open":
             self._take(segment)
         else:
@@ -90,7 +90,7 @@ class SimTransport(asyncio.Transport):
     def _take(self, segment: Segment) -> None:
         try:
             if segment.kind == "data":
-                self._take_data(segment)
+                self._take_data(segment.parts)
             elif segment.kind == "end":
                 if not self._protocol.eof_received():
                     self.close()
@@ -104,8 +104,7 @@ class SimTransport(asyncio.Transport):
             )
             self.abort()
 
-    def _take_data(self, segment: Segment) -> None:
-        parts = segment.parts
+    def _take_data(self, parts: list[bytes]) -> None:
         data = parts[0] if len(parts) == 1 else b"".join(parts)
         loop, size = self._loop, len(data)
         record = loop.trace.numbers.append
@@ -142,12 +141,12 @@ class SimTransport(asyncio.Transport):
             raise RuntimeError("Cannot call write() after write_eof()")
         if self.gone or not data:
             return
-        process = self.process
+        process, outgoing = self.process, self.outgoing
         if process is None or process.watched is None:
-            self.outgoing.write(bytes(data))
+            outgoing.write(bytes(data))
         elif not self._write_watched(process, bytes(data)):
             return
-        if not self.writing_paused and self.outgoing.queued_bytes > KERNEL_BUFFER_BYTES + self._high:
+        if outgoing.queued_bytes > KERNEL_BUFFER_BYTES + self._high and not self.writing_paused:
             self.writing_paused = True
             self._protocol.pause_writing()
 
@@ -177,7 +176,8 @@ class SimTransport(asyncio.Transport):
 
     def get_write_buffer_size(self) -> int:
         """Bytes that no kernel has taken."""
-        return max(0, self.outgoing.queued_bytes - KERNEL_BUFFER_BYTES)
+        queued = self.outgoing.queued_bytes
+        return queued - KERNEL_BUFFER_BYTES if queued > KERNEL_BUFFER_BYTES else 0
 
     def get_write_buffer_limits(self) -> tuple[int, int]:
         """(low, high)."""
@@ -205,7 +205,7 @@ class SimTransport(asyncio.Transport):
 
     def is_closing(self) -> bool:
         """Whether it is closed, whoever did it. With the loop everything is: streams are dropped after the run."""
-        return self.gone or self._loop.is_closed()
+        return self.gone or self._loop.closed
 
     def close(self) -> None:
         """The kernel sends what was written, and then the end."""

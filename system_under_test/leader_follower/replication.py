@@ -19,7 +19,7 @@ The rules are Raft's (Ongaro and Ousterhout 2014, section 5.3), with these of ou
 from __future__ import annotations
 
 from . import answers, lease, membership, reads, rounds, snapshots
-from .messages import Append, AppendAnswer, AppendRequest, Entry, SnapshotAnswer, SnapshotRequest
+from .messages import Append, AppendAnswer, AppendRequest, Entry, SnapshotAnswer, SnapshotRequest, made
 from .roles import become_follower, follow, restart_election_timer
 from .state import Progress, State
 
@@ -142,18 +142,10 @@ def _send_append(state: State, to: str, progress: Progress) -> None:
         state.send(to, snapshots.request(state, progress))
         return
     entries = state.log.batch(progress.next_index, BATCH_ENTRIES, BATCH_BYTES) if _has_room(progress) else []
-    state.send(
-        to,
-        AppendRequest(
-            state.generation,
-            state.log.generation_at(previous),
-            previous,
-            entries,
-            state.commit_index,
-            state.round,
-            progress.vouched_round,
-        ),
-    )
+    at = state.log.generation_at(previous)
+    vouched = progress.vouched_round
+    fields = (state.generation, at, previous, entries, state.commit_index, state.round, vouched)
+    state.send(to, made(AppendRequest, fields))
     if not progress.probing:
         progress.next_index += len(entries)
 
@@ -209,7 +201,7 @@ def acknowledge(state: State) -> None:
     index = min(state.verified_index, state.durable_index)
     if state.has_bug("ack-on-receive"):
         index = state.verified_index
-    state.send(state.leader, AppendAnswer(state.generation, True, index, state.round_seen))
+    state.send(state.leader, made(AppendAnswer, (state.generation, True, index, state.round_seen)))
 
 
 def _accept_leader(state: State, source: str, generation: int) -> bool:

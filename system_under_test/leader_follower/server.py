@@ -41,6 +41,7 @@ from .messages import (
     Start,
     Tick,
     Version,
+    made,
 )
 from .node import Node
 from .peers import PeerLink, patience_ns
@@ -352,7 +353,7 @@ class Server:
         if source not in self._links:
             raise BadFrame("a message of no node of this cluster")
         self._links[source].heard()
-        self._handle(Received(source, message))
+        self._handle(made(Received, (source, message)))
 
     def _ask(self, connection: int, frame: dict[str, object]) -> None:
         try:

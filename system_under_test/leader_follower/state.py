@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 from .configuration import Configuration
 from .log import Log
 from .machine import Chance
-from .messages import NOTHING, Effect, Message, Note, Reference, Request, Send, Snapshot, Version, Vote
+from .messages import NOTHING, Effect, Message, Note, Reference, Request, Send, Snapshot, Version, Vote, made
 from .store import Store
 
 Role = Literal["follower", "pre-candidate", "candidate", "leader"]
@@ -208,7 +208,7 @@ class State:
 
     def send(self, to: str, message: Message) -> None:
         """Want a message sent."""
-        self.effects.append(Send(to, message))
+        self.effects.append(made(Send, (to, message)))
 
     def note(self, text: str) -> None:
         """Want a line logged."""

@@ -215,8 +215,9 @@ def _after(base: Version, entries: list[Entry]) -> list[Entry]:
 
 def _payloads(entries: list[Entry]) -> Iterable[bytes]:
     """The entries in as few frames as their size allows."""
-    if len(entries) == 1:
-        yield _encode(entries)
+    whole = _encode(entries)
+    if len(entries) == 1 or len(whole) <= FRAME_BYTES_AIM:
+        yield whole
         return
     batch: list[Entry] = []
     size = 0

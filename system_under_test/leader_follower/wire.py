@@ -31,6 +31,7 @@ from .messages import (
     StandNow,
     VoteAnswer,
     VoteRequest,
+    made,
 )
 
 LENGTH = struct.Struct(">I")
@@ -119,7 +120,7 @@ def decode_message(value: list[Any]) -> tuple[str, Message]:
         raise BadFrame("a snapshot with members that are no names")
     elif kind is Forward and not is_command(fields[-1]):
         raise BadFrame("a command passed on that is none")
-    return source, _made(kind, fields)
+    return source, made(kind, fields)
 
 
 def _entries(values: list[Any], previous_index: int) -> list[Entry]:
@@ -129,7 +130,7 @@ def _entries(values: list[Any], previous_index: int) -> list[Entry]:
             raise BadFrame(f"no entry {index}")
         if not is_command(value[2]):
             raise BadFrame(f"entry {index} has no command")
-        entries.append(_made(Entry, value))
+        entries.append(made(Entry, value))
     return entries
 
 
@@ -140,8 +141,6 @@ def _parse(payload: bytes) -> Any:
         raise BadFrame("a frame that is not JSON") from error
 
 
-_made: Any = tuple.__new__
-"""A named tuple of fields that were counted: its own `__new__` is a function in Python, and four times as slow."""
 _ENTRIES = AppendRequest._fields.index("entries")
 _PREVIOUS = AppendRequest._fields.index("previous_index")
 _MEMBERS = SnapshotRequest._fields.index("members")

@@ -44,7 +44,7 @@ def test_json_is_what_the_standard_library_makes_of_it(value):
 
 @pytest.mark.parametrize("text", ["", " ", "[1", "[1] 2", "NaN", "-Infinity", "'a'", "nul"])
 def test_what_is_no_json_is_a_value_error(text):
-    with pytest.raises(ValueError, match="JSON|Expecting|Extra data"):
+    with pytest.raises(ValueError, match=r"JSON|Expecting|Extra data"):
         from_json(text)
 
 
