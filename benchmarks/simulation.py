@@ -12,24 +12,32 @@ simloop declares Python 3.12; on 3.11 it runs if `Handle.get_context`, which 3.1
 """
 
 import asyncio
-import tempfile
 import time
-from pathlib import Path
 
-from harness import registry
-from harness.cli.trials import Trial, run_trial
-from harness.op import Op
-from harness.plan import Plan
+from harness.cli.judged import run_judged
+from harness.op import NEMESIS, Op
 from harness.simulation.ground import SimGround
 from harness.simulation.loop import SimLoop
 from harness.simulation.world import World
 from harness.streams import Streams
+from harness.testing import plan_from
 from system_under_test.leader_follower.system import SYSTEM
 
 CLIENTS = 10
 OPS_PER_S = 200
 VIRTUAL_S = 10
 REPEATS = 3
+SHORT = {
+    "nodes": 3,
+    "concurrency": 5,
+    "rate": 100.0,
+    "time_limit_s": 1.0,
+    "quiet_s": 0.3,
+    "nemesis": ("kill",),
+    "interval_s": 0.3,
+    "duration_s": 0.2,
+    "options": {"heartbeat_ms": 20, "election_timeout_ms": 100},
+}
 
 
 def timed(act):
@@ -140,17 +148,18 @@ def store(nodes, ops_per_s=OPS_PER_S, clients=CLIENTS):
     return sum(succeeded), loop.time(), loop.steps
 
 
-def short_runs(count=10):
-    """Whole runs of about a hundred operations on three nodes, judged; seconds of the processor for one."""
-    system, workload = registry.load("systems", "leader-follower"), registry.load("workloads", "register")
-    options = {option.name: option.default for option in [*system.options, *workload.options]}
-    plan = Plan(nodes=3, concurrency=5, rate=100.0, time_limit_s=1.0, quiet_s=0.5, nemesis=("kill",), options=options)
-    with tempfile.TemporaryDirectory() as folder:
-        run_trial(Trial(plan, (), Path(folder)))
-        started = time.process_time()
-        for _ in range(count):
-            run_trial(Trial(plan, (), Path(folder)))
-        return (time.process_time() - started) / count
+def short_runs(count=20):
+    """Whole judged runs of about a hundred operations on three nodes, with kills: (seconds of the processor, callbacks,
+    operations) of one."""
+    plan = plan_from(SHORT)
+    loops = []
+    judged = run_judged(plan, on_cluster=lambda _cluster: loops.append(asyncio.get_running_loop()))
+    started = time.process_time()
+    for _ in range(count):
+        run_judged(plan)
+    seconds = (time.process_time() - started) / count
+    asked = [op for op in judged.history.events if op.type == "invoke" and op.process != NEMESIS]
+    return seconds, loops[0].steps, len(asked)
 
 
 PROGRAMS = (("100 tasks asleep", sleepers), ("a ring of 100 tasks", ring))
@@ -195,8 +204,11 @@ def main():
             f"{events / seconds / 1000:.0f} thousand callbacks/s)"
         )
 
-    seconds = short_runs()
-    print(f"{'100 operations, judged':<22}{1 / seconds:8.1f} whole runs/s   (3 nodes, {seconds * 1000:.0f} ms each)")
+    seconds, steps, operations = short_runs()
+    print(
+        f"{'100 operations, judged':<22}{1 / seconds:8.1f} whole runs/s   "
+        f"(3 nodes, kills, {seconds * 1000:.0f} ms each: {operations} operations, {steps} callbacks)"
+    )
 
 
 if __name__ == "__main__":

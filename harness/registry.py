@@ -8,6 +8,8 @@ A plug-in is one file and one line in its package's metadata:
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final
 
@@ -38,7 +40,8 @@ def load(group: str, name: str) -> Any:
         ) from error
 
 
-def _entries(group: str) -> dict[str, EntryPoint]:
+@functools.cache  # reading the metadata of everything installed takes milliseconds, and a run asks several times
+def _entries(group: str) -> Mapping[str, EntryPoint]:
     assert group in GROUPS, group
     return {entry.name: entry for entry in entry_points(group=f"splitbrain.{group}")}
 

@@ -128,13 +128,9 @@ class SimTask(asyncio.Task[Any]):
 
 
 class SimFuture(asyncio.Future[Any]):
-    """A future whose hash is its number of creation."""
+    """A future whose hash is its number of creation; `SimLoop.create_future` gives it one."""
 
     sequence: int
-
-    def __init__(self, *, loop: SimLoop) -> None:
-        self.sequence = loop.next_sequence()
-        super().__init__(loop=loop)
 
     def __hash__(self) -> int:
         return self.sequence

@@ -168,6 +168,8 @@ def delays(delay: Delay | None, random: Random) -> Callable[[], int]:
         )
     if isinstance(random, TapedRandom):
         return lambda: shortest_ns + random.decide("delay", DELAY_MAX_NS, extra_ns)
+    if delay is not None and delay.kind == "uniform":
+        return _uniform_at_once(shortest_ns, int(delay.span_ms * MILLISECOND_NS), random.random)
     return lambda: shortest_ns + extra_ns(random)
 
 
@@ -182,6 +184,17 @@ def _uniform(span_ns: int) -> Callable[[Random], int]:
         return usual + int(random.random() * SLOW_SPAN_NS) if share < SLOW_SHARE else usual
 
     return extra_ns
+
+
+def _uniform_at_once(shortest_ns: int, span_ns: int, draw: Callable[[], float]) -> Callable[[], int]:
+    """The same, in one call instead of three: most messages of most runs get their delay here."""
+
+    def delay_ns() -> int:
+        share = draw()
+        usual_ns = shortest_ns + int(share * span_ns)
+        return usual_ns if share >= SLOW_SHARE else usual_ns + int(draw() * SLOW_SPAN_NS)
+
+    return delay_ns
 
 
 def _lognormal(span_ns: int) -> Callable[[Random], int]:

@@ -66,6 +66,7 @@ class SimLoop(RefusingLoop):
         trace: the digest of all that happened; recording: the list of it, or None.
         network: what it connects; kernel_context: for callbacks that belong to no process.
         exposed: by name, what gives the state of each node that exposes one.
+        closed: whether it cannot be used any more.
     """
 
     def __init__(self, streams: Streams, world: World | None = None, recording: Recording | None = None) -> None:
@@ -84,7 +85,7 @@ class SimLoop(RefusingLoop):
         self._steps_to_state = self.world.state_steps
         self._thread: int | None = None
         self._stopping = False
-        self._closed = False
+        self.closed = False
         self._exception_handler: Callable[[asyncio.AbstractEventLoop, dict[str, Any]], object] | None = None
         self._signals: set[int] = set()
         self._asyncgens: weakref.WeakValueDictionary[int, AsyncGenerator[Any, Any]] = weakref.WeakValueDictionary()
@@ -109,7 +110,7 @@ class SimLoop(RefusingLoop):
         self, callback: Callable[[*_Ts], object], *args: *_Ts, context: Context | None = None
     ) -> asyncio.Handle:
         """Run it in this instant, after all that is ready."""
-        if self._closed:
+        if self.closed:
             raise RuntimeError("Event loop is closed")
         handle = SimHandle(callback, args, context)
         self._ready.append(handle)
@@ -143,10 +144,10 @@ class SimLoop(RefusingLoop):
         self, when_ns: int, callback: Callable[..., object], args: tuple[Any, ...], context: Context | None = None
     ) -> SimTimer:
         """Run it at that nanosecond, or now if that is over."""
-        if self._closed:
+        if self.closed:
             raise RuntimeError("Event loop is closed")
         timer = SimTimer(when_ns, callback, args, self, context)
-        self._timers.add(timer)
+        self._timers.add(when_ns, timer)
         return timer
 
     def timer_cancelled(self) -> None:
@@ -203,7 +204,7 @@ class SimLoop(RefusingLoop):
             DeadlockError: nothing is ready and no timer is set.
             SimulationError: the clock does not move any more.
         """
-        if self._closed:
+        if self.closed:
             raise RuntimeError("Event loop is closed")
         if self._thread is not None:
             raise RuntimeError("This event loop is already running")
@@ -345,13 +346,13 @@ class SimLoop(RefusingLoop):
 
     def is_closed(self) -> bool:
         """Whether `close` was called."""
-        return self._closed
+        return self.closed
 
     def close(self) -> None:
         """Drop everything that is scheduled; the loop cannot be used again."""
         if self.is_running():
             raise RuntimeError("Cannot close a running event loop")
-        self._closed = True
+        self.closed = True
         self._ready.clear()
         self._timers.clear()
 
@@ -359,11 +360,14 @@ class SimLoop(RefusingLoop):
 
     def create_future(self) -> asyncio.Future[Any]:
         """A future that sets keep in order."""
-        return SimFuture(loop=self)
+        self._sequence = number = self._sequence + 1
+        future = SimFuture(loop=self)
+        future.sequence = number
+        return future
 
     def create_task(self, coro: Any, *, name: Any = None, context: Context | None = None, **more: Any) -> Any:
         """A task that sets keep in order, and that belongs to the process of its context."""
-        if self._closed:
+        if self.closed:
             raise RuntimeError("Event loop is closed")
         return SimTask(coro, loop=self, name=name, context=context, **more)
 
@@ -395,7 +399,7 @@ class SimLoop(RefusingLoop):
 
     def _asyncgen_dropped(self, generator: AsyncGenerator[Any, Any]) -> None:
         process = CURRENT.get()
-        if not self._closed and (process is None or process.state != "dead"):
+        if not self.closed and (process is None or process.state != "dead"):
             self.create_task(_closing(generator))
 
     async def shutdown_asyncgens(self) -> None:

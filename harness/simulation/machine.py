@@ -23,6 +23,8 @@ class SimMachine:
         self.name = node.name
         self.disk = disk
         self.random = process.random
+        self.monotonic_ns: Callable[[], int] = node.loop.now_ns
+        self.wall_ns: Callable[[], int] = node.clock.wall_ns
         self._node = node
         self._process = process
 
@@ -30,14 +32,6 @@ class SimMachine:
         """See `harness.protocols.Exposing`."""
         if self._process.state != "dead":
             self._node.loop.exposed[self.name] = state
-
-    def monotonic_ns(self) -> int:
-        """Virtual time."""
-        return self._node.loop.virtual_ns
-
-    def wall_ns(self) -> int:
-        """The host's wall clock."""
-        return self._node.clock.wall_ns()
 
     def log(self, message: str) -> None:
         """One line to the node's log."""

@@ -106,7 +106,10 @@ class Pipe:
             tail.parts.append(data)
             return
         segment = Segment("data", [data], now_ns)
-        self._send(segment)
+        if self._timer is None and self._there.plain and self._back.plain:
+            self._launch(segment)
+        else:
+            self._send(segment)
         self._tail = segment
 
     def end(self) -> None:
@@ -158,13 +161,14 @@ class Pipe:
 
     def _launch(self, segment: Segment) -> None:
         """Let it travel, behind all that travels already."""
-        if self._loop.recording is not None:
+        loop = self._loop
+        if loop.recording is not None:
             self._note("send", segment)
         if not self._there.plain:
             size = sum(map(len, segment.parts)) + HEADER_BYTES
-            self._there.carry(self._loop.virtual_ns, size, lambda arrival_ns: self._arrives(segment, arrival_ns))
+            self._there.carry(loop.virtual_ns, size, lambda arrival_ns: self._arrives(segment, arrival_ns))
             return
-        arrival_ns = self._loop.virtual_ns + self._delay_ns()
+        arrival_ns = loop.virtual_ns + self._delay_ns()
         if arrival_ns < self._arrival_ns:
             arrival_ns = self._arrival_ns
         self._arrival_ns = arrival_ns
@@ -172,7 +176,7 @@ class Pipe:
         if receiver.gone:
             self.refuse(segment, arrival_ns)
         else:
-            self._loop.call_at_ns(arrival_ns, receiver.receive, (segment,), receiver.context)
+            loop.call_at_ns(arrival_ns, receiver.receive, (segment,), receiver.context)
 
     def _arrives(self, segment: Segment, arrival_ns: int) -> None:
         self._arrival_ns = arrival_ns = max(arrival_ns, self._arrival_ns, self._loop.virtual_ns)
@@ -222,7 +226,8 @@ class Pipe:
     def taken(self, size: int) -> None:
         """The receiving process took so many bytes: there is room again."""
         self.queued_bytes -= size
-        self._sender.room_made()
+        if self._sender.writing_paused:
+            self._sender.room_made()
 
     def refuse(self, segment: Segment, arrival_ns: int) -> None:
         """It arrives where nobody is at home, and the kernel there answers with a reset, if it can."""

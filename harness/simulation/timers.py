@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from harness.simulation.scheduling import ReadyQueue
 
 SWEEP_MIN: Final = 100
+_push, _pop = heapq.heappush, heapq.heappop
 
 
 class Timers:
@@ -28,13 +29,13 @@ class Timers:
         self._set = 0
         self._cancelled = 0
 
-    def add(self, timer: SimTimer) -> None:
+    def add(self, when_ns: int, timer: SimTimer) -> None:
         """Let it ring at its time."""
-        self._set += 1
-        heapq.heappush(self._heap, (timer.when_ns, self._set, timer))
+        self._set = number = self._set + 1
+        _push(self._heap, (when_ns, number, timer))
 
     def one_cancelled(self) -> None:
-        """A timer that was added was cancelled."""
+        """A timer that was added was cancelled; maybe after it rang, so this counts too many, never too few."""
         self._cancelled += 1
         if self._cancelled > SWEEP_MIN and 2 * self._cancelled > len(self._heap):
             self._heap = [entry for entry in self._heap if not entry[2]._cancelled]
@@ -46,19 +47,26 @@ class Timers:
 
         `told` is given the time, and the number of each that rings.
         """
-        heap, pop, found = self._heap, heapq.heappop, False
-        while heap and (heap[0][0] <= now_ns or not found):
+        heap, pop = self._heap, _pop
+        while heap:
             when_ns, number, timer = pop(heap)
             if timer._cancelled:
-                self._cancelled = max(0, self._cancelled - 1)
+                self._cancelled -= 1
                 continue
-            if not found:
-                found = True
-                now_ns = max(now_ns, when_ns)
-                told.append(-now_ns)
+            if when_ns > now_ns:
+                now_ns = when_ns
+            told.append(-now_ns)
             told.append(number)
             ready.append(timer)
-        return now_ns if found else None
+            while heap and heap[0][0] <= now_ns:
+                _, number, timer = pop(heap)
+                if timer._cancelled:
+                    self._cancelled -= 1
+                else:
+                    told.append(number)
+                    ready.append(timer)
+            return now_ns
+        return None
 
     def clear(self) -> None:
         """None rings any more."""

@@ -37,6 +37,7 @@ class SimTransport(asyncio.Transport):
         sequence: its number, for the trace; host, port: where it is; context: in which its protocol is called;
         process: whose it is.
         gone: the socket is closed; what still comes is answered with a reset.
+        writing_paused: whether its protocol was told to write no more for now.
         outgoing, incoming: the two directions.
     """
 
@@ -63,7 +64,7 @@ class SimTransport(asyncio.Transport):
         self._eof_written = False
         self._reading = True
         self._inbox: deque[Segment] = deque()
-        self._writing_paused = False
+        self.writing_paused = False
         self._low, self._high = HIGH_WATER_BYTES // 4, HIGH_WATER_BYTES
         if process is not None:
             process.sockets[sequence] = self
@@ -80,7 +81,7 @@ class SimTransport(asyncio.Transport):
     def receive(self, segment: Segment) -> None:
         """A segment arrives; in the owning process' context."""
         if self.gone:
-            self.incoming.refuse(segment, self._loop.now_ns())
+            self.incoming.refuse(segment, self._loop.virtual_ns)
         elif self._reading or segment.kind == "open":
             self._take(segment)
         else:
@@ -89,7 +90,7 @@ class SimTransport(asyncio.Transport):
     def _take(self, segment: Segment) -> None:
         try:
             if segment.kind == "data":
-                self._take_data(segment)
+                self._take_data(segment.parts)
             elif segment.kind == "end":
                 if not self._protocol.eof_received():
                     self.close()
@@ -103,16 +104,15 @@ class SimTransport(asyncio.Transport):
             )
             self.abort()
 
-    def _take_data(self, segment: Segment) -> None:
-        parts = segment.parts
+    def _take_data(self, parts: list[bytes]) -> None:
         data = parts[0] if len(parts) == 1 else b"".join(parts)
-        loop = self._loop
+        loop, size = self._loop, len(data)
         record = loop.trace.numbers.append
-        record(len(data))
+        record(size)
         record(zlib.crc32(data))
         if loop.recording is not None:
-            loop.note("deliver", self.host, "data", self.outgoing.destination, len(data))
-        self.incoming.taken(len(data))
+            loop.note("deliver", self.host, "data", self.outgoing.destination, size)
+        self.incoming.taken(size)
         self._protocol.data_received(data)
 
     def pause_reading(self) -> None:
@@ -141,13 +141,13 @@ class SimTransport(asyncio.Transport):
             raise RuntimeError("Cannot call write() after write_eof()")
         if self.gone or not data:
             return
-        process = self.process
+        process, outgoing = self.process, self.outgoing
         if process is None or process.watched is None:
-            self.outgoing.write(bytes(data))
+            outgoing.write(bytes(data))
         elif not self._write_watched(process, bytes(data)):
             return
-        if not self._writing_paused and self.outgoing.queued_bytes > KERNEL_BUFFER_BYTES + self._high:
-            self._writing_paused = True
+        if outgoing.queued_bytes > KERNEL_BUFFER_BYTES + self._high and not self.writing_paused:
+            self.writing_paused = True
             self._protocol.pause_writing()
 
     def _write_watched(self, process: Process, data: bytes) -> bool:
@@ -166,8 +166,8 @@ class SimTransport(asyncio.Transport):
 
     def room_made(self) -> None:
         """The other process took something."""
-        if self._writing_paused and self.outgoing.queued_bytes <= KERNEL_BUFFER_BYTES + self._low:
-            self._writing_paused = False
+        if self.writing_paused and self.outgoing.queued_bytes <= KERNEL_BUFFER_BYTES + self._low:
+            self.writing_paused = False
             self._loop.call_soon(self._resume_writing, context=self.context)
 
     def _resume_writing(self) -> None:
@@ -176,7 +176,8 @@ class SimTransport(asyncio.Transport):
 
     def get_write_buffer_size(self) -> int:
         """Bytes that no kernel has taken."""
-        return max(0, self.outgoing.queued_bytes - KERNEL_BUFFER_BYTES)
+        queued = self.outgoing.queued_bytes
+        return queued - KERNEL_BUFFER_BYTES if queued > KERNEL_BUFFER_BYTES else 0
 
     def get_write_buffer_limits(self) -> tuple[int, int]:
         """(low, high)."""
@@ -204,7 +205,7 @@ class SimTransport(asyncio.Transport):
 
     def is_closing(self) -> bool:
         """Whether it is closed, whoever did it. With the loop everything is: streams are dropped after the run."""
-        return self.gone or self._loop.is_closed()
+        return self.gone or self._loop.closed
 
     def close(self) -> None:
         """The kernel sends what was written, and then the end."""

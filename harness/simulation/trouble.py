@@ -19,7 +19,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Final, Literal, TypeVar, TypeVarTuple
 
 from harness.simulation.disk import SimDisk
 from harness.simulation.process import Killed, Process
@@ -38,6 +38,7 @@ REFUSALS: Final[dict[str | None, int]] = {"full": errno.ENOSPC, "read-only": err
 GROWING: Final = frozenset({"append", "write"})
 
 _T = TypeVar("_T")
+_Ts = TypeVarTuple("_Ts")
 
 
 class Trouble:
@@ -100,35 +101,38 @@ class MachineDisk:
 
     def read(self, path: str) -> bytes:
         """See `harness.protocols.Disk`."""
-        return self._do("read", path, lambda: self._trouble.read_back(self._disk.read(path)))
+        return self._do("read", path, self._read, path)
 
     def append(self, path: str, data: bytes) -> None:
         """See `harness.protocols.Disk`."""
-        self._do("append", path, lambda: self._disk.append(path, data), len(data))
+        self._do("append", path, self._disk.append, path, data)
 
     def write(self, path: str, data: bytes) -> None:
         """See `harness.protocols.Disk`."""
-        self._do("write", path, lambda: self._disk.write(path, data), len(data))
+        self._do("write", path, self._disk.write, path, data)
 
     def truncate(self, path: str, size: int) -> None:
         """See `harness.protocols.Disk`."""
-        self._do("truncate", path, lambda: self._disk.truncate(path, size))
+        self._do("truncate", path, self._disk.truncate, path, size)
 
     def rename(self, old: str, new: str) -> None:
         """See `harness.protocols.Disk`."""
-        self._do("rename", old, lambda: self._disk.rename(old, new))
+        self._do("rename", old, self._disk.rename, old, new)
 
     def remove(self, path: str) -> None:
         """See `harness.protocols.Disk`."""
-        self._do("remove", path, lambda: self._disk.remove(path))
+        self._do("remove", path, self._disk.remove, path)
 
     def sync(self, path: str) -> None:
         """See `harness.protocols.Disk`."""
-        self._do("sync", path, lambda: self._sync(path))
+        self._do("sync", path, self._sync, path)
 
     def list(self) -> list[str]:
         """See `harness.protocols.Disk`."""
         return self._do("list", "", self._disk.list)
+
+    def _read(self, path: str) -> bytes:
+        return self._trouble.read_back(self._disk.read(path))
 
     def _sync(self, path: str) -> None:
         checksum = self._disk.pending_checksum(path)
@@ -136,15 +140,16 @@ class MachineDisk:
             self._disk.sync(path)
         self._loop.trace.add(self._process.number, checksum)
 
-    def _do(self, what: str, path: str, act: Callable[[], _T], size: int = 0) -> _T:
+    def _do(self, what: str, path: str, act: Callable[[*_Ts], _T], *args: *_Ts) -> _T:
         process = self._process
         process.effect(what, "before", path)
         _unwind_dead(process)
         if what not in ("read", "list"):
             self._refuse(what, path)
         if self._loop.recording is not None:
+            size = sum(len(arg) for arg in args if isinstance(arg, bytes))
             self._loop.recording.add(self._loop.now_ns(), process.host, "disk", f"{what} {path}".strip(), "", size)
-        result = act()
+        result = act(*args)
         if self._trouble.breakage in ("slow", "hung"):
             self._stall()
         process.effect(what, "after", path)

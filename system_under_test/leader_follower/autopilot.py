@@ -40,11 +40,6 @@ def tick(state: State) -> None:
         changes.on_change(state, Request(NOBODY, "add-node", invited))
 
 
-def next_deadline_ns(state: State) -> int:
-    """When `tick` has something to look at."""
-    return state.autopilot_due_ns if state.role == "leader" else NEVER_NS
-
-
 def _silent(state: State, period_ns: int) -> list[str]:
     """The members that were not heard for so long, the longest silent first."""
     heard_ns = {name: state.followers[name].heard_ns for name in state.other_members()}

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from . import answers, replication
 from .messages import Reference, Request
-from .state import NEVER_NS, Joining, Progress, State, WaitingWrite
+from .state import Joining, Progress, State, WaitingWrite
 
 CLOSE_ENTRIES = 64
 """A joining node that lacks no more than this counts as up to date."""
@@ -53,11 +53,6 @@ def expire(state: State) -> None:
         joining, state.joining = state.joining, None
         del state.followers[joining.name]
         answers.refused(state, joining.reference, "not-caught-up")
-
-
-def next_deadline_ns(state: State) -> int:
-    """When `expire` has something to do."""
-    return NEVER_NS if state.joining is None else state.joining.deadline_ns
 
 
 def _refusal(state: State, request: Request) -> str | None:

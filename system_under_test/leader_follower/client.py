@@ -161,10 +161,13 @@ class StoreClient:
     async def _ask(self, node: str, op: Op, request: dict[str, Any], deadline: float | None) -> dict[str, Any] | Op:
         """The node's answer, or the completion where there is none."""
         try:
-            async with asyncio.timeout_at(deadline):
-                connection = await self._connection(node)
-                known = {"generation": self._generation} if self._fences and op.f != "read" and self._generation else {}
-                return await connection.ask({**request, **known})
+            connection = self._connections.get(node)
+            if connection is None or not connection.is_open():
+                async with asyncio.timeout_at(deadline):
+                    connection = await self._connect(node)
+            if self._fences and op.f != "read" and self._generation:
+                request = {**request, "generation": self._generation}
+            return await connection.ask(request, deadline)
         except Unreachable:
             self._give_up(node)
             return op.fail(f"unreachable: {node}")
@@ -177,10 +180,7 @@ class StoreClient:
         except ValueError as error:
             return op.fail(f"bad-request: {error}")
 
-    async def _connection(self, node: str) -> Connection:
-        connection = self._connections.get(node)
-        if connection is not None and connection.is_open():
-            return connection
+    async def _connect(self, node: str) -> Connection:
         self._forget(node)
         connection = await Connection.open(self._cluster.address(node), CONNECT_TIMEOUT_S)
         self._connections[node] = connection

@@ -41,18 +41,20 @@ class BadRequest(Exception):  # noqa: N818 - it names what was asked, and is rea
 
 def is_scalar(value: Any) -> bool:
     """Whether this is a JSON scalar that is not huge."""
-    if isinstance(value, str):
+    kind = type(value)
+    if kind is int:
+        fits: bool = -NUMBER_MAX < value < NUMBER_MAX
+        return fits
+    if kind is str:
         return len(value) <= STRING_CHARACTERS_MAX
-    if type(value) is int:
-        return abs(value) < NUMBER_MAX
-    if isinstance(value, float):
+    if kind is float:
         return math.isfinite(value)  # 1e999 is good JSON and reads as infinity, which is not
     return value is None or isinstance(value, bool)
 
 
 def is_key(value: Any) -> bool:
     """Whether this can be a key."""
-    return (value is None or type(value) in (int, str)) and is_scalar(value)
+    return value is None or (type(value) in (int, str) and is_scalar(value))
 
 
 def is_count(value: Any) -> bool:
@@ -143,8 +145,10 @@ def once(session: tuple[int, int] | None, command: list[Any]) -> list[Any]:
 def _fits(command: list[Any]) -> bool:
     if len(command) < 2 or not is_key(command[1]):
         return False
-    f, _, *arguments = command
+    f = command[0]
     checks = ARGUMENTS.get(f) if isinstance(f, str) else None
-    if checks is None or len(checks) != len(arguments):
+    if checks is None or len(checks) != len(command) - 2:
         return False
-    return all(check(argument) for check, argument in zip(checks, arguments, strict=True))
+    if len(checks) == 1:
+        return checks[0](command[2])
+    return all(check(command[place]) for place, check in enumerate(checks, 2))

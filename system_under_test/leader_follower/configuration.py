@@ -30,6 +30,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any
 
 from .bugs import refuse_unknown
@@ -47,7 +48,7 @@ HEARTBEATS_OF_LAG = 3
 """A follower learns how fresh it is from a question, an answer and the next question: that much lag is always there."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Configuration:
     """Settings of a node; `nodes` lists the whole cluster in the same order everywhere."""
 
@@ -132,7 +133,7 @@ class Configuration:
         known = {field.name for field in fields(cls)} - {"name", "nodes"}
         return cls(name, tuple(nodes), **{key: options[key] for key in sorted(known & set(options))})
 
-    @property
+    @cached_property
     def bugs(self) -> frozenset[str]:
         """The planted bugs that are in force; none unless named."""
         return frozenset(name for name in self.bug.split(",") if name)
@@ -141,55 +142,62 @@ class Configuration:
         """Whether this safeguard is switched off on purpose."""
         return self.bug != "" and name in self.bugs
 
-    @property
+    @cached_property
     def fences(self) -> bool:
         """Whether older generations are refused."""
         return self.fencing and not self.has_bug("no-fencing")
 
-    @property
+    @cached_property
+    def trusts_walls(self) -> bool:
+        """Whether leases are measured on wall clocks, which is a mistake; nothing else looks at one."""
+        return self.lease == "wall" or self.has_bug("lease-on-wall-clock")
+
+    @cached_property
     def peers(self) -> tuple[str, ...]:
         """The other nodes that there are addresses for, members or not."""
         return tuple(node for node in self.nodes if node != self.name)
 
-    @property
+    @cached_property
     def first_members(self) -> tuple[str, ...]:
         """Whom the cluster begins with."""
         return tuple(self.members.split(",")) if self.members else self.nodes
 
     def majority(self, members: int) -> int:
         """The least number of that many members of which any two such groups share one."""
-        return max(1, members // 2) if self.has_bug("minority-quorum") else members // 2 + 1
+        return max(1, members // 2) if self.bug and self.has_bug("minority-quorum") else members // 2 + 1
 
     def acknowledgements(self, members: int) -> int:
         """How many of that many members, the leader included, must hold an entry before it is committed."""
-        return {"sync": members, "async": 1, "quorum": self.majority(members)}[self.replication]
+        if self.replication == "quorum":
+            return self.majority(members)
+        return members if self.replication == "sync" else 1
 
-    @property
+    @cached_property
     def election_timeout_ns(self) -> int:
         """Shortest silence after which a follower stands for election."""
         return self.election_timeout_ms * MILLISECOND_NS
 
-    @property
+    @cached_property
     def heartbeat_ns(self) -> int:
         """Longest silence of a leader."""
         return self.heartbeat_ms * MILLISECOND_NS
 
-    @property
+    @cached_property
     def wait_ns(self) -> int:
         """Longest stay of a client's request inside the node."""
         return self.wait_ms * MILLISECOND_NS
 
-    @property
+    @cached_property
     def autopilot_ns(self) -> int:
         """Longest silence of a member before it is removed; 0: any."""
         return self.autopilot_ms * MILLISECOND_NS
 
-    @property
+    @cached_property
     def lease_ns(self) -> int:
         """How long a follower holds back, on its own clock, after it heard the leader."""
         return self.lease_ms * MILLISECOND_NS
 
-    @property
+    @cached_property
     def trusted_lease_ns(self) -> int:
         """How long the leader counts on that, on its own clock.
 
@@ -199,7 +207,7 @@ class Configuration:
         longer = 4 if self.has_bug("lease-too-long") else 1
         return longer * self.lease_ns * (MILLION - self.drift_ppm) // (MILLION + self.drift_ppm)
 
-    @property
+    @cached_property
     def quorum_timeout_ns(self) -> int:
         """How long a leader goes on without hearing from a majority: while nobody else can be elected, it may."""
         return max(self.election_timeout_ns, *((self.lease_ns, self.trusted_lease_ns) if self.lease != "off" else (0,)))

@@ -20,21 +20,21 @@ ALL_ONES = 0xFFFFFFFF
 
 def crc32c(data: bytes) -> int:
     """The checksum of the bytes."""
-    table = _table()
+    by_word, by_byte = _tables()
     crc = ALL_ONES
     for word in struct.unpack_from(f"<{len(data) // 2}H", data):
-        crc = table[(crc ^ word) & 0xFFFF] ^ (crc >> 16)
+        crc = by_word[(crc ^ word) & 0xFFFF] ^ (crc >> 16)
     if len(data) % 2:
-        crc = _after_byte(crc ^ data[-1])
+        crc = by_byte[(crc ^ data[-1]) & 0xFF] ^ (crc >> 8)
     return crc ^ ALL_ONES
 
 
 @functools.cache
-def _table() -> list[int]:
-    """What two bytes make of the register, by their value."""
+def _tables() -> tuple[list[int], list[int]]:
+    """What two bytes, and what one byte, make of the register, by their value."""
     by_byte = [_after_byte(value) for value in range(256)]
     halves = (by_byte[value & 0xFF] ^ (value >> 8) for value in range(1 << 16))
-    return [by_byte[half & 0xFF] ^ (half >> 8) for half in halves]
+    return [by_byte[half & 0xFF] ^ (half >> 8) for half in halves], by_byte
 
 
 def _after_byte(register: int) -> int:

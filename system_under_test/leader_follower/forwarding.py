@@ -60,18 +60,16 @@ def on_answer(state: State, message: ForwardAnswer) -> None:
 
 def expire(state: State) -> None:
     """Tell clients that waited too long, or for a leader that is no more, that it was asked, and did not answer."""
-    while (deadline_ns := next_deadline_ns(state)) and deadline_ns[0] <= state.now_ns:
+    while state.passed_on and next_deadline_ns(state) <= state.now_ns:
         waiting = state.passed_on.pop(next(iter(state.passed_on)))
         answers.indeterminate(state, waiting.reference, "leader-silent")
 
 
-def next_deadline_ns(state: State) -> list[int]:
-    """When the oldest command passed on expires: now, if its leader is followed no more.
+def next_deadline_ns(state: State) -> int:
+    """When the oldest command passed on expires, if there is one: now, if its leader is followed no more.
 
     They wait in order of number, hence of deadline and of generation.
     """
-    if not state.passed_on:
-        return []
     oldest = next(iter(state.passed_on.values()))
     followed = state.leader is not None and oldest.generation == state.generation
-    return [oldest.deadline_ns if followed else state.now_ns]
+    return oldest.deadline_ns if followed else state.now_ns

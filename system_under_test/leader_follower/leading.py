@@ -11,7 +11,6 @@ from __future__ import annotations
 from . import autopilot
 from .replication import append_as_leader, broadcast
 from .roles import become_follower
-from .rounds import of_members
 from .state import NEVER_NS, Progress, State
 
 
@@ -38,8 +37,9 @@ def become_leader(state: State) -> None:
 def check_quorum(state: State) -> bool:
     """Step down unless a majority was heard from in the last timeout."""
     # The majority's weakest member decides how long leadership is still vouched for.
-    heard = sorted(of_members(state, state.now_ns, lambda progress: progress.heard_ns))[-state.majority]
-    state.quorum_deadline_ns = heard + state.configuration.quorum_timeout_ns
+    own, followers = state.configuration.name, state.followers
+    heard_ns = [state.now_ns if member == own else followers[member].heard_ns for member in state.members]
+    state.quorum_deadline_ns = sorted(heard_ns)[-state.majority] + state.configuration.quorum_timeout_ns
     if state.has_bug("read-without-confirmation") or state.has_bug("no-fencing"):
         state.quorum_deadline_ns = max(state.quorum_deadline_ns, state.now_ns + state.configuration.heartbeat_ns)
     if state.quorum_deadline_ns > state.now_ns:

@@ -28,12 +28,9 @@ class Log:
     def __init__(self, entries: Iterable[Entry] = (), base: Version = NOTHING) -> None:
         self._entries: list[Entry] = []
         self.base = base
-        self.extend(entries)
-
-    @property
-    def last_index(self) -> int:
+        self.last_index = base[1]
         """Index of the last entry; that of the base when there is none."""
-        return self.base[1] + len(self._entries)
+        self.extend(entries)
 
     def last_version(self) -> Version:
         """Name of the last entry; the base when there is none."""
@@ -41,9 +38,10 @@ class Log:
 
     def generation_at(self, index: int) -> int:
         """Generation of the entry at `index`; -1 before the base and past the last."""
-        if index == self.base[1]:
-            return self.base[0]
-        return self._entries[index - 1 - self.base[1]].generation if self.base[1] < index <= self.last_index else -1
+        generation, base = self.base
+        if index == base:
+            return generation
+        return self._entries[index - 1 - base].generation if base < index <= self.last_index else -1
 
     def entry(self, index: int) -> Entry:
         """The entry at `index`, which must be there."""
@@ -59,11 +57,13 @@ class Log:
         for entry in entries:
             assert entry.index == self.last_index + 1, f"entry {entry.index} after {self.last_index}"
             self._entries.append(entry)
+            self.last_index = entry.index
 
     def truncate_after(self, index: int) -> None:
         """Forget all entries past `index`, which is not before the base."""
         assert index >= self.base[1], f"cut after {index}, but the log begins after {self.base[1]}"
         del self._entries[index - self.base[1] :]
+        self.last_index = min(self.last_index, index)
 
     def release(self, index: int) -> None:
         """Let the front go, up to the entry at `index`: it becomes the base."""
@@ -81,6 +81,8 @@ class Log:
     def batch(self, first: int, count: int, size: int) -> list[Entry]:
         """Entries from `first` on: at most `count`, and no more than one past `size` bytes."""
         entries = self._entries[first - 1 - self.base[1] : first - 1 - self.base[1] + count]
+        if len(entries) <= 1:
+            return entries
         total = 0
         for position, entry in enumerate(entries):
             total += size_of(entry)

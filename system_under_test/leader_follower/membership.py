@@ -45,9 +45,10 @@ def on_applied(state: State) -> None:
     """Once a removal is committed, the leader lets go of who was removed; if that is itself, it steps down."""
     if state.role != "leader" or state.is_changing():
         return
-    keep = {*state.members, *([state.joining.name] if state.joining is not None else [])}
-    for name in [name for name in state.followers if name not in keep]:
-        del state.followers[name]
+    members, joining = state.members, state.joining
+    for name in [name for name in state.followers if name not in members]:
+        if joining is None or name != joining.name:
+            del state.followers[name]
     if not state.is_member():
         state.note("no member any more")
         become_follower(state, state.generation, None)

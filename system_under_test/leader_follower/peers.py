@@ -24,7 +24,7 @@ class PeerLink:
     def __init__(self, address: tuple[str, int], patience_ns: int) -> None:
         self._address = address
         self._patience_ns = patience_ns
-        self._writer: asyncio.StreamWriter | None = None
+        self._transport: asyncio.WriteTransport | None = None
         self._lost = asyncio.Event()
         self._unanswered_since_ns: int | None = None
 
@@ -44,16 +44,16 @@ class PeerLink:
 
     def send(self, frame: bytes, now_ns: int) -> None:
         """Send, or drop."""
-        writer = self._writer
-        if writer is None or writer.transport.is_closing():
+        transport = self._transport
+        if transport is None or transport.is_closing():
             return
         if self._unanswered_since_ns is None:
             self._unanswered_since_ns = now_ns
         overdue = now_ns - self._unanswered_since_ns > self._patience_ns
-        if overdue or writer.transport.get_write_buffer_size() > BUFFER_BYTES_MAX:
+        if overdue or transport.get_write_buffer_size() > BUFFER_BYTES_MAX:
             self.drop()
             return
-        writer.write(frame)
+        transport.write(frame)
 
     def heard(self) -> None:
         """Something came from that peer."""
@@ -62,13 +62,13 @@ class PeerLink:
     def drop(self) -> None:
         """Throw the connection away; `run` makes another."""
         self._lost.set()
-        if self._writer is not None:
-            self._writer.transport.abort()
-            self._writer = None
+        if self._transport is not None:
+            self._transport.abort()
+            self._transport = None
 
     async def _stay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Hold the connection until it ends or is dropped."""
-        self._writer, self._unanswered_since_ns = writer, None
+        self._transport, self._unanswered_since_ns = writer.transport, None
         self._lost = asyncio.Event()
         watch = asyncio.ensure_future(self._watch(reader))
         try:
@@ -76,7 +76,7 @@ class PeerLink:
         finally:
             watch.cancel()
             writer.transport.abort()
-            self._writer = None
+            self._transport = None
 
     async def _watch(self, reader: asyncio.StreamReader) -> None:
         """Nothing is ever said on this side: whatever is read is the end."""

@@ -105,12 +105,6 @@ def expire(state: State) -> None:
             answers.refused(state, queue.pop(0).request.reference, error)
 
 
-def next_deadline_ns(state: State) -> list[int]:
-    """When the first of each queue expires; the queues are in order of arrival, hence of deadline."""
-    queues = (state.reads_next, state.reads_in_round, state.reads_by_token)
-    return [queue[0].deadline_ns for queue in queues if queue]
-
-
 def _has_lease_or_can_ask(state: State) -> bool:
     """In `async` nobody is asked: there a lease read is served by the lease or not at all."""
     if state.configuration.replication == "async":

@@ -19,7 +19,7 @@ The rules are Raft's (Ongaro and Ousterhout 2014, section 5.3), with these of ou
 from __future__ import annotations
 
 from . import answers, lease, membership, reads, rounds, snapshots
-from .messages import Append, AppendAnswer, AppendRequest, Entry, SnapshotAnswer, SnapshotRequest
+from .messages import Append, AppendAnswer, AppendRequest, Entry, SnapshotAnswer, SnapshotRequest, made
 from .roles import become_follower, follow, restart_election_timer
 from .state import Progress, State
 
@@ -77,7 +77,8 @@ def on_answer(state: State, source: str, message: AppendAnswer) -> None:
         _on_matched(state, source, progress, min(message.index, state.log.last_index))
     else:
         _on_mismatched(state, source, progress, message.index)
-    reads.confirm(state)
+    if state.reads_in_round:
+        reads.confirm(state)
 
 
 def on_snapshot_answer(state: State, source: str, message: SnapshotAnswer) -> None:
@@ -100,10 +101,13 @@ def advance_commit(state: State) -> None:
     """Commit, as leader, what enough nodes hold."""
     index = state.durable_index
     if state.configuration.replication != "async":
-        held = sorted(rounds.of_members(state, index, lambda progress: progress.match_index))
-        index = held[-state.configuration.acknowledgements(len(state.members))]
-    counts = state.log.generation_at(index) == state.generation or state.has_bug("old-generation-counted")
-    if index > state.commit_index and counts:
+        own, followers = state.configuration.name, state.followers
+        held = [index if member == own else followers[member].match_index for member in state.members]
+        held.sort()
+        index = held[-state.configuration.acknowledgements(len(held))]
+    if index <= state.commit_index:
+        return
+    if state.log.generation_at(index) == state.generation or state.has_bug("old-generation-counted"):
         state.commit_index = index
         apply_committed(state)
 
@@ -138,18 +142,10 @@ def _send_append(state: State, to: str, progress: Progress) -> None:
         state.send(to, snapshots.request(state, progress))
         return
     entries = state.log.batch(progress.next_index, BATCH_ENTRIES, BATCH_BYTES) if _has_room(progress) else []
-    state.send(
-        to,
-        AppendRequest(
-            state.generation,
-            state.log.generation_at(previous),
-            previous,
-            entries,
-            state.commit_index,
-            state.round,
-            progress.vouched_round,
-        ),
-    )
+    at = state.log.generation_at(previous)
+    vouched = progress.vouched_round
+    fields = (state.generation, at, previous, entries, state.commit_index, state.round, vouched)
+    state.send(to, made(AppendRequest, fields))
     if not progress.probing:
         progress.next_index += len(entries)
 
@@ -205,7 +201,7 @@ def acknowledge(state: State) -> None:
     index = min(state.verified_index, state.durable_index)
     if state.has_bug("ack-on-receive"):
         index = state.verified_index
-    state.send(state.leader, AppendAnswer(state.generation, True, index, state.round_seen))
+    state.send(state.leader, made(AppendAnswer, (state.generation, True, index, state.round_seen)))
 
 
 def _accept_leader(state: State, source: str, generation: int) -> bool:
@@ -303,11 +299,12 @@ def _truncate_after(state: State, index: int) -> None:
 def apply_committed(state: State) -> None:
     """Apply up to the commit point, in order, and answer whoever waited for it."""
     first = state.applied()[1] + 1
-    while state.applied()[1] < state.commit_index:
-        entry = state.log.entry(state.applied()[1] + 1)
-        if state.has_bug("reordered-apply") and state.role != "leader":
-            entry = entry._replace(command=state.log.entry(state.commit_index - (entry.index - first)).command)
-        state.store.tears = state.has_bug("partial-transaction")
+    reordered = state.role != "leader" and state.has_bug("reordered-apply")
+    state.store.tears = state.has_bug("partial-transaction")
+    for index in range(first, state.commit_index + 1):
+        entry = state.log.entry(index)
+        if reordered:
+            entry = entry._replace(command=state.log.entry(state.commit_index - (index - first)).command)
         outcome = state.store.apply(entry)
         waiting = state.writes.pop(entry.index, None)
         if waiting is None:

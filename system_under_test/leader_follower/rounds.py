@@ -17,8 +17,6 @@ that was acknowledged before t: its lag is the time since t, by its own clock al
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from .configuration import MILLISECOND_NS
 from .messages import AppendRequest
 from .state import Progress, State
@@ -47,14 +45,11 @@ def on_answer(state: State, progress: Progress, answered: int) -> None:
 
 def confirmed(state: State) -> int:
     """The latest round that a majority has answered."""
-    return sorted(of_members(state, state.round, lambda progress: progress.round))[-state.majority]
-
-
-def of_members(state: State, own: int, of: Callable[[Progress], int]) -> list[int]:
-    """A number of every member: this leader's own, while it is one, and what `of` says of the others."""
-    others = [of(state.followers[name]) for name in state.other_members()]
+    own, followers = state.configuration.name, state.followers
     # A leader that is being removed leads on until that is committed, but no longer counts.
-    return [own, *others] if state.is_member() else others
+    answered = [state.round if member == own else followers[member].round for member in state.members]
+    answered.sort()
+    return answered[-state.majority]
 
 
 def lag_ms(state: State, index: int) -> int:

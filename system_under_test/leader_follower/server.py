@@ -21,6 +21,7 @@ from . import status
 from .commands import BadRequest
 from .configuration import Configuration
 from .hard_state import load_hard_state, save_hard_state
+from .incoming import Incoming
 from .machine import Machine
 from .messages import (
     NOTHING,
@@ -29,6 +30,7 @@ from .messages import (
     Effect,
     Event,
     Flush,
+    Message,
     Note,
     Persisted,
     Received,
@@ -39,6 +41,7 @@ from .messages import (
     Start,
     Tick,
     Version,
+    made,
 )
 from .node import Node
 from .peers import PeerLink, patience_ns
@@ -46,12 +49,12 @@ from .requests import parse_request, request_id
 from .snapshot_file import load_snapshot, save_snapshot
 from .state import NEVER_NS
 from .wal import WriteAheadLog
-from .wire import READ_BYTES, BadFrame, Decoder, decode_message, encode, encode_message
+from .wire import BadFrame, decode_message, encode, encode_message
 
 CONNECTIONS_MAX = 1024
-REPLY_BUFFER_BYTES_MAX = 4 << 20
 DISK_RETRY_S = 0.1
 FULL = (errno.ENOSPC, errno.EDQUOT)
+FLUSH, TICK = Flush(), Tick()
 
 
 async def serve(machine: Machine, addresses: Mapping[str, tuple[str, int]], configuration: Configuration) -> None:
@@ -85,14 +88,14 @@ class Server:
         )
         if configuration.fsync != "never":
             self._wal.sync()
+        self._syncs = configuration.fsync == "always" and not configuration.has_bug("ack-before-fsync")
         generation, vote = load_hard_state(machine.disk)
         if configuration.has_bug("vote-not-persisted"):
             generation, vote = 0, None
         self._node = Node(configuration, machine.random, generation, vote, entries, snapshot)
         patience = patience_ns(configuration.election_timeout_ms)
         self._links = {peer: PeerLink(addresses[peer], patience) for peer in configuration.peers}
-        self._connections: dict[int, asyncio.StreamWriter] = {}
-        self._readers: dict[int, asyncio.Task[None]] = {}
+        self._connections: dict[int, Incoming] = {}
         self._next_connection = 0
         self._unsaved: SaveHardState | None = None
         self._unsaved_snapshot: SaveSnapshot | None = None
@@ -101,6 +104,10 @@ class Server:
         self._flush_due = False
         self._timer: asyncio.TimerHandle | None = None
         self._timer_ns = 0
+        self._monotonic_ns = machine.monotonic_ns
+        self._wall_ns = machine.wall_ns if configuration.trusts_walls else _unread
+        self._sent: Message | None = None
+        self._sent_frame = b""
         self._loop = asyncio.get_running_loop()
         self._failed: asyncio.Future[None] = self._loop.create_future()
         last = self._node.state.log.last_version()
@@ -111,7 +118,7 @@ class Server:
 
     async def run(self) -> None:
         """Listen and serve until cancelled or failed."""
-        listener = await asyncio.start_server(self._accept, *self._address)
+        listener = await self._loop.create_server(lambda: Incoming(self), *self._address)
         links = [self._loop.create_task(link.run()) for link in self._links.values()]
         try:
             self._handle(Start())
@@ -127,8 +134,8 @@ class Server:
             self._timer.cancel()
         for link in links:
             link.cancel()
-        for writer in self._connections.values():
-            writer.transport.abort()
+        for connection in list(self._connections.values()):
+            connection.abort()
         if not self._failed.done():
             self._failed.cancel()
 
@@ -139,7 +146,7 @@ class Server:
         if self._failed.done():
             return
         try:
-            for effect in self._node.handle(event, self._machine.monotonic_ns(), self._machine.wall_ns()):
+            for effect in self._node.handle(event, self._monotonic_ns(), self._wall_ns()):
                 self._carry_out(effect)
         except Exception as error:
             self._fail(error)
@@ -150,42 +157,46 @@ class Server:
             self._loop.call_soon(self._flush)
 
     def _carry_out(self, effect: Effect) -> None:
-        match effect:
-            case Send(to, message):
-                # What is not durable must not be said: neither a vote nor a generation.
-                if self._unsaved is None:
-                    frame = encode_message(self._configuration.name, message)
-                    self._links[to].send(frame, self._machine.monotonic_ns())
-            case Append(entries):
-                self._wal.append(entries)
-            case SaveSnapshot():
-                if effect.replaces:
-                    self._wal.forget_pending()
-                replaces = effect.replaces or (self._unsaved_snapshot is not None and self._unsaved_snapshot.replaces)
-                self._unsaved_snapshot = effect._replace(replaces=replaces)
-            case Reply((connection, number), answer):
-                self._reply(connection, {"id": number, **answer})
-            case SaveHardState():
-                self._unsaved = effect
-                self._save_hard_state()
-            case Note(text):
-                self._machine.log(text)
+        """In the order of how often they come."""
+        if isinstance(effect, Send):
+            # What is not durable must not be said: neither a vote nor a generation.
+            if self._unsaved is None:
+                to, message = effect
+                self._links[to].send(self._frame(message), self._monotonic_ns())
+        elif isinstance(effect, Append):
+            self._wal.append(effect.entries)
+        elif isinstance(effect, Reply):
+            (connection, number), answer = effect
+            self._reply(connection, {"id": number, **answer})
+        elif isinstance(effect, SaveHardState):
+            self._unsaved = effect
+            self._save_hard_state()
+        elif isinstance(effect, SaveSnapshot):
+            if effect.replaces:
+                self._wal.forget_pending()
+            replaces = effect.replaces or (self._unsaved_snapshot is not None and self._unsaved_snapshot.replaces)
+            self._unsaved_snapshot = effect._replace(replaces=replaces)
+        elif isinstance(effect, Note):
+            self._machine.log(effect.text)
+
+    def _frame(self, message: Message) -> bytes:
+        """A message as bytes; what goes to all followers alike is encoded once."""
+        if message != self._sent or type(message) is not type(self._sent):
+            self._sent, self._sent_frame = message, encode_message(self._configuration.name, message)
+        return self._sent_frame
 
     def _reply(self, connection: int, answer: dict[str, object]) -> None:
-        writer = self._connections.get(connection)
-        if writer is None or writer.transport.is_closing():
-            return
-        if writer.transport.get_write_buffer_size() > REPLY_BUFFER_BYTES_MAX:
-            writer.transport.abort()
-            return
-        writer.write(encode(answer))
+        found = self._connections.get(connection)
+        if found is not None:
+            found.reply(encode(answer))
 
     # ── disk ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _flush(self) -> None:
         """End a batch: send what was held back, write and sync what was appended, report it durable."""
         self._flush_due = False
-        self._handle(Flush())
+        if self._node.wants_flush():
+            self._handle(FLUSH)
         if self._failed.done():
             return
         try:
@@ -213,8 +224,7 @@ class Server:
         except OSError as error:
             self._disk_refused(error)
             return None
-        lazy = self._configuration.has_bug("ack-before-fsync")
-        if last is not None and self._configuration.fsync == "always" and not lazy:
+        if last is not None and self._syncs:
             self._wal.sync()
         self._save_snapshot()
         if self._disk_is_full:
@@ -302,53 +312,48 @@ class Server:
                 return
             self._timer.cancel()
         self._timer_ns = deadline_ns
-        delay_ns = max(0, deadline_ns - self._machine.monotonic_ns())
+        delay_ns = max(0, deadline_ns - self._monotonic_ns())
         self._timer = self._loop.call_later(delay_ns / 1e9 + 1e-6, self._tick)
 
     def _tick(self) -> None:
         self._timer = None
-        self._handle(Tick())
+        self._handle(TICK)
 
     # ── connections ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Take a connection, or refuse it. Known from its first moment: none is forgotten when the node ends."""
+    def accept(self, connection: Incoming) -> int:
+        """Take a connection, and number it; 0 if it is refused. Known from its first moment: none is forgotten when
+        the node ends."""
         if len(self._connections) >= CONNECTIONS_MAX or self._failed.done():
-            writer.transport.abort()
-            return
+            return 0
         self._next_connection += 1
-        number = self._next_connection
-        self._connections[number] = writer
-        self._readers[number] = self._loop.create_task(self._serve_connection(number, reader, writer))
+        self._connections[self._next_connection] = connection
+        return self._next_connection
 
-    async def _serve_connection(self, number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            await self._read(number, reader)
-        except BadFrame as error:
-            self._machine.log(f"connection {number} closed: {error}")
-        except (OSError, asyncio.CancelledError):
-            pass  # the other side went away, or this node is ending
-        finally:
-            del self._connections[number], self._readers[number]
-            writer.close()
+    def forget(self, number: int) -> None:
+        """The connection is over."""
+        self._connections.pop(number, None)
 
-    async def _read(self, number: int, reader: asyncio.StreamReader) -> None:
-        decoder = Decoder()
-        while data := await reader.read(READ_BYTES):
-            for value in decoder.feed(data):
-                if isinstance(value, list):
-                    self._receive(value)
-                elif isinstance(value, dict):
-                    self._ask(number, value)
-                else:
-                    raise BadFrame("neither a request nor a message")
+    def refuse(self, number: int, why: str) -> None:
+        """The connection brought nonsense: it is over."""
+        self.forget(number)
+        self._machine.log(f"connection {number} closed: {why}")
+
+    def take(self, number: int, value: object) -> None:
+        """A frame came: a node's message, or a client's request; BadFrame if it is neither."""
+        if isinstance(value, list):
+            self._receive(value)
+        elif isinstance(value, dict):
+            self._ask(number, value)
+        else:
+            raise BadFrame("neither a request nor a message")
 
     def _receive(self, value: list[object]) -> None:
         source, message = decode_message(value)
         if source not in self._links:
             raise BadFrame("a message of no node of this cluster")
         self._links[source].heard()
-        self._handle(Received(source, message))
+        self._handle(made(Received, (source, message)))
 
     def _ask(self, connection: int, frame: dict[str, object]) -> None:
         try:
@@ -358,3 +363,8 @@ class Server:
             self._reply(connection, {"id": request_id(frame), **answer})
             return
         self._handle(request)
+
+
+def _unread() -> int:
+    """A wall clock that nobody looks at."""
+    return 0

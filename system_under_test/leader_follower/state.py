@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 from .configuration import Configuration
 from .log import Log
 from .machine import Chance
-from .messages import NOTHING, Effect, Message, Note, Reference, Request, Send, Snapshot, Version, Vote
+from .messages import NOTHING, Effect, Message, Note, Reference, Request, Send, Snapshot, Version, Vote, made
 from .store import Store
 
 Role = Literal["follower", "pre-candidate", "candidate", "leader"]
@@ -208,7 +208,7 @@ class State:
 
     def send(self, to: str, message: Message) -> None:
         """Want a message sent."""
-        self.effects.append(Send(to, message))
+        self.effects.append(made(Send, (to, message)))
 
     def note(self, text: str) -> None:
         """Want a line logged."""
@@ -216,7 +216,7 @@ class State:
 
     def has_bug(self, name: str) -> bool:
         """Whether a planted bug is in force (`bugs.py`)."""
-        return self.configuration.has_bug(name)
+        return self.configuration.bug != "" and self.configuration.has_bug(name)
 
     @property
     def members(self) -> tuple[str, ...]:
@@ -234,8 +234,7 @@ class State:
 
     def lease_clock_ns(self) -> int:
         """The clock by which leases are measured."""
-        walls = self.configuration.lease == "wall" or self.has_bug("lease-on-wall-clock")
-        return self.wall_ns if walls else self.now_ns
+        return self.wall_ns if self.configuration.trusts_walls else self.now_ns
 
     def is_member(self) -> bool:
         """Whether this node is one."""
@@ -243,7 +242,8 @@ class State:
 
     def other_members(self) -> list[str]:
         """All members but this node."""
-        return [member for member in self.members if member != self.configuration.name]
+        own = self.configuration.name
+        return [member for member in self.memberships[-1].members if member != own]
 
     def applied(self) -> Version:
         """Name of the last applied entry."""
@@ -254,6 +254,8 @@ class State:
 
         Before that, entries of earlier leaders may be committed without its knowing (Raft, Ongaro 2014, 6.4).
         """
+        if self.role != "leader":
+            return False
         if self.has_bug("old-generation-counted") and self.commit_index == self.log.last_index:
-            return self.role == "leader"
-        return self.role == "leader" and self.log.generation_at(self.commit_index) == self.generation
+            return True
+        return self.log.generation_at(self.commit_index) == self.generation

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from . import answers, lease
 from .messages import Request, StandNow
-from .state import NEVER_NS, State, Transfer
+from .state import State, Transfer
 
 
 def on_transfer(state: State, request: Request) -> None:
@@ -64,8 +64,3 @@ def expire(state: State) -> None:
         transfer, state.transfer = state.transfer, None
         state.note(f"handing over to {transfer.target} did not succeed in time")
         answers.indeterminate(state, transfer.reference, "not-transferred")
-
-
-def next_deadline_ns(state: State) -> int:
-    """When `expire` has something to do."""
-    return NEVER_NS if state.transfer is None else state.transfer.deadline_ns

@@ -25,12 +25,14 @@ file systems that write out of order.
 
 from __future__ import annotations
 
+import functools
 import json
 import struct
 from collections.abc import Iterable
 from typing import Any
 
 from .crc32c import crc32c
+from .json_text import to_json
 from .log import size_of
 from .machine import Disk
 from .messages import NOTHING, Entry, Version
@@ -40,15 +42,18 @@ FRAME_BYTES_MAX = 1 << 20
 FRAME_BYTES_AIM = 256 * 1024
 SEGMENT_BYTES = 16 << 20
 PREFIX = "log-"
-_ENCODER = json.JSONEncoder(separators=(",", ":"))  # made once, and not for every frame
 
 
 class CorruptLog(Exception):  # noqa: N818 - it names a state of the disk, and is read as one
     """The log on disk is damaged where it had been whole."""
 
 
+@functools.lru_cache(maxsize=8)
 def checksum(data: bytes) -> int:
-    """The one checksum of frames and snapshots: CRC-32C."""
+    """The one checksum of frames and snapshots: CRC-32C.
+
+    A few are remembered: where all nodes live in one process, as in a simulation, each writes the same frame in turn.
+    """
     return crc32c(data)
 
 
@@ -141,7 +146,8 @@ class WriteAheadLog:
         self._size += len(data)
         self.unsynced = True
         last = self._pending[-1].version()
-        self._ends[self._number] = max(self._ends.get(self._number, 0), *(entry.index for entry in self._pending), 0)
+        largest = max([entry.index for entry in self._pending])
+        self._ends[self._number] = max(self._ends.get(self._number, 0), largest)
         self._pending = []
         return last
 
@@ -209,6 +215,10 @@ def _after(base: Version, entries: list[Entry]) -> list[Entry]:
 
 def _payloads(entries: list[Entry]) -> Iterable[bytes]:
     """The entries in as few frames as their size allows."""
+    whole = _encode(entries)
+    if len(entries) == 1 or len(whole) <= FRAME_BYTES_AIM:
+        yield whole
+        return
     batch: list[Entry] = []
     size = 0
     for entry in entries:
@@ -221,7 +231,7 @@ def _payloads(entries: list[Entry]) -> Iterable[bytes]:
 
 
 def _encode(entries: list[Entry]) -> bytes:
-    return _ENCODER.encode(entries).encode()
+    return to_json(entries).encode()
 
 
 def _read_segment(name: str, data: bytes, entries: list[Entry], base: int, checked: bool) -> tuple[int, int]:

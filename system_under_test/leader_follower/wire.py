@@ -9,11 +9,11 @@ Clients send objects (`requests.py`) and get objects; nodes send arrays: [source
 
 from __future__ import annotations
 
-import json
 import struct
 from typing import Any, get_origin, get_type_hints
 
 from .commands import is_command
+from .json_text import from_json, to_json
 from .messages import (
     AcceptAnswer,
     AcceptRequest,
@@ -31,6 +31,7 @@ from .messages import (
     StandNow,
     VoteAnswer,
     VoteRequest,
+    made,
 )
 
 LENGTH = struct.Struct(">I")
@@ -53,9 +54,11 @@ _KINDS: dict[str, type[Any]] = {
     "forward?": Forward,
     "forward!": ForwardAnswer,
 }
-_FIELDS: dict[str, tuple[type, ...]] = {
-    name: tuple(get_origin(hint) or hint for hint in get_type_hints(kind).values()) for name, kind in _KINDS.items()
+_FIELDS: dict[str, list[type]] = {
+    name: [get_origin(hint) or hint for hint in get_type_hints(kind).values()] for name, kind in _KINDS.items()
 }
+_NUMBERS = {name: [place for place, kind in enumerate(kinds) if kind is int] for name, kinds in _FIELDS.items()}
+"""Which fields are whole numbers; none may be negative."""
 _NAMES = {kind: name for name, kind in _KINDS.items()}
 
 
@@ -65,7 +68,7 @@ class BadFrame(Exception):  # noqa: N818 - it names what was read, and is read a
 
 def encode(value: Any) -> bytes:
     """One frame; ValueError if there is none for this."""
-    payload = _ENCODER.encode(value).encode()
+    payload = to_json(value).encode()
     if len(payload) > FRAME_BYTES_MAX:
         raise ValueError(f"a frame of {len(payload)} bytes; the most is {FRAME_BYTES_MAX}")
     return LENGTH.pack(len(payload)) + payload
@@ -75,22 +78,23 @@ class Decoder:
     """Turns chunks of bytes, cut anywhere, into the values of whole frames."""
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
+        self._rest = b""
 
     def feed(self, data: bytes) -> list[Any]:
         """The values that these bytes complete; BadFrame at the first that is none."""
-        self._buffer += data
-        values, offset = [], 0
-        while offset + LENGTH.size <= len(self._buffer):
-            (length,) = LENGTH.unpack_from(self._buffer, offset)
+        if self._rest:
+            data = self._rest + data
+        values, offset, size = [], 0, len(data)
+        while offset + LENGTH.size <= size:
+            (length,) = LENGTH.unpack_from(data, offset)
             if length > FRAME_BYTES_MAX:
                 raise BadFrame(f"a frame of {length} bytes; the most is {FRAME_BYTES_MAX}")
-            end = offset + LENGTH.size + length
-            if end > len(self._buffer):
+            start = offset + LENGTH.size
+            if start + length > size:
                 break
-            values.append(_parse(bytes(self._buffer[offset + LENGTH.size : end])))
-            offset = end
-        del self._buffer[:offset]
+            offset = start + length
+            values.append(_parse(data[start:offset]))
+        self._rest = data[offset:]
         return values
 
 
@@ -101,47 +105,42 @@ def encode_message(source: str, message: Message) -> bytes:
 
 def decode_message(value: list[Any]) -> tuple[str, Message]:
     """Who says what; BadFrame if it makes no sense."""
-    if len(value) < 2 or not isinstance(value[0], str) or not isinstance(value[1], str) or value[1] not in _KINDS:
+    if len(value) < 2 or type(value[0]) is not str or type(value[1]) is not str or value[1] not in _KINDS:
         raise BadFrame("no message of a node")
-    source, kind, *fields = value
-    if len(fields) != len(_FIELDS[kind]) or any(
-        type(found) is not wanted for found, wanted in zip(fields, _FIELDS[kind], strict=True)
-    ):
-        raise BadFrame(f"a message {kind} with wrong fields")
-    if any(type(found) is int and found < 0 for found in fields):
-        raise BadFrame(f"a message {kind} with a negative number")
-    message: Message = _KINDS[kind](*fields)
-    if isinstance(message, AppendRequest):
-        message = message._replace(entries=_entries(message.entries, message.previous_index))
-    elif isinstance(message, SnapshotRequest) and any(type(name) is not str for name in message.members):
+    source, name, *fields = value
+    if list(map(type, fields)) != _FIELDS[name]:
+        raise BadFrame(f"a message {name} with wrong fields")
+    for place in _NUMBERS[name]:
+        if fields[place] < 0:
+            raise BadFrame(f"a message {name} with a negative number")
+    kind = _KINDS[name]
+    if kind is AppendRequest:
+        fields[_ENTRIES] = _entries(fields[_ENTRIES], fields[_PREVIOUS])
+    elif kind is SnapshotRequest and any(type(member) is not str for member in fields[_MEMBERS]):
         raise BadFrame("a snapshot with members that are no names")
-    elif isinstance(message, Forward) and not is_command(message.command):
+    elif kind is Forward and not is_command(fields[-1]):
         raise BadFrame("a command passed on that is none")
-    return source, message
+    return source, made(kind, fields)
 
 
 def _entries(values: list[Any], previous_index: int) -> list[Entry]:
     entries = []
     for index, value in enumerate(values, previous_index + 1):
-        if not isinstance(value, list) or len(value) != 3 or type(value[0]) is not int or value[1] != index:
+        if type(value) is not list or len(value) != 3 or type(value[0]) is not int or value[1] != index:
             raise BadFrame(f"no entry {index}")
         if not is_command(value[2]):
             raise BadFrame(f"entry {index} has no command")
-        entries.append(Entry(value[0], index, value[2]))
+        entries.append(made(Entry, value))
     return entries
 
 
 def _parse(payload: bytes) -> Any:
     try:
-        return _DECODER.decode(payload.decode())
+        return from_json(payload.decode())
     except (ValueError, RecursionError) as error:
         raise BadFrame("a frame that is not JSON") from error
 
 
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")
-
-
-# Made once: json.dumps and json.loads make a new one for every frame when they are given arguments.
-_ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
-_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+_ENTRIES = AppendRequest._fields.index("entries")
+_PREVIOUS = AppendRequest._fields.index("previous_index")
+_MEMBERS = SnapshotRequest._fields.index("members")

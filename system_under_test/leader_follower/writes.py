@@ -37,11 +37,11 @@ def take(state: State, reference: Reference, command: list[Any]) -> None:
 
 def expire(state: State) -> None:
     """Tell clients that waited too long that their write is in the log, but not known to be committed."""
-    while state.writes and (deadline_ns := next_deadline_ns(state)) and deadline_ns[0] <= state.now_ns:
+    while state.writes and next_deadline_ns(state) <= state.now_ns:
         waiting = state.writes.pop(next(iter(state.writes)))
         answers.doubtful(state, waiting.reference, "not-replicated")
 
 
-def next_deadline_ns(state: State) -> list[int]:
-    """When the oldest waiting write expires; they wait in order of index, hence of deadline."""
-    return [next(iter(state.writes.values())).deadline_ns] if state.writes else []
+def next_deadline_ns(state: State) -> int:
+    """When the oldest waiting write expires, if there is one; they wait in order of index, hence of deadline."""
+    return next(iter(state.writes.values())).deadline_ns

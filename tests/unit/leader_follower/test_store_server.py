@@ -178,7 +178,7 @@ def test_a_malformed_frame_closes_the_connection_that_it_came_on_and_no_other(no
             good, bad = [await Connection.open(cluster.address("n1"), 2) for _ in range(2)]
             for connection in (good, bad):
                 assert (await connection.ask({"f": "enqueue", "key": "x", "value": 1}))["status"] == "ok"
-            bad._writer.write(nonsense)
+            bad._transport.write(nonsense)
             with pytest.raises(Lost):
                 await bad.ask({"f": "dequeue", "key": "x"})
             assert [(await good.ask({"f": "dequeue", "key": "x"}))["status"] for _ in range(3)] == [

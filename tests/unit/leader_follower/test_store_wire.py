@@ -1,8 +1,11 @@
 """Frames and requests: what is understood, and that nothing else is."""
 
+import json
+
 import pytest
 
 from system_under_test.leader_follower.commands import BadRequest, command_of
+from system_under_test.leader_follower.json_text import from_json, to_json
 from system_under_test.leader_follower.messages import (
     AppendAnswer,
     AppendRequest,
@@ -30,6 +33,25 @@ def test_messages_come_out_as_they_went_in_however_cut(message):
         decoder = Decoder()
         values = decoder.feed(frame[:cut]) + decoder.feed(frame[cut:] + frame)
         assert [decode_message(value) for value in values] == [("n1", message)] * 2
+
+
+@pytest.mark.parametrize("value", [None, True, "ü\n", -5, 1 << 70, 1.5, [], {}, [1, [2, {"a": None}], ()], {"k": [1]}])
+def test_json_is_what_the_standard_library_makes_of_it(value):
+    text = to_json(value)
+    assert text == json.dumps(value, separators=(",", ":"))
+    assert from_json(text) == from_json(f" {text}\n") == json.loads(text)
+
+
+@pytest.mark.parametrize("text", ["", " ", "[1", "[1] 2", "NaN", "-Infinity", "'a'", "nul"])
+def test_what_is_no_json_is_a_value_error(text):
+    with pytest.raises(ValueError, match=r"JSON|Expecting|Extra data"):
+        from_json(text)
+
+
+@pytest.mark.parametrize("value", [float("nan"), [float("inf")]])
+def test_numbers_that_json_does_not_know_are_not_written(value):
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        to_json(value)
 
 
 @pytest.mark.parametrize(

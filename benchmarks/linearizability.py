@@ -1,8 +1,8 @@
 """Linearizability over a grid of histories of one cas-register: length, clients, doubt, values, sound or corrupted.
 
-    python benchmarks/grid.py                             up to 10,000 operations; a few minutes
-    python benchmarks/grid.py --lengths 1000000 --clients 5,10 --values unique
-    python benchmarks/grid.py --lengths 1000,10000,100000,1000000 --budget 60       the whole grid
+    python benchmarks/linearizability.py                             up to 10,000 operations; a few minutes
+    python benchmarks/linearizability.py --lengths 1000000 --clients 5,10 --values unique
+    python benchmarks/linearizability.py --lengths 1000,10000,100000,1000000 --budget 60       the whole grid
 
 Each history is made by `gen.py` (--generator; it is not part of the project) in a folder that is removed at the end,
 and judged in a process of its own, as `splitbrain check` would: imports, reading and checking are timed apart, in
