@@ -11,6 +11,7 @@ import msgspec
 
 from harness.errors import PlanError, nearest
 from harness.history.circumstances import OLD_LEADER, Situation
+from harness.history.holders import LOCK_HOLDER
 from harness.nemesis.catalogue import BLOWS, LINK_SLOTS, SURFACES, WHOLE, Making, fault
 from harness.nemesis.shapes import SHAPES
 from harness.nemesis.targets import Scene, validate
@@ -32,6 +33,8 @@ __all__ = [
     "validate_faults",
 ]
 Look = Callable[[], Awaitable[Situation]]
+Holder = Callable[[], str | None]
+"""Which node serves the client that holds a lock."""
 NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 
@@ -51,9 +54,9 @@ class Member(Protocol):
 class ComposedNemesis:
     """Routes fault operations to the nemesis that handles them."""
 
-    def __init__(self, members: Sequence[Member], situation: Look) -> None:
+    def __init__(self, members: Sequence[Member], situation: Look, holder: Holder = lambda: None) -> None:
         self.members = tuple(members)
-        self._situation = situation
+        self._situation, self._holder = situation, holder
         self._lifted_s: float | None = None
         self._led: tuple[str | None, str | None] = (None, None)
         self.fs = frozenset(f for member in members for f in member.fs)
@@ -95,7 +98,8 @@ class ComposedNemesis:
         now, before = self._led
         if leader not in (None, now):
             self._led = now, before = leader, now
-        return {OLD_LEADER: before} if before is not None else {}
+        roles = {OLD_LEADER: before, LOCK_HOLDER: self._holder()}
+        return {role: node for role, node in roles.items() if node is not None}
 
     def lifting_ops(self) -> list[Op]:
         """The operations that lift, with evidence, whatever is in force now: what holds processes, cuts, the rest.

@@ -14,6 +14,7 @@ from typing import Final
 
 from harness.errors import PlanError, nearest
 from harness.history.circumstances import OLD_LEADER
+from harness.history.holders import LOCK_HOLDER
 from harness.streams import Random
 
 
@@ -37,7 +38,7 @@ class Scene:
 
 
 NOBODY: Final[Mapping[str, str]] = MappingProxyType({})
-ROLES: Final = (OLD_LEADER,)
+ROLES: Final = (OLD_LEADER, LOCK_HOLDER)
 NAMED: Final = ("none", "one", "minority", "majority", "leader", "followers", "all", "random", *ROLES)
 
 
@@ -60,7 +61,8 @@ def resolve(
     """The nodes meant by a target, in cluster order. Empty when it means nobody (as "leader" while there is none).
 
     "minority" is the largest one, "majority" the smallest one, "random" any non-empty subset; "old-leader" is who led
-    before the one who leads now, as far as faults that were aimed have seen.
+    before the one who leads now, as far as faults that were aimed have seen; "lock-holder" is where the client is
+    served that holds a lock (`harness.history.holders`).
     """
     count = len(nodes)
     match target:
@@ -78,7 +80,7 @@ def resolve(
             chosen = tuple(node for node in nodes if node != leader)
         case "all":
             chosen = nodes
-        case "old-leader":
+        case "old-leader" | "lock-holder":
             chosen = (roles[target],) if target in roles else ()
         case "random":
             chosen = random.sample(nodes, random.randint(1, count))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from harness.errors import PlanError, nearest
+from harness.history.holders import ACQUIRE, LOCK_HOLDER
 from harness.nemesis.shapes import SHAPES
 from harness.nemesis.targets import validate
 from harness.plan import Plan
@@ -35,6 +38,20 @@ def check_lists(plan: Plan, system: System, *, observed: bool) -> None:
             raise PlanError(f"{where}: the system offers no {op.f!r}.{nearest(op.f, operations)}")
         if op.node is not None and op.node not in plan.node_names():
             raise PlanError(f"{where}: there is no node {op.node!r}.{nearest(op.node, plan.node_names())}")
+
+
+def check_targets(plan: Plan, operations: Collection[str]) -> None:
+    """Refuse a target that no run of a workload with these operations has.
+
+    Raises:
+        PlanError: naming the target and what it needs.
+    """
+    aims = [fault.target for fault in plan.faults] if plan.faults is not None else [plan.target] * bool(plan.nemesis)
+    if LOCK_HOLDER in aims and ACQUIRE not in operations:
+        raise PlanError(
+            f"The target {LOCK_HOLDER!r} needs a workload that takes locks, as --workload lock;"
+            f" {plan.workload!r} takes none."
+        )
 
 
 def _check_fault(plan: Plan, fault: PlannedFault) -> None:
