@@ -14,7 +14,7 @@ from harness.history.circumstances import OLD_LEADER, Situation
 from harness.history.holders import LOCK_HOLDER
 from harness.nemesis.catalogue import BLOWS, LINK_SLOTS, SURFACES, WHOLE, Making, fault
 from harness.nemesis.shapes import SHAPES
-from harness.nemesis.targets import Scene, validate
+from harness.nemesis.targets import Scene, resolve_cuts, validate
 from harness.op import NEMESIS, Op
 from harness.plan import Plan
 from harness.protocols import ChangesMembers, Cluster, System, TellsSituation
@@ -80,7 +80,8 @@ class ComposedNemesis:
             return lifted
         slot = fault(op.f.partition("-")[2]).slot
         rivals = [other for other in others if slot and fault(other["kind"]).slot == slot]
-        if rivals and slot in LINK_SLOTS:
+        exact = getattr(member, "fixed_cuts", None) is not None
+        if rivals and slot in LINK_SLOTS and not exact:
             return op.fail(f"in-force: {rivals[0]['fault']} is not lifted yet")
         situation = await self._situation()
         ago_s = None if self._lifted_s is None else asyncio.get_running_loop().time() - self._lifted_s
@@ -91,7 +92,21 @@ class ComposedNemesis:
             self._remember(situation.leader),
             frozenset(node for rival in rivals for node in rival["nodes"]),
         )
+        if exact and (rival := self._in_the_way(member, rivals, scene)) is not None:
+            return op.fail(f"in-force: {rival} is not lifted yet")
         return _told(await member.invoke(op, scene), situation, ago_s, scene.roles.get(OLD_LEADER))
+
+    def _in_the_way(self, member: Any, rivals: Sequence[dict[str, Any]], scene: Scene) -> str | None:
+        """The name of a fault in force on a link of the exact cuts that this member is to make, or on unknown ones."""
+        wanted = resolve_cuts(member.fixed_cuts, member.nodes, scene)
+        if isinstance(wanted, str):  # nobody has that role, which the member itself will tell
+            return None
+        links = {frozenset(cut) for cut in wanted}
+        for other in self.members:
+            theirs = {frozenset(cut) for cut in getattr(other, "cuts", ())}
+            if other.active is not None and other.active in rivals and (not theirs or theirs & links):
+                return str(other.active["fault"])
+        return None
 
     def _remember(self, leader: str | None) -> Mapping[str, str]:
         """Who is known by a name besides the leader, now that this is the leader."""

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from harness.errors import PlanError, nearest
 from harness.history.holders import ACQUIRE, LOCK_HOLDER
 from harness.nemesis.shapes import SHAPES
-from harness.nemesis.targets import validate
+from harness.nemesis.targets import validate, validate_end
 from harness.plan import Plan
 from harness.protocols import Announcing, System
 from harness.schedule.planned import THERE, PlannedFault
@@ -64,6 +64,6 @@ def _check_fault(plan: Plan, fault: PlannedFault) -> None:
     if fault.partition not in SHAPES:
         raise PlanError(f"there is no partition shape {fault.partition!r}.{nearest(fault.partition, SHAPES)}")
     for node in (node for cut in fault.cuts or () for node in cut):
-        validate(node, plan.node_names())
+        validate_end(node, plan.node_names())
     if fault.after is not None and fault.after.count < 1:
         raise PlanError(f"count must be at least 1, found {fault.after.count}.")
