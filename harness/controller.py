@@ -23,6 +23,7 @@ from harness.errors import InfrastructureError, SetupError
 from harness.generator import Generator, clients, nemesis, phases, stagger, time_limit
 from harness.generator import any_ as either
 from harness.history.header import Header
+from harness.history.holders import Holders
 from harness.history.recorder import Recorder
 from harness.interpreter import Interpreter
 from harness.nemesis.compose import look
@@ -154,11 +155,12 @@ class Controller:
         if self.on_cluster is not None:
             self.on_cluster(cluster)
         faults = draw_faults(self.plan, streams)
-        members = ScheduledNemesis(self.plan, faults, cluster, look(self.system, cluster))
+        holders = Holders(lambda process: _home(cluster, process % self.plan.concurrency))
+        members = ScheduledNemesis(self.plan, faults, cluster, look(self.system, cluster), holders.node)
         triggered = any(fault.after is not None for fault in faults)
         leader = await self.system.leader(cluster) if triggered else None
         recorder = Recorder(self.run.history_path, self.load.header(self.plan), self.ground.now_ns)
-        recorder.listeners.append(self.watcher.event)
+        recorder.listeners += [self.watcher.event, holders.event]
         if isinstance(self.ground, Taped):
             recorder.listeners.append(self.ground.note)
         if self.watch is not None:
@@ -273,7 +275,7 @@ class Controller:
         self, recorder: Recorder, cluster: Cluster, members: ScheduledNemesis, streams: Streams
     ) -> Interpreter:
         def open_client(worker: int, process: int) -> Client:
-            home = cluster.nodes[worker % len(cluster.nodes)]
+            home = _home(cluster, worker)
             return self.system.client(cluster, home, self.settings, streams.stream(f"client/{process}").getrandbits(32))
 
         return Interpreter(
@@ -314,6 +316,11 @@ class Controller:
         finally:
             for number, handler in previous.items():
                 signal.signal(number, handler)
+
+
+def _home(cluster: Cluster, worker: int) -> str:
+    """The node at which a worker's clients are at home."""
+    return cluster.nodes[worker % len(cluster.nodes)]
 
 
 def _main(plan: Plan, load: Load, faults: Sequence[PlannedFault]) -> Generator:

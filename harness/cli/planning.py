@@ -31,7 +31,7 @@ from harness.protocols import (
     Tunable,
     Worldly,
 )
-from harness.schedule.checking import check_lists
+from harness.schedule.checking import check_lists, check_targets
 
 FLAGS: Final = {
     "on": "--on",
@@ -256,6 +256,7 @@ def preflight(parts: Parts, base_image: str | None) -> Ground:
         raise InfrastructureError(f"The ground {plan.on!r} cannot be had so: {reason}.")
     validate_faults(plan, ground.faults | system_faults(system), lacking)
     check_lists(plan, system, observed=plan.on == "sim")
+    check_targets(plan, workload.operations)
     if plan.world and not isinstance(ground, Worldly):
         raise PlanError(f"A world can be chosen on sim only, and the plan is for {plan.on}.")
     if isinstance(ground, Worldly):

@@ -74,12 +74,14 @@ class ClockNemesis:
             self.active = None
 
     async def _set(self, op: Op, fault: dict[str, Any], offsets: dict[str, int]) -> Op:
-        """Set the offsets, and tell what they then are."""
+        """Set the offsets, and tell what they then are, and what all other clocks show."""
         before = await self._read(offsets)
         await asyncio.gather(*(self._clocks.set_offset_ns(node, offset) for node, offset in offsets.items()))
-        read_back = await self._read(offsets)
+        found = await self._read(self._cluster.nodes)
+        read_back = {node: found.pop(node) for node in offsets}
         proven = all(abs(read_back[node] - offset) <= TOLERANCE_MS * MILLISECOND_NS for node, offset in offsets.items())
-        evidence = f"read back: {_told(read_back)}; before: {_told(before)}"
+        others = f"; others: {_told(found)}" if found else ""
+        evidence = f"read back: {_told(read_back)}; before: {_told(before)}{others}"
         return op.ok(value={**fault, "proven": proven, "evidence": evidence})
 
     async def _read(self, nodes: Iterable[str]) -> dict[str, int]:

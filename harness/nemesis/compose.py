@@ -11,9 +11,10 @@ import msgspec
 
 from harness.errors import PlanError, nearest
 from harness.history.circumstances import OLD_LEADER, Situation
+from harness.history.holders import LOCK_HOLDER
 from harness.nemesis.catalogue import BLOWS, LINK_SLOTS, SURFACES, WHOLE, Making, fault
 from harness.nemesis.shapes import SHAPES
-from harness.nemesis.targets import Scene, validate
+from harness.nemesis.targets import Scene, resolve_cuts, validate
 from harness.op import NEMESIS, Op
 from harness.plan import Plan
 from harness.protocols import ChangesMembers, Cluster, System, TellsSituation
@@ -32,6 +33,8 @@ __all__ = [
     "validate_faults",
 ]
 Look = Callable[[], Awaitable[Situation]]
+Holder = Callable[[], str | None]
+"""Which node serves the client that holds a lock."""
 NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 
@@ -51,9 +54,9 @@ class Member(Protocol):
 class ComposedNemesis:
     """Routes fault operations to the nemesis that handles them."""
 
-    def __init__(self, members: Sequence[Member], situation: Look) -> None:
+    def __init__(self, members: Sequence[Member], situation: Look, holder: Holder = lambda: None) -> None:
         self.members = tuple(members)
-        self._situation = situation
+        self._situation, self._holder = situation, holder
         self._lifted_s: float | None = None
         self._led: tuple[str | None, str | None] = (None, None)
         self.fs = frozenset(f for member in members for f in member.fs)
@@ -77,7 +80,8 @@ class ComposedNemesis:
             return lifted
         slot = fault(op.f.partition("-")[2]).slot
         rivals = [other for other in others if slot and fault(other["kind"]).slot == slot]
-        if rivals and slot in LINK_SLOTS:
+        exact = getattr(member, "fixed_cuts", None) is not None
+        if rivals and slot in LINK_SLOTS and not exact:
             return op.fail(f"in-force: {rivals[0]['fault']} is not lifted yet")
         situation = await self._situation()
         ago_s = None if self._lifted_s is None else asyncio.get_running_loop().time() - self._lifted_s
@@ -88,14 +92,29 @@ class ComposedNemesis:
             self._remember(situation.leader),
             frozenset(node for rival in rivals for node in rival["nodes"]),
         )
+        if exact and (rival := self._in_the_way(member, rivals, scene)) is not None:
+            return op.fail(f"in-force: {rival} is not lifted yet")
         return _told(await member.invoke(op, scene), situation, ago_s, scene.roles.get(OLD_LEADER))
+
+    def _in_the_way(self, member: Any, rivals: Sequence[dict[str, Any]], scene: Scene) -> str | None:
+        """The name of a fault in force on a link of the exact cuts that this member is to make, or on unknown ones."""
+        wanted = resolve_cuts(member.fixed_cuts, member.nodes, scene)
+        if isinstance(wanted, str):  # nobody has that role, which the member itself will tell
+            return None
+        links = {frozenset(cut) for cut in wanted}
+        for other in self.members:
+            theirs = {frozenset(cut) for cut in getattr(other, "cuts", ())}
+            if other.active is not None and other.active in rivals and (not theirs or theirs & links):
+                return str(other.active["fault"])
+        return None
 
     def _remember(self, leader: str | None) -> Mapping[str, str]:
         """Who is known by a name besides the leader, now that this is the leader."""
         now, before = self._led
         if leader not in (None, now):
             self._led = now, before = leader, now
-        return {OLD_LEADER: before} if before is not None else {}
+        roles = {OLD_LEADER: before, LOCK_HOLDER: self._holder()}
+        return {role: node for role, node in roles.items() if node is not None}
 
     def lifting_ops(self) -> list[Op]:
         """The operations that lift, with evidence, whatever is in force now: what holds processes, cuts, the rest.

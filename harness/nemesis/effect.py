@@ -15,7 +15,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, runtime_checkable
 
 from harness.errors import InfrastructureError
 from harness.nemesis.targets import Scene, resolve
@@ -63,6 +63,14 @@ class Effect(Protocol):
         """Undo it, whatever of it is in force; NotNow to be asked again."""
 
 
+@runtime_checkable
+class Sparing(Protocol):
+    """An effect that some nodes are never to suffer."""
+
+    only: frozenset[str]
+    """All others are spared, whoever is aimed at."""
+
+
 class EffectNemesis:
     """Makes one effect happen, one at a time."""
 
@@ -81,6 +89,10 @@ class EffectNemesis:
         aimed = resolve(self._target, self._cluster.nodes, scene.leader, self._random, scene.roles)
         if not aimed:
             return op.fail(f"no-target: nobody is {self._target} now")
+        if isinstance(self._effect, Sparing) and not (
+            aimed := tuple(node for node in aimed if node in self._effect.only)
+        ):
+            return op.fail(f"no-target: only {' '.join(sorted(self._effect.only))} may be hit")
         held = scene.taken | scene.struck if self._effect.holds else scene.taken
         nodes = tuple(node for node in aimed if node not in held)
         if not nodes:

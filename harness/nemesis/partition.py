@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from harness.nemesis.shapes import Shape, draw, exactly
-from harness.nemesis.targets import Scene, resolve
+from harness.nemesis.targets import Scene, resolve, resolve_cuts
 from harness.op import Op
 from harness.protocols import Cluster, Cut, Net
 from harness.streams import Random
@@ -17,7 +17,7 @@ TRIES = 5
 
 
 class PartitionNemesis:
-    """One partition at a time. "auto" isolates the target when there is one, else it draws random halves.
+    """One partition at a time; "auto" isolates the target when there is one, else it draws random halves.
 
     Args:
         net: cuts, heals and probes; kind: what such a fault is called.
@@ -38,11 +38,12 @@ class PartitionNemesis:
         self.fs = frozenset({f"start-{kind}", f"stop-{kind}"})
         self._kind, self._between_servers = kind, between_servers
         self._cluster, self._net, self._random = cluster, net, random
+        self.nodes = cluster.nodes
         self._target = target
         self._shape = ("random-halves" if target == "random" else "isolate") if shape == "auto" else shape
         self._count = 0
         self.active: dict[str, Any] | None = None
-        self._cuts: tuple[Cut, ...] = ()
+        self.cuts: tuple[Cut, ...] = ()
         self.fixed_cuts: tuple[Cut, ...] | None = None
 
     async def invoke(self, op: Op, scene: Scene) -> Op:
@@ -54,7 +55,10 @@ class PartitionNemesis:
         if self.active is not None:
             return op.fail(f"in-force: {self.active['fault']} is not lifted yet")
         if self.fixed_cuts is not None:
-            return await self._start(op, exactly(self.fixed_cuts, self._cluster.nodes), scene)
+            cuts = resolve_cuts(self.fixed_cuts, self._cluster.nodes, scene)
+            if isinstance(cuts, str):
+                return op.fail(f"no-target: nobody is {cuts} now")
+            return await self._start(op, exactly(cuts, self._cluster.nodes), scene)
         anybody = self._target == "random"
         aimed = () if anybody else resolve(self._target, self._cluster.nodes, scene.leader, self._random, scene.roles)
         if not aimed and not anybody:
@@ -73,7 +77,7 @@ class PartitionNemesis:
             "nodes": list(shape.nodes),
             "detail": shape.detail,
         }
-        self._cuts = shape.cuts
+        self.cuts = shape.cuts
         await self._net.cut(shape.cuts)
         probed, passing = await self._passing(shape.cuts, scene)
         evidence = (
@@ -84,7 +88,7 @@ class PartitionNemesis:
         return op.ok(value={**self.active, "proven": not passing, "evidence": evidence})
 
     async def _stop(self, op: Op, scene: Scene) -> Op:
-        fault, cuts = self.active, self._cuts
+        fault, cuts = self.active, self.cuts
         if fault is not None and not _probeable(cuts, scene):
             # Lifted now, it would never be known to have been; the next attempt finds the power back.
             return op.fail(f"not-now: every link of {fault['fault']} has an end without power")
@@ -102,7 +106,7 @@ class PartitionNemesis:
     async def heal(self) -> None:
         """Remove every cut."""
         await self._net.heal()
-        self.active, self._cuts = None, ()
+        self.active, self.cuts = None, ()
 
     async def _passing(self, cuts: Sequence[Cut], scene: Scene) -> tuple[list[Cut], list[Cut]]:
         """The links that could be probed, and those of them on which something arrives."""

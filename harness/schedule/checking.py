@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from harness.errors import PlanError, nearest
+from harness.history.holders import ACQUIRE, LOCK_HOLDER
 from harness.nemesis.shapes import SHAPES
-from harness.nemesis.targets import validate
+from harness.nemesis.targets import validate, validate_end
 from harness.plan import Plan
 from harness.protocols import Announcing, System
 from harness.schedule.planned import THERE, PlannedFault
@@ -37,6 +40,20 @@ def check_lists(plan: Plan, system: System, *, observed: bool) -> None:
             raise PlanError(f"{where}: there is no node {op.node!r}.{nearest(op.node, plan.node_names())}")
 
 
+def check_targets(plan: Plan, operations: Collection[str]) -> None:
+    """Refuse a target that no run of a workload with these operations has.
+
+    Raises:
+        PlanError: naming the target and what it needs.
+    """
+    aims = [fault.target for fault in plan.faults] if plan.faults is not None else [plan.target] * bool(plan.nemesis)
+    if LOCK_HOLDER in aims and ACQUIRE not in operations:
+        raise PlanError(
+            f"The target {LOCK_HOLDER!r} needs a workload that takes locks, as --workload lock;"
+            f" {plan.workload!r} takes none."
+        )
+
+
 def _check_fault(plan: Plan, fault: PlannedFault) -> None:
     if fault.at_s < 0 or (fault.duration_s is not None and fault.duration_s < 0):
         raise PlanError("at_s and duration_s must not be below zero.")
@@ -47,6 +64,6 @@ def _check_fault(plan: Plan, fault: PlannedFault) -> None:
     if fault.partition not in SHAPES:
         raise PlanError(f"there is no partition shape {fault.partition!r}.{nearest(fault.partition, SHAPES)}")
     for node in (node for cut in fault.cuts or () for node in cut):
-        validate(node, plan.node_names())
+        validate_end(node, plan.node_names())
     if fault.after is not None and fault.after.count < 1:
         raise PlanError(f"count must be at least 1, found {fault.after.count}.")

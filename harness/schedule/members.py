@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from harness.nemesis.compose import ComposedNemesis, Look, Member, lifting_place, one_member
+from harness.nemesis.compose import ComposedNemesis, Holder, Look, Member, lifting_place, one_member
 from harness.op import NEMESIS, Op
 from harness.plan import Plan
 from harness.protocols import Cluster
@@ -27,10 +27,11 @@ class ScheduledNemesis:
         faults: Sequence[PlannedFault],
         cluster: Cluster,
         situation: Look,
+        holder: Holder = lambda: None,
     ) -> None:
         self._plan, self._faults, self._cluster = plan, faults, cluster
         self._members: dict[int, Member] = {}
-        self._composed = ComposedNemesis((), situation)
+        self._composed = ComposedNemesis((), situation, holder)
         self.fs = frozenset(f"{verb}-{fault.kind}" for fault in faults for verb in ("start", "stop"))
 
     async def invoke(self, op: Op) -> Op:

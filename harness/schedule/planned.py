@@ -57,7 +57,9 @@ class PlannedFault(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unkno
         at_s: seconds from the beginning of the main phase; after: instead of that, a trigger.
         duration_s: seconds from when it took hold until it is lifted; None: until the final heal.
         target: as in a plan, or `THERE`; partition: the shape, as in a plan.
-        cuts: the exact one-way cuts of a partition, instead of target and shape.
+        cuts: the exact one-way cuts of a partition, reset or port, instead of target and shape; an end is a node or a
+            role that one node has when it fires ("leader", "follower-2"). Where faults may overlap, these three can be
+            in force at once on different links.
         offset_ms: how far a clock jumps, instead of being drawn.
         draw: the seed of what it still draws itself.
         hit: for people: whom it hit when it was recorded.

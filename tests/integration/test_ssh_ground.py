@@ -11,18 +11,16 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import paramiko
 import pytest
 from conftest import engine
-from counting_system import DOCKERFILE, SERVER, CountingSystem, answer, tells
+from counting_system import SERVER, CountingSystem, answer, tells
+from somebodys_machines import Machines, somebodys_machines
 
 from harness.cli import main
-from harness.docker_ground.engine import connect
-from harness.docker_ground.images import system_image
 from harness.errors import InfrastructureError, PlanError
 from harness.ssh_ground import SshGround
 from harness.ssh_ground.fleet import clean_machines
@@ -31,15 +29,6 @@ from system_under_test.leader_follower.system import SYSTEM
 
 pytestmark = pytest.mark.docker
 NODES = ("n1", "n2", "n3")
-BOOT = """
-rm -rf /opt/splitbrain /var/lib/splitbrain /var/log/splitbrain /run/splitbrain
-mkdir -p /root/.ssh /run/sshd && chmod 700 /root/.ssh && printf '%s\\n' "$1" >/root/.ssh/authorized_keys
-printf '#!/bin/sh\\n[ "$1 $2" = "-n --" ] || exit 9\\nshift 2\\necho sudo >>/tmp/sudo\\n' >/usr/local/bin/sudo
-printf 'exec "$@"\\n' >>/usr/local/bin/sudo
-chmod 755 /usr/local/bin/sudo
-ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key </dev/null
-exec /usr/sbin/sshd -D -e -o UsePAM=no -o UseDNS=no -o MaxSessions=200 -o MaxStartups=200
-"""
 
 
 class Installed(CountingSystem):
@@ -52,52 +41,10 @@ class Installed(CountingSystem):
         return ["python3", "/opt/splitbrain/counting/server.py", node]
 
 
-@dataclass(frozen=True)
-class Machines:
-    """Containers by name, their addresses, and the switches by which they are entered."""
-
-    names: dict[str, str]
-    addresses: dict[str, str]
-    options: dict[str, Any]
-
-    def shell(self, node: str, *words: str) -> str:
-        return engine("exec", self.names[node], *words)
-
-
 @pytest.fixture(scope="module")
 def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
-    folder = tmp_path_factory.mktemp("access")
-    key = paramiko.ECDSAKey.generate()
-    key.write_private_key_file(str(folder / "key"))
-    with connect() as client:
-        image = system_image(client, CountingSystem(DOCKERFILE), None, lambda: False)
-    names = {node: f"sshd-test-{os.getpid()}-{node}" for node in NODES}
-    network = f"sshd-test-{os.getpid()}"
-    engine("network", "create", "--internal", network)
-    try:
-        for name in names.values():
-            words = ["run", "--detach", "--name", name, "--network", network, "--cap-add", "NET_ADMIN", "--init"]
-            engine(*words, "--entrypoint", "sh", image, "-c", BOOT, "sh", f"{key.get_name()} {key.get_base64()}")
-        shape = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
-        addresses = {node: engine("inspect", "--format", shape, name).strip() for node, name in names.items()}
-        known = folder / "known_hosts"
-        known.write_text("".join(f"{addresses[node]} {host_key(name)}" for node, name in names.items()))
-        options = {
-            "machines": ",".join(f"root@{address}" for address in addresses.values()),
-            "ssh_key": str(folder / "key"),
-            "known_hosts": str(known),
-        }
-        yield Machines(names, addresses, options)
-    finally:
-        subprocess.run(["docker", "rm", "--force", *names.values()], capture_output=True, timeout=60)
-        subprocess.run(["docker", "network", "rm", network], capture_output=True, timeout=60)
-
-
-def host_key(container: str) -> str:
-    script = (
-        "until [ -s /etc/ssh/ssh_host_ed25519_key.pub ]; do sleep 0.02; done; cat /etc/ssh/ssh_host_ed25519_key.pub"
-    )
-    return engine("exec", container, "sh", "-c", script)
+    with somebodys_machines(tmp_path_factory.mktemp("access"), NODES) as made:
+        yield made
 
 
 def leftovers(machines: Machines, node: str) -> str:
@@ -241,16 +188,12 @@ def test_too_few_machines_or_a_system_that_is_no_files_are_refused(machines: Mac
         with_cluster(machines, None, CountingSystem())
 
 
-def flags(machines: Machines) -> list[str]:
-    return [word for name, value in machines.options.items() for word in (f"--{name.replace('_', '-')}", value)]
-
-
 def test_the_command_runs_a_test_over_ssh(
     machines: Machines, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     short = ["--time-limit", "3", "--quiet-period", "0.3", "--interval", "0.5", "--duration", "0.5", "--seed", "2"]
     faults = ["--nemesis", "kill,partition", "--json", "--store", str(tmp_path / "run s")]
-    code = main(["run", "--on", "ssh", *flags(machines), *short, *faults])
+    code = main(["run", "--on", "ssh", *machines.flags(), *short, *faults])
     result = json.loads(capsys.readouterr().out)
     assert code == 0, result
     assert result["plan"]["nodes"] == 3
@@ -264,12 +207,12 @@ def test_doctor_looks_at_each_machine_and_cleanup_cleans_what_a_killed_harness_l
 ) -> None:
     address = machines.addresses["n1"]
     machines.shell("n1", "sh", "-c", "mkdir -p /opt/splitbrain && echo '2 $(touch /tmp/no)' >/opt/splitbrain/run")
-    assert main(["doctor", "--on", "ssh", "--json", *flags(machines)]) == 0
+    assert main(["doctor", "--on", "ssh", "--json", *machines.flags()]) == 0
     found = {finding["ability"]: finding for finding in json.loads(capsys.readouterr().out)}
     assert found[address]["detail"] == "it is in use by the run 2 $(touch /tmp/no)"
     assert found[machines.addresses["n2"]]["available"]
     assert found["partition"]["available"]
-    assert main(["cleanup", "--on", "ssh", *flags(machines)]) == 0
+    assert main(["cleanup", "--on", "ssh", *machines.flags()]) == 0
     assert capsys.readouterr().out.splitlines() == [f"{one} is clean" for one in machines.addresses.values()]
 
 
@@ -288,7 +231,9 @@ def test_a_machine_that_cannot_be_reached_any_more_is_named_and_cleaned_once_it_
     cutting.start()
     words = ["--time-limit", "3", "--quiet-period", "0.3", "--nemesis", "kill", "--target", "n2", "--interval", "0.5"]
     try:
-        code = main(["run", "--on", "ssh", *flags(machines), *words, "--json", "--store", str(tmp_path), "--seed", "1"])
+        code = main(
+            ["run", "--on", "ssh", *machines.flags(), *words, "--json", "--store", str(tmp_path), "--seed", "1"]
+        )
     finally:
         cutting.join()
         machines.shell("n2", "iptables", "-D", *rule)
@@ -296,4 +241,4 @@ def test_a_machine_that_cannot_be_reached_any_more_is_named_and_cleaned_once_it_
     assert (code, result["outcome"]) == (255, "infrastructure")
     assert "n2" in result["reason"]
     assert (leftovers(machines, "n1"), leftovers(machines, "n3")) == ("", "")
-    assert main(["cleanup", "--on", "ssh", *flags(machines)]) == 0
+    assert main(["cleanup", "--on", "ssh", *machines.flags()]) == 0

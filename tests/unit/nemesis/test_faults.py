@@ -142,8 +142,9 @@ def test_a_clock_jumps_is_read_back_and_set_right():
     assert start.value["nodes"] == ["n1", "n3"]
     assert start.value["proven"] and stop.value["proven"]
     assert start.value["fault"] == stop.value["fault"] == "clock-1"
-    assert start.value["evidence"] == f"read back: {start.value['detail']}; before: n1 +0 ms, n3 +0 ms"
-    assert stop.value["evidence"] == f"read back: n1 +0 ms, n3 +0 ms; before: {start.value['detail']}"
+    jumped, right, others = start.value["detail"], "n1 +0 ms, n3 +0 ms", "others: n2 +0 ms"
+    assert start.value["evidence"] == f"read back: {jumped}; before: {right}; {others}"
+    assert stop.value["evidence"] == f"read back: {right}; before: {jumped}; {others}"
     assert again.error == "in-force: clock-1 is not lifted yet"
     assert cluster.clocks.offsets == {"n1": 0, "n3": 0}
 
