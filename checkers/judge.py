@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 
 from checkers.compose import check_all
+from checkers.extra import EXTRA
 from checkers.invariants.availability import Availability, fault_measures
 from checkers.protocol import Budget, Checker
 from checkers.statistics import Statistics
@@ -176,15 +177,17 @@ def _outcome(verdicts: Sequence[Verdict], vacuity: Verdict | None) -> tuple[Outc
         return "violation", f"{names} {'was' if len(guarantees) < 2 else 'were'} broken.", ""
     if vacuity is not None and vacuity.answer == "unknown":
         return "vacuous", "This run does not count as a test.", vacuity.reason or vacuity.summary
-    undecided = [verdict for verdict in verdicts if verdict.answer == "unknown"]
+    undecided = [verdict for verdict in verdicts if verdict.answer == "unknown" and not verdict.counts.get(EXTRA)]
     if undecided:
         reasons = " ".join(f"{verdict.checker}: {verdict.reason or verdict.summary}" for verdict in undecided)
         return "inconclusive", f"{_listed([verdict.checker for verdict in undecided])} could not be decided.", reasons
-    promises = [verdict.checker for verdict in verdicts if not _only_measures(verdict)]
+    promises = [verdict.checker for verdict in verdicts if verdict.answer == "valid" and not _only_measures(verdict)]
     return "valid", f"{_listed(promises)} held." if promises else "Nothing was asked.", ""
 
 
 def _only_measures(verdict: Verdict) -> bool:
+    if verdict.checker == "staleness":
+        return not any(bound is not None for bound in verdict.certificate.get("bounds", {}).values())
     return verdict.checker == "statistics" or (verdict.checker == "availability" and not verdict.counts.get("bounds"))
 
 

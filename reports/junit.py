@@ -4,7 +4,8 @@ What a server makes of it follows from what is known:
 
     failure   a checker shows that a promise was broken
     error     a checker could not decide, nothing was really tested, or the run itself failed
-    skipped   a checker found nothing wrong, but in a run that failed, so that it saw only a part
+    skipped   a checker found nothing wrong, but in a run that failed, so that it saw only a part; or one that was
+              asked in addition could not decide
 
 An undecided checker is an error and not "skipped", because servers show skipped cases as green, and a nightly job that
 decides nothing must not look like one that found nothing. Values are made inert first, so the XML is well-formed.
@@ -35,7 +36,7 @@ def render_junit(result: Result, history: History | None = None) -> bytes:
     suite = ElementTree.Element("testsuite", name=inert(result.title, 200))
     _properties(suite, result)
     verdicts = _flat(result.verdicts)
-    undecided = any(verdict.answer == "unknown" for verdict in verdicts)
+    undecided = any(verdict.answer == "unknown" and not verdict.counts.get("extra") for verdict in verdicts)
     _run_case(suite, result, undecided)
     for verdict in verdicts:
         _checker_case(suite, result, verdict, history)
@@ -48,8 +49,14 @@ def render_junit(result: Result, history: History | None = None) -> bytes:
 
 
 def _flat(verdicts: tuple[Verdict, ...]) -> list[Verdict]:
-    """A composed checker speaks through its parts."""
-    return [part for verdict in verdicts for part in (_flat(verdict.parts) if verdict.parts else [verdict])]
+    """A composed checker speaks through its parts; by itself only where it says what none of them does."""
+    found = []
+    for verdict in verdicts:
+        parts = _flat(verdict.parts)
+        found += parts
+        if verdict.answer not in [part.answer for part in parts]:
+            found.append(verdict)
+    return found
 
 
 def _properties(suite: ElementTree.Element, result: Result) -> None:
@@ -98,6 +105,8 @@ def _checker_case(suite: ElementTree.Element, result: Result, verdict: Verdict, 
         lines = [_proof(finding, result, history) for finding in found[:_ANOMALIES_MAX]]
         rest = anomaly_count(verdict) - len(lines)
         failure.text = "\n".join([*lines, *([f"and {count_text(rest)} more"] if rest > 0 else [])]) or said
+    elif verdict.answer == "unknown" and verdict.counts.get("extra"):
+        ElementTree.SubElement(case, "skipped", message=inert(said or "undecided", 300))
     elif verdict.answer == "unknown":
         error = ElementTree.SubElement(case, "error", type="undecided", message=inert(said or "undecided", 300))
         error.text = said

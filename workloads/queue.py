@@ -10,8 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from checkers.extra import Extra
 from checkers.objects import TotalQueue
 from checkers.protocol import Checker
+from checkers.structures.checker import linearizable_queue
 from harness.generator import BUSY, Context, Generator, Pending
 from harness.history import Header
 from harness.op import Op
@@ -89,7 +91,7 @@ class QueueWorkload:
     """See the module docstring."""
 
     name: str = "queue"
-    summary: str = "elements put into queues and taken out; judged for what is lost, repeated or invented"
+    summary: str = "elements put into queues and taken out; judged for what is lost, repeated, invented or overtaken"
     operations: frozenset[str] = frozenset({"enqueue", "dequeue"})
     options: tuple[Option, ...] = (
         Option("keys", 2, "how many queues are in use at a time"),
@@ -111,8 +113,8 @@ class QueueWorkload:
         return Drain(tuple(keys_of(events, ("enqueue",))))
 
     def checkers(self, plan: Plan) -> Sequence[Checker]:
-        """Everything comes out, once."""
-        return (TotalQueue(),)
+        """Everything comes out, once; and in the order in which it went in, where no search is needed to say so."""
+        return (TotalQueue(), Extra(linearizable_queue()))
 
 
 WORKLOAD = QueueWorkload()

@@ -11,8 +11,10 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from checkers.durability import Durability
+from checkers.extra import Extra
 from checkers.protocol import Checker
-from checkers.sessions import MonotonicReads, ReadYourWrites
+from checkers.sessions import MonotonicReads, ReadYourWrites, Token
+from checkers.staleness import Staleness
 from checkers.streaming import StreamingChecker, StreamingSessions
 from harness.generator import BUSY, Context, Generator, Pending, each_thread
 from harness.history import Header
@@ -104,8 +106,10 @@ class SessionWorkload:
         return (StreamingSessions(self.header(plan), ("read-your-writes", "monotonic-reads")),)
 
     def checkers(self, plan: Plan) -> Sequence[Checker]:
-        """Both session guarantees of the pattern, and lost acknowledged writes."""
-        return (ReadYourWrites(), MonotonicReads(), Durability())
+        """Both session guarantees of the pattern, lost acknowledged writes, tokens, and how stale reads are."""
+        # Who reads without a token was promised nothing by one.
+        tokens = [Extra(Token())] if plan.options.get("read") == "session" else []
+        return (ReadYourWrites(), MonotonicReads(), Durability(), *tokens, Extra(Staleness()))
 
 
 WORKLOAD = SessionWorkload()

@@ -8,7 +8,8 @@ A measure, not a promise: the verdict is "valid" unless a bound was asked for.
 
     k        1 + completed writes of the key that a read missed
     delta    for how long the first of them had been complete when the read began
-    gamma    by how much all operations of a key would have to be longer for it to be linearizable; without versions
+    gamma    by how much all operations of a key would have to be longer for it to be linearizable; without versions.
+             Of a read: the most of that which it has a part in
 
 Parts of the verdict hold the same for each node that answered, and for each fault while it was in force.
 
@@ -77,6 +78,7 @@ class _Measured:
         self.delta_ns = np.zeros(len(first), np.int64)
         self.delta_ns[known] = np.maximum(0, self.begin_ns[known] - over_ns[first[known]])
         self.timed = bool(np.all(self.begin_ns >= 0) and np.all(over_ns >= 0))
+        self.gamma_ns = np.full(len(first), -1)
         self.since_ns = _since_first_write(s, self.begin_ns, over_ns)
 
     def verdict(self) -> Verdict:
@@ -86,10 +88,11 @@ class _Measured:
         if not reads:
             reason = "no read of a register can be traced to its write."
             return Verdict(self.name, "unknown", "There is nothing to measure.", reason=reason)
-        every = np.ones(reads, np.bool_)
-        counts, measures = self._of(every)
+        of_keys, of_zones = self._zones()
+        counts, measures = self._of(np.ones(reads, np.bool_))
+        measures |= of_zones
         counts |= {"keys": s.keys, "keys_by_versions": s.keys_by_versions, "reads_left_out": s.impossible + s.unknown}
-        counts |= self._zones(measures)
+        counts |= of_keys
         over = self._over()
         counts["anomalies"] = int(np.count_nonzero(over))
         summary = _sentence(counts, measures, self.timed, bool(np.all(s.exact)))
@@ -122,15 +125,20 @@ class _Measured:
             for after_ms in AFTER_MS:
                 asked = self.since_ns[chosen] >= after_ms * 1_000_000
                 if asked.any():
-                    late = np.count_nonzero(delta[asked] > after_ms * 1_000_000)
+                    late = int(np.count_nonzero(delta[asked] > after_ms * 1_000_000))
                     measures[f"stale_after_{after_ms}_ms"] = late / int(np.count_nonzero(asked))
+        gamma = self.gamma_ns[chosen & (self.gamma_ns >= 0)]
+        if len(gamma):
+            measures |= {f"gamma_ms_read_p{p}": _percentile(gamma, p) / 1e6 for p in (50, 99)}
+            measures["gamma_ms_read_max"] = int(gamma.max()) / 1e6
         return counts, measures
 
-    def _zones(self, measures: dict[str, float]) -> dict[str, int]:
-        """What is known of whole keys without versions; writes gamma and delta of the worst into the measures."""
+    def _zones(self) -> tuple[dict[str, int], dict[str, float]]:
+        """What is known of whole keys without versions, with gamma and delta of the worst; and gamma of each read."""
         counts: dict[str, int] = {}
-        gammas, deltas, worst_reads = [0], [0], [0]
-        for key, (by_index, by_time) in self.samples.zones.items():
+        measures: dict[str, float] = {}
+        gammas, deltas = [0], [0]
+        for key, (by_index, by_time, rows) in self.samples.zones.items():
             if self.budget.spent():
                 self.least_k[key] = None
                 continue
@@ -141,13 +149,14 @@ class _Measured:
                 zones = Zones.of(by_time)
                 gammas.append(zones.gamma())
                 deltas.append(min(zones.delta(), FOREVER))
-                worst_reads.extend(zones.gammas().tolist())
+                of_reads = zones.gammas()
+                if of_reads is not None:
+                    self.gamma_ns[np.searchsorted(self.samples.reads.row, rows)] = of_reads
         if self.samples.zones and self.timed:
             measures["gamma_ms_max"] = max(gammas) / 1e6
-            measures["gamma_ms_read_p99"] = _percentile(np.array(worst_reads[1:] or [0], np.int64), 99) / 1e6
             if max(deltas) < FOREVER:
                 measures["delta_atomicity_ms_max"] = max(deltas) / 1e6
-        return counts
+        return counts, measures
 
     def _parts(self) -> Iterator[Verdict]:
         """The same for every node that answered, and for every fault."""

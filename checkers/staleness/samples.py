@@ -31,7 +31,8 @@ class Samples:
     Attributes:
         reads, writes, missed: see `checkers.staleness.missed`; exact: per read whether versions say so.
         keys: how many; keys_by_versions: of them; impossible, unknown: reads that were left out.
-        zones: per key without versions its operations by event index, and by time (empty without times).
+        zones: per key without versions its operations by event index, and by time (empty without times); and the rows
+            of the reads among them.
     """
 
     reads: Reads
@@ -42,7 +43,7 @@ class Samples:
     keys_by_versions: int
     impossible: int = 0
     unknown: int = 0
-    zones: dict[int, tuple[list[Done], list[Done]]] = field(default_factory=dict)
+    zones: dict[int, tuple[list[Done], list[Done], list[int]]] = field(default_factory=dict)
 
 
 def samples_of(history: History) -> Samples:
@@ -116,12 +117,12 @@ def _without_versions(record: Record) -> Iterator[tuple[int, list[int]]]:
     yield from numbers.items()
 
 
-def _zones(record: Record, numbers: list[int]) -> tuple[list[Done], list[Done]]:
-    """What happened on a key, by event index and by time."""
+def _zones(record: Record, numbers: list[int]) -> tuple[list[Done], list[Done], list[int]]:
+    """What happened on a key, by event index and by time; and the rows of its reads."""
     o: Operations = record.history.operations
     read_from = {record.source[number] for number in numbers}
     values = {INITIAL: 0}
-    by_index, by_time = [], []
+    by_index, by_time, rows = [], [], []
     timed = True
     for number in numbers:
         access = record.accesses[number]
@@ -129,9 +130,11 @@ def _zones(record: Record, numbers: list[int]) -> tuple[list[Done], list[Done]]:
         if value == UNKNOWN or (access.response == NEVER and number not in read_from):
             continue
         place = values.setdefault(value, len(values))
+        if access.reads:
+            rows.append(access.row)
         done = access.response != NEVER
         begin, end = int(o.invoke_ns[access.row]), int(o.response_ns[access.row])
         timed = timed and begin >= 0 and (end >= 0 or not done)
         by_index.append(Done(access.reads, place, access.invoke, access.response if done else FOREVER))
         by_time.append(Done(access.reads, place, begin, end if done else FOREVER))
-    return by_index, by_time if timed else []
+    return by_index, by_time if timed else [], rows

@@ -9,7 +9,8 @@ was begun after the other was done with: then no order is right (Gibbons & Korac
     k         the least number such that every read returned one of the last k writes, by search on small keys
 
 Sources: Golab, Hurwitz, Li (ICDCS 2013 and 2014); Golab, Li, Shah (PODC 2011). Times in nanoseconds.
-Limits: above PAIRS_MAX pairs gamma is found by bisection, to a microsecond. k above 1 is searched for on keys of up to
+Limits: above PAIRS_MAX pairs gamma is found by bisection, to a microsecond; above READ_PAIRS_MAX pairs of a read and a
+value that of single reads is left out. k above 1 is searched for on keys of up to
 SEARCHED_MAX operations, up to K_MAX, in at most STATES_MAX steps.
 """
 
@@ -23,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 PAIRS_MAX: Final = 4_000_000
+READ_PAIRS_MAX: Final = 200_000_000
 SEARCHED_MAX: Final = 40
 K_MAX: Final = 8
 STATES_MAX: Final = 50_000
@@ -98,13 +100,20 @@ class Zones:
             return max(early, int(_overlap(self.f, self.s).max(initial=0)))
         return max(early, self._bisected(lambda g: self.atomic(self.f + g // 2, self.s - (g - g // 2))))
 
-    def gammas(self) -> Times:
-        """Per read the widening that it takes part in; zeros where the key is atomic or too large."""
-        if self.atomic(self.f, self.s) or len(self.value) * len(self.f) > PAIRS_MAX:
-            return np.zeros(len(self.value), np.int64)
-        ahead = np.minimum(self.begin[:, None] - self.f[None, :], self.s[None, :] - self.f[self.value][:, None])
-        ahead[np.arange(len(self.value)), self.value] = 0
-        return np.asarray(np.maximum(ahead.max(axis=1, initial=0), 0), np.int64)
+    def gammas(self) -> Times | None:
+        """Per read the widening that it takes part in; None where the key is too large."""
+        found = np.zeros(len(self.value), np.int64)
+        if self.atomic(self.f, self.s):
+            return found
+        if len(self.value) * len(self.f) > READ_PAIRS_MAX:
+            return None
+        step = max(1, PAIRS_MAX // len(self.f))
+        for low in range(0, len(found), step):
+            begin, value = self.begin[low : low + step], self.value[low : low + step]
+            ahead = np.minimum(begin[:, None] - self.f[None, :], self.s[None, :] - self.f[value][:, None])
+            ahead[np.arange(len(value)), value] = 0
+            found[low : low + step] = np.maximum(ahead.max(axis=1, initial=0), 0)
+        return found
 
     def delta(self) -> int:
         """See the module docstring."""

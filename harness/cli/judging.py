@@ -29,7 +29,8 @@ def judge_stored_run(
     if run.history_path.exists():
         history = read_history(run.history_path)
         budget = Budget(plan.check_budget_s)
-        result = verified(history, judge_run(history, plan, workload.checkers(plan), budget, repeat))
+        checkers = [*workload.checkers(plan), *_of_logs(run)]
+        result = verified(history, judge_run(history, plan, checkers, budget, repeat))
         if failure is not None:
             outcome, reason = failure
             result = msgspec.structs.replace(result, outcome=outcome, headline="The run failed.", reason=reason)
@@ -37,6 +38,14 @@ def judge_stored_run(
         outcome, reason = failure or ("harness", "The run recorded no history.")
         result = failed_result(plan, outcome, reason, repeat)
     return store_result(run, result)
+
+
+def _of_logs(run: Run) -> list[Any]:
+    """Who looks through what the nodes wrote, where anything was collected."""
+    from checkers.invariants import LogPattern
+
+    nodes = run.path / "nodes"
+    return [LogPattern(folder=nodes)] if nodes.is_dir() and any(nodes.iterdir()) else []
 
 
 def store_result(run: Run, result: Result) -> Result:

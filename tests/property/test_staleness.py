@@ -65,7 +65,7 @@ def test_k_gamma_and_delta_of_a_key_are_what_trying_and_widening_says(seeds):
         samples, case = samples_of(history), Case(events)
         if not samples.zones or case.impossible():
             continue
-        ((by_index, _),) = samples.zones.values()
+        ((by_index, _, _),) = samples.zones.values()
         scaled = [done._replace(begin=done.begin * 1000, end=min(done.end * 1000, 1 << 60)) for done in by_index]
         zones = Zones.of(scaled)
         assert Zones.of(by_index).least_k() == oracle.least_k(case), seed

@@ -4,8 +4,10 @@ from dataclasses import dataclass
 
 import pytest
 
+from checkers.extra import Extra
 from checkers.judge import count, failed_result, judge_history, judge_run
 from checkers.protocol import Budget
+from checkers.staleness import Staleness
 from harness.history import Header, History
 from harness.op import NEMESIS, Op
 from harness.plan import Plan
@@ -144,3 +146,16 @@ def test_an_interrupted_run_says_so():
     assert judge_run(history(*events), Plan(), [VALID], Budget(10), "again").truncated.startswith(
         "The run was interrupted 2.5 s after it began"
     )
+
+
+def test_a_checker_that_is_asked_in_addition_may_be_unable_to_decide():
+    result = judged(VALID, Extra(UNKNOWN))
+    assert (result.outcome, result.exit_code, result.headline) == ("valid", 0, "Says held.")
+    assert [verdict.answer for verdict in result.verdicts[:2]] == ["valid", "unknown"]
+    assert judged(VALID, Extra(INVALID)).outcome == "violation"
+    assert judged(Extra(UNKNOWN)).headline == "Nothing was asked."
+
+
+def test_staleness_is_a_measure_until_a_bound_is_asked_for():
+    assert judged(VALID, Staleness()).headline == "Says held."
+    assert judged(VALID, Staleness(k_max=9)).headline == "Says and staleness held."

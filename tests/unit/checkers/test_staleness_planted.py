@@ -89,6 +89,21 @@ def test_without_versions_a_key_has_a_least_k_and_a_gamma():
     assert "not known of 1 of 1 keys" in judged(story, delta_ms_max=100.0).reason
 
 
+def test_gamma_of_reads_is_told_by_node_and_by_fault():
+    story = Story()
+    for value in (1, 2):
+        story.write(1, value)
+    story.fault("start")
+    story.read(1, 1, node="n1")
+    story.fault("stop")
+    story.read(1, 2, node="n2")
+    verdict = judged(story)
+    gammas = {part.checker: part.measures["gamma_ms_read_max"] for part in verdict.parts}
+    assert gammas.pop("staleness: node n1") == gammas.pop("staleness: during partition-1") > 0
+    assert gammas == {"staleness: node n2": verdict.measures["gamma_ms_max"], "staleness: outside of faults": 3.0}
+    assert msgspec.json.decode(msgspec.json.encode(verdict), type=type(verdict)) == verdict
+
+
 def test_a_write_in_doubt_counts_from_when_somebody_had_read_it():
     story = Story()
     story.write(1, 1, (1, 1))

@@ -77,6 +77,18 @@ def test_an_undecided_checker_is_an_error_with_its_reason() -> None:
     assert endings(suite)["run"] == "passed", "the run itself came to its end"
 
 
+def test_what_was_asked_in_addition_and_not_decided_is_skipped() -> None:
+    verdicts = (Verdict("a", "valid"), Verdict("b", "unknown", reason="it takes a search", counts={"extra": 1}))
+    suite = parsed(result_of(stale_history(), outcome="valid", verdicts=verdicts))
+    assert endings(suite) == {"run": "passed", "a": "passed", "b": "skipped"}
+
+
+def test_what_no_part_says_is_said_by_the_whole() -> None:
+    outer = Verdict("outer", "invalid", anomalies=(Anomaly("n", "g", "s"),), parts=(Verdict("inner", "valid"),))
+    suite = parsed(result_of(stale_history(), outcome="violation", verdicts=(outer,)))
+    assert endings(suite) == {"run": "passed", "inner": "passed", "outer": "failure"}
+
+
 def test_in_a_run_that_failed_what_found_nothing_saw_only_a_part() -> None:
     history = stale_history()
     suite = parsed(result_of(history, outcome="infrastructure", headline="The run failed.", reason="A node is gone."))

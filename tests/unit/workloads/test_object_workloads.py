@@ -102,7 +102,7 @@ def moved(op, by):
 
 def judged(workload, plan, events):
     history = History(workload.header(plan), events)
-    [checker] = workload.checkers(plan)
+    checker = workload.checkers(plan)[0]
     return checker.check(history, Budget(10))
 
 
@@ -149,7 +149,7 @@ def test_nothing_is_asked_of_nobody(workload):
 def test_the_header_names_a_model_that_the_command_can_check(workload):
     plan = Plan(options=settings(workload))
     header = workload.header(plan)
-    [checker] = workload.checkers(plan)
+    checker = workload.checkers(plan)[0]
     assert checker.name in [one.name for one in suite_of(header)]
     assert (header.workload, header.plan) == (workload.name, plan.digest())
 
