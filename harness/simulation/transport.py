@@ -63,6 +63,7 @@ class SimTransport(asyncio.Transport):
         self._protocol: Any = None
         self._eof_written = False
         self._reading = True
+        self._takes = True
         self._inbox: deque[Segment] = deque()
         self.writing_paused = False
         self._low, self._high = HIGH_WATER_BYTES // 4, HIGH_WATER_BYTES
@@ -82,7 +83,7 @@ class SimTransport(asyncio.Transport):
         """A segment arrives; in the owning process' context."""
         if self.gone:
             self.incoming.refuse(segment, self._loop.virtual_ns)
-        elif self._reading or segment.kind == "open":
+        elif self._takes or segment.kind == "open":
             self._take(segment)
         else:
             self._inbox.append(segment)
@@ -115,9 +116,15 @@ class SimTransport(asyncio.Transport):
         self.incoming.taken(size)
         self._protocol.data_received(data)
 
+    def begin_reading(self) -> None:
+        """A listener took the connection. As on a real loop, what came meanwhile is read a little later, after all that
+        came on connections that were there before."""
+        self._takes = False
+        self._loop.call_soon(self._take_waiting, context=self.context)
+
     def pause_reading(self) -> None:
         """Leave what comes in the kernel."""
-        self._reading = False
+        self._reading = self._takes = False
 
     def resume_reading(self) -> None:
         """Take what came, and what comes."""
@@ -128,6 +135,7 @@ class SimTransport(asyncio.Transport):
     def _take_waiting(self) -> None:
         while self._inbox and self._reading and not self.gone:
             self._take(self._inbox.popleft())
+        self._takes = self._reading
 
     def is_reading(self) -> bool:
         """Whether what comes is taken."""
