@@ -205,10 +205,12 @@ class SimLoop(RefusingLoop):
         self._ready.extend(process.held)
         process.held.clear()
 
-    def note(self, kind: str, node: str, what: str, peer: str = "", size: int = 0) -> None:
+    def note(
+        self, kind: str, node: str, what: str, peer: str = "", size: int = 0, message: int = 0, content: bytes = b""
+    ) -> None:
         """Put it on the recording, if there is one."""
         if self.recording is not None:
-            self.recording.add(self.virtual_ns, node, kind, what, peer, size)
+            self.recording.add(self.virtual_ns, node, kind, what, peer, size, message, content)
 
     # ── running ──────────────────────────────────────────────────────────────────────────────────────────────────────
 

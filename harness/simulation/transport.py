@@ -89,6 +89,8 @@ class SimTransport(asyncio.Transport):
             self._inbox.append(segment)
 
     def _take(self, segment: Segment) -> None:
+        if self._loop.recording is not None:
+            self._note(segment)
         try:
             if segment.kind == "data":
                 self._take_data(segment.parts)
@@ -107,14 +109,16 @@ class SimTransport(asyncio.Transport):
 
     def _take_data(self, parts: list[bytes]) -> None:
         data = parts[0] if len(parts) == 1 else b"".join(parts)
-        loop, size = self._loop, len(data)
-        record = loop.trace.numbers.append
+        size = len(data)
+        record = self._loop.trace.numbers.append
         record(size)
         record(zlib.crc32(data))
-        if loop.recording is not None:
-            loop.note("deliver", self.host, "data", self.outgoing.destination, size)
         self.incoming.taken(size)
         self._protocol.data_received(data)
+
+    def _note(self, segment: Segment) -> None:
+        data = b"".join(segment.parts)
+        self._loop.note("deliver", self.host, segment.kind, self.outgoing.destination, len(data), segment.message, data)
 
     def begin_reading(self) -> None:
         """A listener took the connection. As on a real loop, what came meanwhile is read a little later, after all that
