@@ -87,7 +87,7 @@ class Controller:
         interrupted: how often the user pressed Ctrl-C.
         problems: first occurrence of each unexpected error, for the log.
         on_cluster: is called with the cluster once it is ready.
-        started_ns: what the ground's clock showed when the history began.
+        started_ns: what the ground's clock showed when the history began; recorder: what writes it.
         exact: once it is over, the plan with everything that was drawn in it: run again, it does the same.
     """
 
@@ -105,6 +105,7 @@ class Controller:
     exact: Plan | None = None
     on_cluster: Callable[[Cluster], None] | None = None
     started_ns: int = 0
+    recorder: Recorder | None = None
 
     def execute(self) -> None:
         """Run it all on the ground's own event loop; returns when everything is undone.
@@ -160,6 +161,7 @@ class Controller:
         triggered = any(fault.after is not None for fault in faults)
         leader = await self.system.leader(cluster) if triggered else None
         recorder = Recorder(self.run.history_path, self.load.header(self.plan), self.ground.now_ns)
+        self.recorder = recorder
         recorder.listeners += [self.watcher.event, holders.event]
         if isinstance(self.ground, Taped):
             recorder.listeners.append(self.ground.note)

@@ -82,6 +82,8 @@ def summary_lines(report: Mapping[str, Any]) -> Iterator[str]:
     elif runs:
         low, high = report["failure_rate_interval"]
         yield f"{failures / runs:.1%} failed; with 95 % confidence the share is between {low:.1%} and {high:.1%}."
+    if report.get("branches"):
+        yield f"{report['branches_failed']} of {report['branches']} branches failed; the share above leaves them out."
     yield f"{report['compared_twice']} runs were made twice; {len(report['odd'])} runs were odd."
     for odd in report["odd"][:5]:
         yield f"  ! seed {odd['seed']}: {odd['differs'] or odd['reason']}"

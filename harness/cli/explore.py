@@ -46,6 +46,13 @@ def build_parser() -> Parser:
     parser.add_argument("--jobs", "-j", type=arguments.count, default=1, help="worker processes (default: 1)")
     parser.add_argument("--budget", type=_seconds, help="stop beginning rounds after so long: 90s, 10m, 2h")
     parser.add_argument("--executor", default="", help="dask://HOST:PORT: hand the runs to a Dask cluster")
+    parser.add_argument(
+        "--branch",
+        type=arguments.count,
+        default=0,
+        metavar="N",
+        help="fork each run where it comes to a new state, and let N branches go on by chance of their own",
+    )
     parser.add_argument("--single-faults", action="store_true", help="instead: a crash at every use of every disk")
     parser.add_argument("--first", action="store_true", help="stop after the round of the first failure")
     parser.add_argument("--store", type=Path, help="where results are kept (default: $SPLITBRAIN_STORE, else ./store)")
@@ -60,6 +67,7 @@ class Exploration:
     plan: Plan
     kinds: tuple[str, ...]
     runs: int = 0
+    branches: int = 0
     compared: int = 0
     processor_ns: int = 0
     outcomes: dict[str, int] = field(default_factory=dict)
@@ -73,13 +81,16 @@ class Exploration:
     def take(self, finding: Finding) -> None:
         """Add one run, and learn from it whether its template reaches states that are new."""
         new = not self.states.issuperset(finding.states)
-        self.runs += 1
+        self.runs += not finding.branch
+        self.branches += bool(finding.branch)
         self.compared += finding.compared
         self.processor_ns += finding.processor_ns
-        self.outcomes[finding.outcome] = self.outcomes.get(finding.outcome, 0) + 1
+        if not finding.branch:
+            self.outcomes[finding.outcome] = self.outcomes.get(finding.outcome, 0) + 1
         self.states |= finding.states
         self.circumstances |= finding.circumstances
-        counts = self.templates.setdefault(finding.template or "as planned", [0, 0, 0])
+        template = (finding.template or "as planned") + (", branched" if finding.branch else "")
+        counts = self.templates.setdefault(template, [0, 0, 0])
         counts[0] += 1
         counts[1] += new
         counts[2] += finding.outcome == "violation"
@@ -87,7 +98,7 @@ class Exploration:
             self.failures.append(finding)
         if finding.differs or finding.outcome == "harness":
             self.odd.append(finding)
-        if self.bandit is not None and finding.template:
+        if self.bandit is not None and finding.template and not finding.branch:
             self.bandit.learn(finding.template, new)
 
     def groups(self) -> dict[tuple[str, str], list[Finding]]:
@@ -115,7 +126,7 @@ def main(argv: Sequence[str]) -> int:
     began_ns = clock.monotonic_ns()
     with executor(given.executor, given.jobs) as where:
         for tasks in _rounds(given, exploration):
-            for finding in where.run(tasks):
+            for finding in where.run([msgspec.structs.replace(task, branches=given.branch) for task in tasks]):
                 exploration.take(finding)
                 grid.add(finding)
             grid.rate(exploration.runs, (clock.monotonic_ns() - began_ns) / 1e9)
@@ -193,7 +204,8 @@ def _report(exploration: Exploration, seconds: float, kept: list[dict[str, Any]]
     from harness.exploration.states import never_exercised
     from harness.exploration.statistics import interval, upper_bound
 
-    failed, runs = len(exploration.failures), exploration.runs
+    # Branches share their beginnings: they count as failures found, and not in the share of runs that fail.
+    failed, runs = sum(not finding.branch for finding in exploration.failures), exploration.runs
     groups = [
         {
             "guarantee": guarantee,
@@ -208,6 +220,8 @@ def _report(exploration: Exploration, seconds: float, kept: list[dict[str, Any]]
         "schema": 1,
         "runs": runs,
         "failures": failed,
+        "branches": exploration.branches,
+        "branches_failed": len(exploration.failures) - failed,
         "outcomes": dict(sorted(exploration.outcomes.items())),
         "groups": groups,
         "kept": kept,

@@ -23,6 +23,7 @@ from harness.exploration import steps, templates
 from harness.exploration.states import Looker, abstract_states, circumstances
 from harness.plan import Plan
 from harness.schedule.planned import DISK_EVENTS, THERE, PlannedFault, Trigger
+from harness.simulation.branching import Told
 from harness.streams import Streams
 
 
@@ -32,13 +33,14 @@ class Task(msgspec.Struct, frozen=True):
     Attributes:
         plan: with its seed; kinds: of faults that it may have; template: which shape they take; "" when the plan has
             its faults already.
-        twice: whether to run it a second time, and compare.
+        twice: whether to run it a second time, and compare; branches: how many are made at each promising moment.
     """
 
     plan: Plan
     kinds: tuple[str, ...] = ()
     template: str = ""
     twice: bool = False
+    branches: int = 0
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -56,7 +58,8 @@ class Finding(msgspec.Struct, frozen=True):
         plan: as it was run, its faults listed; template: of the task; outcome, reason: as in a result.
         anomalies: the different ones; states, circumstances: what was reached; differs: a sentence when the second run
             was not the first one again; compared: whether there was one.
-        processor_ns: what it cost.
+        processor_ns: what it cost; branch: which branch of its run this is, "" for the run itself.
+        digests: over the loop and over the history.
     """
 
     plan: Plan
@@ -69,11 +72,59 @@ class Finding(msgspec.Struct, frozen=True):
     compared: bool = False
     differs: str = ""
     processor_ns: int = 0
+    branch: str = ""
+    digests: tuple[str, str] = ("", "")
 
 
 def explore_one(task: Task) -> Finding:
     """Make the run and judge it."""
+    return explore_whole(task)[0]
+
+
+def explore_whole(task: Task) -> list[Finding]:
+    """The run, and all its branches."""
     began_ns = clock.processor_ns()
+    plan = _planned(task)
+    looker = Looker(lambda: round(asyncio.get_running_loop().time() * 1e9))
+    if not task.branches:
+        judged = run_judged(plan, on_cluster=looker.begin)
+        differs = _differs(judged, run_judged(plan)) if task.twice else ""
+        return [_finding(task, plan, judged, looker, differs, began_ns)]
+    from harness.cli.branches import Branches
+
+    def told(judged: Judged) -> bytes:
+        return msgspec.msgpack.encode(
+            _finding(task, judged.plan, judged, looker, "", 0)
+        )  # its own clock begins at the fork
+
+    def begin(cluster: Any) -> None:
+        looker.begin(cluster)
+        branches.watch(cluster)
+
+    branches = Branches(task.branches, told)
+    judged = run_judged(plan, on_cluster=begin, branches=branches)
+    differs = _differs(judged, run_judged(plan)) if task.twice else ""
+    own = _finding(task, plan, judged, looker, differs, began_ns)
+    return [own, *(_branch(task, plan, one) for one in branches.told)]
+
+
+def _branch(task: Task, plan: Plan, told: Told) -> Finding:
+    """What a branch told; where the run is made twice, it is, too."""
+    from harness.cli.branches import turned
+
+    branch = told.turn.salt
+    if told.data is None:
+        return Finding(turned(plan, told.turn), task.template, "harness", told.why, branch=branch)
+    finding = msgspec.structs.replace(
+        msgspec.msgpack.decode(told.data, type=Finding), branch=branch, compared=task.twice
+    )
+    again = run_judged(finding.plan) if task.twice else None
+    if again is None or (again.digest, again.history_digest) == finding.digests:
+        return finding
+    return msgspec.structs.replace(finding, differs="run from its beginning, the branch is not what it was as a fork")
+
+
+def _planned(task: Task) -> Plan:
     plan = task.plan
     if task.template:
         random = Streams(plan.seed).stream("templates")
@@ -81,8 +132,10 @@ def explore_one(task: Task) -> Finding:
         kinds = [kind for kind in task.kinds if random.random() < 0.7]
         faults = templates.swarm(task.template, kinds, source)
         plan = msgspec.structs.replace(steps.with_faults(plan, faults), combine=True)
-    judged, looker = _looked_at(plan)
-    differs = _differs(judged, run_judged(plan)) if task.twice else ""
+    return plan
+
+
+def _finding(task: Task, plan: Plan, judged: Judged, looker: Looker, differs: str, began_ns: int) -> Finding:
     if judged.result is None or judged.history is None:
         return Finding(plan, task.template, "harness", judged.failure)
     events, started_ns = judged.history.events, judged.started_ns
@@ -99,17 +152,13 @@ def explore_one(task: Task) -> Finding:
         task.twice,
         differs,
         clock.processor_ns() - began_ns,
+        digests=(judged.digest, judged.history_digest),
     )
 
 
 def explore_some(tasks: Sequence[Task]) -> list[Finding]:
-    """Several runs, one after the other."""
-    return [explore_one(task) for task in tasks]
-
-
-def _looked_at(plan: Plan) -> tuple[Judged, Looker]:
-    looker = Looker(lambda: round(asyncio.get_running_loop().time() * 1e9))
-    return run_judged(plan, on_cluster=looker.begin), looker
+    """Several runs, one after the other, each followed by its branches."""
+    return [finding for task in tasks for finding in explore_whole(task)]
 
 
 def _differs(first: Judged, second: Judged) -> str:
@@ -167,7 +216,7 @@ class Here:
     def run(self, tasks: Sequence[Task]) -> Iterator[Finding]:
         """One after the other."""
         for task in tasks:
-            yield explore_one(task)
+            yield from explore_whole(task)
 
 
 TASKS_AT_ONCE = 4

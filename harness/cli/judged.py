@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.errors import SplitbrainError
 from harness.history import History
@@ -31,8 +31,14 @@ from harness.plan import Plan
 from harness.protocols import Cluster
 from harness.result import Result
 from harness.schedule.checking import check_lists
+from harness.simulation.ground import SimGround
 from harness.store import Run
 from harness.verdict import Anomaly
+
+if TYPE_CHECKING:
+    from harness.cli.branches import Branches
+    from harness.controller import Controller
+    from harness.simulation.recording import Recording
 
 RUN_BUDGET_S = 30.0
 """Processor time for one run, which takes half a second: with a safeguard off, a store may talk to itself for ever."""
@@ -61,6 +67,7 @@ class Judged:
         history: what was recorded, if anything; exact: the plan as lists of faults and operations.
         digest: over everything that happened on the loop; history_digest: over the history's bytes.
         logs: the lines of each node's log; started_ns: what their clock showed when the history began.
+        recording: everything that happened, if that was asked for.
     """
 
     plan: Plan
@@ -72,6 +79,7 @@ class Judged:
     history_digest: str = ""
     logs: Mapping[str, Sequence[str]] = field(default_factory=dict)
     started_ns: int = 0
+    recording: Recording | None = None
 
     def __repr__(self) -> str:
         outcome = self.result.outcome if self.result else f"failed: {self.failure}"
@@ -97,6 +105,8 @@ def run_judged(
     keep: Run | None = None,
     budget_s: float = RUN_BUDGET_S,
     on_cluster: Callable[[Cluster], None] | None = None,
+    branches: Branches | None = None,
+    record: bool = False,
 ) -> Judged:
     """Run a plan and judge what it left.
 
@@ -104,27 +114,48 @@ def run_judged(
         system, workload: instead of those that the plan names.
         keep: the run directory to write to; None: nothing stays on disk.
         on_cluster: called with the cluster once it is up.
+        branches: where the run is forked, and what came of its children.
+        record: whether everything that happens is listed, too.
     """
     system = system or loaded("systems", plan.system)
     check_lists(plan, system, observed=True)
     workload = workload or loaded("workloads", plan.workload)
-    if keep is not None:
-        return _run(plan, system, workload, keep, budget_s, on_cluster)
-    with tempfile.TemporaryDirectory(prefix="splitbrain-", dir=_memory()) as folder:
-        return _run(plan, system, workload, Run(Path(folder)), budget_s, on_cluster)
-
-
-def _run(
-    plan: Plan, system: Any, workload: Any, run: Run, budget_s: float, on_cluster: Callable[[Cluster], None] | None
-) -> Judged:
-    from harness.controller import Controller
-
     ground = loaded("grounds", "sim")(plan.seed, None)
+    ground.record = record
     if plan.world:
         ground.configure(plan.world)
+    with _folder(keep) as run:
+        controller = _controller(plan, ground, system, workload, run, on_cluster)
+        if branches is None:
+            return _run(controller, budget_s)
+        with branches.of(controller):
+            judged = _run(controller, budget_s)
+            branches.over(judged)  # a child is gone here
+            return judged
+
+
+@contextmanager
+def _folder(keep: Run | None) -> Iterator[Run]:
+    if keep is not None:
+        yield keep
+        return
+    with tempfile.TemporaryDirectory(prefix="splitbrain-", dir=in_memory()) as folder:
+        yield Run(Path(folder))
+
+
+def _controller(
+    plan: Plan, ground: Any, system: Any, workload: Any, run: Run, on_cluster: Callable[[Cluster], None] | None
+) -> Controller:
+    from harness.controller import Controller
+
     controller = Controller(run, plan, ground, system, workload, Nobody(), dict(plan.options))
     controller.on_cluster = on_cluster
-    failure = ""
+    return controller
+
+
+def _run(controller: Controller, budget_s: float) -> Judged:
+    ground, failure = controller.ground, ""
+    assert isinstance(ground, SimGround)
     try:
         with _bounded(budget_s):
             controller.execute()
@@ -132,6 +163,7 @@ def _run(
         failure = str(error)
     except _Overdue as error:
         failure = str(error)
+        plan = controller.plan
         with quietly():
             del controller
         return Judged(plan, None, failure)
@@ -139,10 +171,14 @@ def _run(
         failure = f"The harness itself failed: {type(error).__name__}: {error}"
     if controller.interrupted:
         raise KeyboardInterrupt  # a run ends early for Ctrl-C and is judged; whoever makes thousands of them stops
+    run, plan = controller.run, controller.plan  # of a branch, its own
     if failure or not run.history_path.exists():
         return Judged(plan, None, failure or "The run recorded no history.")
-    judged = _judge(plan, system, workload, run)
-    return replace(judged, exact=controller.exact, digest=ground.digest(), started_ns=controller.started_ns)
+    judged = _judge(plan, controller.system, controller.load, run)
+    recording = ground.recording() if ground.record else None
+    return replace(
+        judged, exact=controller.exact, digest=ground.digest(), started_ns=controller.started_ns, recording=recording
+    )
 
 
 def _judge(plan: Plan, system: Any, workload: Any, run: Run) -> Judged:
@@ -188,7 +224,7 @@ def loaded(group: str, name: str) -> Any:
     return registry.load(group, name)
 
 
-def _memory() -> str | None:
+def in_memory() -> str | None:
     """Where files are not written to a disk, if there is such a place: they do not outlive the run."""
     return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - a fresh folder in it is made
 

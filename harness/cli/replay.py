@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -43,7 +43,7 @@ def main(argv: Sequence[str]) -> int:
         raise UsageError(f"{given.run}: was run on {plan.on!r}; only what was simulated can be run again exactly.")
     with tempfile.TemporaryDirectory(prefix="splitbrain-") as folder:
         again = Run(Path(folder))
-        judged = run_judged(plan, keep=again)
+        judged = run_judged(plan, keep=again, record=bool(given.trace))
         if judged.result is None:
             raise SplitbrainError(f"{given.run}: run again, it failed: {judged.failure}")
         facts = _compared(run, again, judged)
@@ -99,20 +99,33 @@ def _first_difference(stored: Path, again: Path) -> str:
 
 
 def _write_trace(judged: Judged, form: str, path: Path) -> None:
-    from harness.exploration.story import tell
     from reports.chrome_trace import chrome_trace
 
     assert judged.history is not None
-    patterns = getattr(loaded("systems", judged.plan.system), "events", {})
+    assert judged.recording is not None
+    happened = judged.recording.events
     if form == "chrome":
-        data = msgspec.json.encode(chrome_trace(judged.history.events, judged.logs, judged.started_ns))
+        data = msgspec.json.encode(chrome_trace(judged.history.events, judged.logs, judged.started_ns, happened))
     else:
-        anomaly = next(iter(judged.anomalies()), None)
-        data = tell(judged.history.events, anomaly, judged.logs, patterns, judged.started_ns, everything=True).encode()
+        data = "".join(_text(judged)).encode()
     try:
         path.write_bytes(data)
     except OSError as error:
         raise UsageError(f"{path}: the trace cannot be written: {error.strerror}.") from error
+
+
+def _text(judged: Judged) -> Iterator[str]:
+    """The story, and then everything."""
+    from harness.exploration.story import tell
+    from reports.full_trace import lines
+
+    assert judged.history is not None
+    assert judged.recording is not None
+    patterns = getattr(loaded("systems", judged.plan.system), "events", {})
+    anomaly = next(iter(judged.anomalies()), None)
+    yield tell(judged.history.events, anomaly, judged.logs, patterns, judged.started_ns, everything=True)
+    yield f"\nEverything, on the nodes' clock, which showed {judged.started_ns / 1e9:.6f} s when the history began:\n\n"
+    yield from (f"{line}\n" for line in lines(judged.recording.events, judged.recording.left_out))
 
 
 def _told(facts: dict[str, Any]) -> str:

@@ -30,7 +30,7 @@ from harness.protocols import Cluster, ObservesNodes
 
 SYNCS_PER_LOOK: Final = 16
 LOOKS_MAX: Final = 4000
-__all__ = ["Circumstance", "Looker", "abstract_states", "circumstances", "never_exercised"]
+__all__ = ["Circumstance", "Looker", "abstract_states", "circumstances", "never_exercised", "situation"]
 
 Look = tuple[int, dict[str, Mapping[str, Any]]]
 """When, in nanoseconds of the nodes' clock, and what each node exposed."""
@@ -64,6 +64,11 @@ def abstract_states(looks: Sequence[Look], events: Sequence[Op], started_ns: int
     """The different states that were seen, each as 12 hexadecimal digits."""
     windows = fault_windows(events)
     return frozenset(_abstract(seen, _in_force(windows, at_ns - started_ns)) for at_ns, seen in looks)
+
+
+def situation(seen: Mapping[str, Mapping[str, Any]]) -> str:
+    """The abstract state of what the nodes expose, whatever faults are in force."""
+    return _abstract(seen, ())
 
 
 def circumstances(

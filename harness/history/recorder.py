@@ -112,6 +112,17 @@ class Recorder:
                 f"{self._path}: the history cannot be written on: {error.strerror}. What was written is readable."
             ) from error
 
+    def continue_in(self, path: Path, header: Header) -> None:
+        """Go on in another file, under another header, which begins with all that there is; the former one stays.
+
+        For a forked process, which shares the file with its parent: what that has not written yet, it will write.
+        """
+        assert self._file is not None, "a recorder that is closed does not go on"
+        self._file.close()
+        self._path, self._file = path, path.open("xb", buffering=0)
+        self._lines = [msgspec.json.encode(header), *map(self._encode, self.events)]
+        self.flush()
+
     def close(self) -> None:
         """Write what is left and make it durable; idempotent.
 

@@ -35,6 +35,16 @@ THERE: Final = "there"
 """As a fault's target: the node at which its trigger happened."""
 
 
+def _take_defaults(struct: Any) -> None:
+    """Let what equals a default be the default itself: msgspec leaves out what is identical, not what is equal, and
+    equal plans must give equal bytes wherever they came from."""
+    defaults = struct.__struct_defaults__
+    for name, default in zip(struct.__struct_fields__[-len(defaults) :], defaults, strict=True):
+        value = getattr(struct, name)
+        if value is not default and type(value) is type(default) and value == default:
+            msgspec.structs.force_setattr(struct, name, default)
+
+
 class Trigger(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """A moment told by what happens instead of by a clock.
 
@@ -47,6 +57,9 @@ class Trigger(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fi
     node: str = ""
     count: int = 1
     delay_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        _take_defaults(self)
 
 
 class PlannedFault(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, kw_only=True):
@@ -76,6 +89,9 @@ class PlannedFault(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unkno
     draw: int = 0
     hit: str = ""
 
+    def __post_init__(self) -> None:
+        _take_defaults(self)
+
 
 class PlannedOp(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, kw_only=True):
     """One client operation: begun by that worker at that time, or as soon after as the worker is free.
@@ -92,3 +108,6 @@ class PlannedOp(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_
     value: Any = None
     node: str | None = None
     phase: Literal["main", "final"] = "main"
+
+    def __post_init__(self) -> None:
+        _take_defaults(self)

@@ -76,28 +76,29 @@ class SimDatagramTransport(asyncio.DatagramTransport):
 
     def _depart(self, target: Address, payload: bytes) -> None:
         loop, here = self._loop, self.address[0]
-        loop.note("send", here, "datagram", target[0], len(payload))
+        message = 0 if loop.recording is None else loop.recording.next_message()
+        loop.note("send", here, "datagram", target[0], len(payload), message)
         link = self._network.link(here, target[0])
         passage = link.passage(target[1])
         if passage == "silent":
-            loop.note("drop", here, "datagram", target[0], len(payload))
+            loop.note("drop", here, "datagram", target[0], len(payload), message)
             return
         arrive = self._refused if passage == "reset" else self._arrive
         link.carry_datagram(
             loop.now_ns(),
             len(payload),
-            lambda when_ns: loop.call_at_ns(when_ns, arrive, (target, payload), loop.kernel_context),
+            lambda when_ns: loop.call_at_ns(when_ns, arrive, (target, payload, message), loop.kernel_context),
         )
 
-    def _arrive(self, target: Address, payload: bytes) -> None:
+    def _arrive(self, target: Address, payload: bytes, message: int) -> None:
         socket = self._network.datagram_socket(target)
         if socket is None:
-            self._refused(target, payload)
+            self._refused(target, payload, message)
         elif socket._waiting < WAITING_MAX:
             socket._waiting += 1
-            self._loop.call_soon(socket.receive, payload, self.address, context=socket.context)
+            self._loop.call_soon(socket.receive, payload, self.address, message, context=socket.context)
 
-    def _refused(self, target: Address, _payload: bytes) -> None:
+    def _refused(self, target: Address, _payload: bytes, _message: int) -> None:
         """The kernel there says that nobody takes it, if it can; only a connected socket is told."""
         back = self._network.link(target[0], self.address[0])
         if self._peer is not None and back.passage(self.address[1]) == "open":
@@ -108,13 +109,13 @@ class SimDatagramTransport(asyncio.DatagramTransport):
         if not self._closed:
             self._protocol.error_received(error)
 
-    def receive(self, payload: bytes, source: Address) -> None:
+    def receive(self, payload: bytes, source: Address, message: int) -> None:
         """A datagram arrives; in the owning process' context."""
         self._waiting -= 1
         if self._closed or (self._peer is not None and source != self._peer):
             return
         self._loop.trace.add(len(payload), zlib.crc32(payload))
-        self._loop.note("deliver", self.address[0], "datagram", source[0], len(payload))
+        self._loop.note("deliver", self.address[0], "datagram", source[0], len(payload), message, payload)
         try:
             self._protocol.datagram_received(payload, source)
         except Exception as error:

@@ -20,6 +20,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
+import functools
 import gc
 import logging
 import math
@@ -45,6 +46,7 @@ from harness.simulation.world import World
 from harness.streams import Streams
 
 SPIN_CALLBACKS: Final = 2_000_000
+NEVER_NS: Final = 1 << 62
 COLLECT_CALLBACKS: Final = 400_000
 HOUSEKEEPING_STEPS: Final = 200
 DEADLOCK_TASKS_SHOWN: Final = 5
@@ -80,6 +82,8 @@ class SimLoop(RefusingLoop):
         self.exposed: dict[str, Callable[[], Mapping[str, Any]]] = {}
         self._ready = ready_queue(self.world, streams.stream("schedule"))
         self._timers = Timers()
+        self._turns: list[tuple[int, int, Callable[[], object]]] = []
+        self._turn_ns = NEVER_NS
         self._sequence = 0
         self._steps_to_collection = COLLECT_CALLBACKS
         self._steps_to_state = self.world.state_steps
@@ -90,6 +94,8 @@ class SimLoop(RefusingLoop):
         self._signals: set[int] = set()
         self._asyncgens: weakref.WeakValueDictionary[int, AsyncGenerator[Any, Any]] = weakref.WeakValueDictionary()
         self.network = Network(self, streams, self.world)
+        for turn in self.world.turns:
+            self.at_turn(turn.after_ns, functools.partial(streams.reseed, turn.salt))
 
     # ── time and callbacks ───────────────────────────────────────────────────────────────────────────────────────────
 
@@ -150,6 +156,15 @@ class SimLoop(RefusingLoop):
         self._timers.add(when_ns, timer)
         return timer
 
+    def at_turn(self, after_ns: int, act: Callable[[], object]) -> None:
+        """Call it between two instants: once the clock has moved past that nanosecond, before anything happens then.
+
+        It is no callback of the simulation, takes no step, and shows in no digest.
+        """
+        self._turns.append((after_ns, len(self._turns), act))
+        self._turns.sort(key=lambda turn: turn[:2])
+        self._turn_ns = self._turns[0][0]
+
     def timer_cancelled(self) -> None:
         """A timer will not ring."""
         self._timers.one_cancelled()
@@ -190,10 +205,12 @@ class SimLoop(RefusingLoop):
         self._ready.extend(process.held)
         process.held.clear()
 
-    def note(self, kind: str, node: str, what: str, peer: str = "", size: int = 0) -> None:
+    def note(
+        self, kind: str, node: str, what: str, peer: str = "", size: int = 0, message: int = 0, content: bytes = b""
+    ) -> None:
         """Put it on the recording, if there is one."""
         if self.recording is not None:
-            self.recording.add(self.virtual_ns, node, kind, what, peer, size)
+            self.recording.add(self.virtual_ns, node, kind, what, peer, size, message, content)
 
     # ── running ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -270,6 +287,13 @@ class SimLoop(RefusingLoop):
         if now_ns is None:
             raise DeadlockError(self._deadlock())
         self.virtual_ns = now_ns
+        if now_ns > self._turn_ns:
+            self._turn()
+
+    def _turn(self) -> None:
+        while self._turns and self._turns[0][0] < self.virtual_ns:
+            self._turns.pop(0)[2]()
+        self._turn_ns = self._turns[0][0] if self._turns else NEVER_NS
 
     def _note_step(self, handle: Due, process: Process | None) -> None:
         owner = getattr(handle._callback, "__self__", None)

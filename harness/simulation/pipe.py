@@ -44,17 +44,18 @@ class Segment:
 
     Attributes:
         kind: "open" is the end of the handshake, "end" a FIN, "reset" a RST.
-        parts: the bytes, as they were written; sent_ns: when.
+        parts: the bytes, as they were written; sent_ns: when; message: its number, on a recording.
         server: the listener that an "open" is for.
     """
 
-    __slots__ = ("kind", "parts", "sent_ns", "server")
+    __slots__ = ("kind", "message", "parts", "sent_ns", "server")
 
     def __init__(self, kind: Kind, parts: list[bytes], sent_ns: int, server: SimServer | None = None) -> None:
         self.kind = kind
         self.parts = parts
         self.sent_ns = sent_ns
         self.server = server
+        self.message = 0
 
 
 class Pipe:
@@ -163,6 +164,7 @@ class Pipe:
         """Let it travel, behind all that travels already."""
         loop = self._loop
         if loop.recording is not None:
+            segment.message = loop.recording.next_message()
             self._note("send", segment)
         if not self._there.plain:
             size = sum(map(len, segment.parts)) + HEADER_BYTES
@@ -187,7 +189,8 @@ class Pipe:
 
     def _note(self, kind: str, segment: Segment) -> None:
         sender, receiver = self._sender, self._receiver
-        self._loop.note(kind, sender.host, segment.kind, receiver.host, sum(map(len, segment.parts)))
+        size = sum(map(len, segment.parts))
+        self._loop.note(kind, sender.host, segment.kind, receiver.host, size, segment.message)
 
     # ── retransmission ───────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -65,6 +65,7 @@ class SimServer(asyncio.AbstractServer):
             return
         protocol = self._protocol_factory()
         transport.set_protocol(protocol)
+        transport.begin_reading()
         protocol.connection_made(transport)
 
     def close(self) -> None:

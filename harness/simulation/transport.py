@@ -63,6 +63,7 @@ class SimTransport(asyncio.Transport):
         self._protocol: Any = None
         self._eof_written = False
         self._reading = True
+        self._takes = True
         self._inbox: deque[Segment] = deque()
         self.writing_paused = False
         self._low, self._high = HIGH_WATER_BYTES // 4, HIGH_WATER_BYTES
@@ -82,12 +83,14 @@ class SimTransport(asyncio.Transport):
         """A segment arrives; in the owning process' context."""
         if self.gone:
             self.incoming.refuse(segment, self._loop.virtual_ns)
-        elif self._reading or segment.kind == "open":
+        elif self._takes or segment.kind == "open":
             self._take(segment)
         else:
             self._inbox.append(segment)
 
     def _take(self, segment: Segment) -> None:
+        if self._loop.recording is not None:
+            self._note(segment)
         try:
             if segment.kind == "data":
                 self._take_data(segment.parts)
@@ -106,18 +109,26 @@ class SimTransport(asyncio.Transport):
 
     def _take_data(self, parts: list[bytes]) -> None:
         data = parts[0] if len(parts) == 1 else b"".join(parts)
-        loop, size = self._loop, len(data)
-        record = loop.trace.numbers.append
+        size = len(data)
+        record = self._loop.trace.numbers.append
         record(size)
         record(zlib.crc32(data))
-        if loop.recording is not None:
-            loop.note("deliver", self.host, "data", self.outgoing.destination, size)
         self.incoming.taken(size)
         self._protocol.data_received(data)
 
+    def _note(self, segment: Segment) -> None:
+        data = b"".join(segment.parts)
+        self._loop.note("deliver", self.host, segment.kind, self.outgoing.destination, len(data), segment.message, data)
+
+    def begin_reading(self) -> None:
+        """A listener took the connection. As on a real loop, what came meanwhile is read a little later, after all that
+        came on connections that were there before."""
+        self._takes = False
+        self._loop.call_soon(self._take_waiting, context=self.context)
+
     def pause_reading(self) -> None:
         """Leave what comes in the kernel."""
-        self._reading = False
+        self._reading = self._takes = False
 
     def resume_reading(self) -> None:
         """Take what came, and what comes."""
@@ -128,6 +139,7 @@ class SimTransport(asyncio.Transport):
     def _take_waiting(self) -> None:
         while self._inbox and self._reading and not self.gone:
             self._take(self._inbox.popleft())
+        self._takes = self._reading
 
     def is_reading(self) -> bool:
         """Whether what comes is taken."""

@@ -13,7 +13,7 @@ Limits: bandwidth, loss and delay of one link are set while it runs, by `harness
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -33,6 +33,16 @@ class Delay(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     kind: Literal["uniform", "lognormal", "heavy-tail"] = "uniform"
     min_ms: float = 0.2
     span_ms: float = 1.8
+
+
+class Turn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where a run leaves the way of its seed: after that nanosecond chance is drawn as for another one.
+
+    Two runs that differ by their last turn are the same up to there. As text: "1204113000:b2".
+    """
+
+    after_ns: int
+    salt: str
 
 
 class World(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -56,6 +66,7 @@ class World(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         recovery_crashes: share of starts that are struck once more while the server reads its disk; it is started
             again 20 ms later.
         entropy: what `os.urandom`, `secrets` and `uuid` do when a node calls them: "refused", or "seeded".
+        turns: where chance goes on as with another seed, as `branching.py` finds them; as text with commas between.
         state_steps: after how many callbacks the state of all nodes goes into the digest; 0 for never.
     """
 
@@ -78,6 +89,7 @@ class World(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     drift_ppm: float = 50.0
     recovery_crashes: float = 0.0
     entropy: Literal["refused", "seeded"] = "refused"
+    turns: tuple[Turn, ...] = ()
     state_steps: int = 1000
 
 
@@ -95,6 +107,8 @@ def read_world(fields: Mapping[str, Any]) -> World:
     values = {
         name: {"kind": value} if name == "delay" and isinstance(value, str) else value for name, value in fields.items()
     }
+    if isinstance(turns := values.get("turns"), str):
+        values["turns"] = [_turn(text) for text in turns.split(",") if text]
     try:
         world = msgspec.convert(values, World, strict=False)
     except msgspec.ValidationError as error:
@@ -115,3 +129,15 @@ def read_world(fields: Mapping[str, Any]) -> World:
         if getattr(world, name) < 1:
             raise PlanError(f"The simulated world's {name} must be above zero, found {getattr(world, name)}.")
     return world
+
+
+def told_turns(turns: Sequence[Turn]) -> str:
+    """As `read_world` reads them."""
+    return ",".join(f"{turn.after_ns}:{turn.salt}" for turn in turns)
+
+
+def _turn(text: str) -> Turn:
+    after_ns, _, salt = text.partition(":")
+    if not after_ns.isdecimal() or not salt:
+        raise PlanError(f"The simulated world's turns must be NANOSECONDS:NAME,..., found {text!r}.")
+    return Turn(int(after_ns), salt)

@@ -3,15 +3,21 @@
 import os
 import subprocess
 import sys
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import gossip
+import msgspec
 import pytest
 from torture import many
 
 from harness.cli import main
+from harness.cli.exploring import Task, executor
+from harness.exploration.templates import feasible
 from harness.simulation.ground import SimGround
 from harness.tape import Tape
+from harness.testing import plan_from
 
 PROGRAM = Path(gossip.__file__)
 COMMAND = "import sys; from harness.cli import main; sys.exit(main(sys.argv[1:]))"
@@ -79,6 +85,33 @@ def test_equal_seeds_give_equal_bytes_in_a_hard_world_too():
 def test_equal_seeds_give_equal_bytes_under_pct():
     printed, here = repeated("pct")
     assert printed == {here}
+
+
+def explored(jobs, hash_seed, seeds):
+    """What runs of the store and of the gossip come to, as bytes, in so many workers with hashes of their own."""
+    plan = {"nodes": 3, "concurrency": 3, "time_limit_s": 0.4, "quiet_s": 0.1, "rate": 60.0}
+    options = {"heartbeat_ms": 20, "election_timeout_ms": 100}
+    kinds = ("partition", "kill", "pause", "power")
+    arms = feasible(kinds)
+    tasks = [Task(plan_from({**plan, "options": options, "seed": n}), kinds, arms[n % len(arms)]) for n in seeds]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONHASHSEED", str(hash_seed))
+        with executor("", jobs) as where:
+            findings = [msgspec.structs.replace(finding, processor_ns=0) for finding in where.run(tasks)]
+        with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+            gossips = list(pool.map(gossip.run, [5] * jobs))
+    assert all(one == gossips[0] for one in gossips)
+    assert all(finding.digests[0] and finding.digests[1] for finding in findings)
+    return msgspec.json.encode([findings, gossips[0]], order="deterministic")
+
+
+def test_equal_seeds_give_equal_bytes_whatever_the_jobs():
+    assert len({explored(jobs, 41 * jobs, range(4)) for jobs in (1, 3)}) == 1
+
+
+@pytest.mark.torture
+def test_equal_seeds_give_equal_bytes_in_a_hundred_pools_of_workers():
+    assert len({explored(1 + number % 4, number, range(8)) for number in range(100)}) == 1
 
 
 @pytest.mark.parametrize("world", ["hard", "pct"])

@@ -39,11 +39,19 @@ def test_its_trace_is_told_as_text_and_for_perfetto(run, tmp_path, capsys):
     assert main(["replay", str(run.path), "--trace", "text", str(tmp_path / "t.txt")]) == 0
     text = (tmp_path / "t.txt").read_text()
     assert "client 0 asks" in text and "n1: started" in text and "(kill-1)" in text
+    sent = [line for line in text.splitlines() if " send " in line and "#" in line]
+    assert len(sent) > 200 and any("append?" in line and " deliver " in line for line in text.splitlines())
+    assert any("disk     sync log-" in line for line in text.splitlines())
     assert main(["replay", str(run.path), "--trace", "chrome", str(tmp_path / "t.json")]) == 0
     trace = json.loads((tmp_path / "t.json").read_text())["traceEvents"]
     begun = [event["id"] for event in trace if event["ph"] == "b" and event["cat"] == "operation"]
     ended = [event["id"] for event in trace if event["ph"] == "e" and event["cat"] == "operation"]
     assert sorted(begun) == sorted(ended) and len(begun) > 50
+    assert all({"ph", "pid", "tid", "name"} <= event.keys() for event in trace)
+    assert all(event["ts"] >= 0 for event in trace if event["ph"] != "M")
+    begins, ends = ([event["id"] for event in trace if event["ph"] == phase] for phase in "sf")
+    assert len(begins) == len(set(begins)) > 200 and set(begins) == set(ends)
+    assert len([event for event in trace if event["ph"] == "X" and event["cat"] == "send"]) == len(sent)
     assert any(event["ph"] == "i" and "leader of generation" in event["name"] for event in trace)
     assert main(["replay", str(run.path), "--trace", "video", "x"]) == 254
     assert "text or chrome" in capsys.readouterr().err

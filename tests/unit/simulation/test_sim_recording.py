@@ -50,7 +50,7 @@ def test_a_recording_tells_what_happened_in_order():
     assert {event.kind for event in events} == {
         "task", "timer", "send", "deliver", "disk", "process", "log", "clock", "net", "client",
     }  # fmt: skip
-    told = {event[1:] for event in events}
+    told = {event[1:6] for event in events}
     assert ("n1", "disk", "append log", "", 5) in told
     assert ("n1", "deliver", "data", "control", 6) in told
     assert ("control", "send", "data", "n1", 6) in told
@@ -59,6 +59,15 @@ def test_a_recording_tells_what_happened_in_order():
     assert ("n2", "clock", "offset 5 ns", "", 0) in told
     assert ("control", "client", "1 ok read x 5", "", 0) in told
     assert ("n1", "log", "hello", "", 0) in told
+
+
+def test_what_arrives_has_the_number_under_which_it_was_sent_and_tells_how_it_begins():
+    events = play(SimGround(1, record=True), storing).recording().events
+    sent = {event.message: event for event in events if event.kind == "send"}
+    arrived = [event for event in events if event.kind == "deliver"]
+    assert arrived and all(sent[event.message][2:4] == ("send", event.what) for event in arrived)
+    assert all((sent[event.message].node, event.node) == (event.peer, sent[event.message].peer) for event in arrived)
+    assert {event.content for event in arrived if event.what == "data"} == {"hello·"}
 
 
 def test_what_is_sent_into_a_cut_is_recorded_as_dropped():
@@ -76,7 +85,7 @@ def test_what_is_sent_into_a_cut_is_recorded_as_dropped():
     loop.run_until_complete(unasked(ground, program, 1))
     loop.close()
     events = ground.recording().events
-    assert any(event[1:] == ("n1", "drop", "data", "n2", 1) for event in events)
+    assert any(event[1:6] == ("n1", "drop", "data", "n2", 1) for event in events)
 
 
 def test_a_run_that_records_is_the_same_run():
