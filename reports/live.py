@@ -72,6 +72,7 @@ class LivePanel:
         self._live: Live | None = None
         self._origin_ns = self._phase_ns = self._lined_ns = now_ns()
         self._phase, self._phases = "", list(PHASES)
+        self._news = ("", "")
         self._spinner = Spinner("dots" if self._unicode else "line", style="cyan")
         self.counts = {"ok": 0, "fail": 0, "info": 0}
         self.faults: dict[str, str] = {}
@@ -107,11 +108,17 @@ class LivePanel:
 
     def phase(self, name: str) -> None:
         """A phase of the run begins."""
-        self._phase, self._phase_ns = inert(name, 40), self._now_ns()
+        self._phase, self._phase_ns, self._news = inert(name, 40), self._now_ns(), ("", "")
         if self._phase not in self._phases:
             self._phases.append(self._phase)
         if not self._quiet and self._live is None:
             self._line(self._phase_ns)
+
+    def news(self, step: str, line: str) -> None:
+        """What is being done before the run can begin, and the last that was heard of it; from any thread."""
+        before, self._news = self._news[0], (inert(step, 200), inert(line, 200))
+        if self._news[0] != before and not self._quiet and self._live is None:
+            self._print(f"{'':10}{self._news[0]}")
 
     def event(self, op: Op) -> None:
         """An event was recorded. Called for every one, so it only counts."""
@@ -199,9 +206,10 @@ class LivePanel:
     def picture(self) -> RenderableType:
         """The panel: phases, progress, counts, latency, faults; its lines do not jump."""
         width = min(self._console.width, _WIDEST)
-        body = Group(
-            self._strip(width), self._progress(width), self._counts_row(), self._latency_row(), self._fault_row()
-        )
+        rows = [self._counts_row(), self._latency_row(), self._fault_row()]
+        if self._news[0]:  # before anything can be counted
+            rows = [*(Text(said, no_wrap=True, overflow="ellipsis") for said in self._news), Text()]
+        body = Group(self._strip(width), self._progress(width), *rows)
         return Panel(body, width=width, border_style="dim", padding=(0, 1))
 
     def _strip(self, width: int) -> RenderableType:

@@ -12,6 +12,7 @@ from harness.errors import SplitbrainError
 from harness.protocols import Ground, Traced
 from harness.result import Result
 from harness.store import Run, create_run, default_store
+from harness.telling import Telling
 from harness.verdict import Outcome
 
 
@@ -39,6 +40,8 @@ def _execute(run: Run, parts: Parts, ground: Ground, repeat: str, *, quiet: bool
     with LivePanel(
         parts.plan, ground.now_ns, header=[f"repeat  {repeat}", f"run     {run.path}"], quiet=quiet
     ) as panel:
+        if isinstance(ground, Telling):
+            ground.tell = panel.news
         failure = _drive(run, parts, ground, panel)
         if again and failure is None:
             panel.phase("run again")

@@ -35,7 +35,10 @@ OPTIONS: Final = (
 )
 """The switches of the ground."""
 ON_LOOP: Final = ("power", "disk-full", "disk-read-only", "disk-slow", "disk-hung")
-ON_QUEUE: Final = ("packet", "latency", "loss", "bandwidth", "clog")
+ON_QUEUE: Final = (
+    *("packet", "latency", "loss", "bandwidth", "packet-reorder", "packet-duplicate", "packet-corrupt"),
+    "clog",
+)
 ON_PRELOAD: Final = ("clock", "clock-drift", "clock-strobe", "clock-freeze", "disk-error", "disk-lying-fsync")
 PROGRAMS: Final = ("nsenter", "losetup", "mkfs.ext4")
 QUEUE_TRIAL: Final = "import sys; sys.path.insert(0, sys.argv[1]); import link_queue; link_queue.bind(7)"

@@ -1,7 +1,7 @@
 """The clock fault surface: a wall clock of the server's own, by preload.c; the kernel's clock is never touched.
 
-What a server sees is asked of a program that is started with preload.so as the server is, between two looks at the
-kernel's clock on the same node, so neither the way to the node nor its speed matters. The kernel's clock is this
+What a server sees is asked of a program that is started with preload.so as the server is (`clock_tool.py`), and that
+asks the kernel in the same breath, so neither the way to the node nor its speed matters. The kernel's clock is this
 machine's where the engine is here.
 
 Limits: programs on libc only, on x86-64. Whether the server has it loaded is asked of /proc (`is_loaded`), for a static
@@ -13,21 +13,14 @@ from __future__ import annotations
 from typing import Final
 
 from harness.docker_ground.control import Control
-from harness.docker_ground.node_image import PRELOAD, SET_PRELOAD
+from harness.docker_ground.node_image import PRELOAD, SET_PRELOAD, SHOW_CLOCK
 from harness.errors import InfrastructureError
 
-LOOK: Final = 'date +%s%N; LD_PRELOAD="$1" date +%s%N; date +%s%N'
-MONOTONIC: Final = (
-    "import os, subprocess, sys, time; m = time.monotonic_ns; a = m(); "
-    "b = int(subprocess.run([sys.executable, '-I', '-S', '-c', 'import time; print(time.monotonic_ns())'],"
-    " env={'LD_PRELOAD': sys.argv[1]}, capture_output=True).stdout); print(a, b, m())"
-)
 LOADED: Final = (
     '[ -e "$1" ] || exit 1; { read -r pid _ </run/splitbrain/server.pid; } 2>/dev/null || exit 0; '
     '[ -r "/proc/$pid/maps" ] || exit 0; grep -q "$1" "/proc/$pid/maps"'
 )
 """A server that does not run will have it when it is started."""
-LOOKS: Final = 3
 
 
 class PreloadClocks:
@@ -37,8 +30,8 @@ class PreloadClocks:
         self._control = control
 
     async def offset_ns(self, node: str) -> int:
-        """What the server's wall clock shows minus the kernel's: of some looks the quickest."""
-        return min([await self._look(node) for _ in range(LOOKS)], key=lambda look: look[1])[0]
+        """What the server's wall clock shows minus the kernel's."""
+        return await self._look(node, "wall")
 
     async def set_offset_ns(self, node: str, offset_ns: int) -> None:
         """Jump the server's wall clock.
@@ -57,10 +50,8 @@ class PreloadClocks:
         await self._set(node, "freeze", int(on))
 
     async def monotonic_offset_ns(self, node: str) -> int:
-        """The server's monotonic clock minus the kernel's, within half the time that the look took."""
-        words = ["python3", "-I", "-S", "-c", MONOTONIC, PRELOAD]
-        before, shown, after = map(int, (await self._control.check(node, words, repeatable=True)).split())
-        return 0 if before <= shown <= after else shown - (before + after) // 2
+        """What the server's monotonic clock shows minus the kernel's."""
+        return await self._look(node, "monotonic")
 
     async def go_wrong_together(self) -> None:
         """From now on monotonic clocks are wrong by what the wall clock is wrong by."""
@@ -71,11 +62,8 @@ class PreloadClocks:
         done = await self._control.run(node, ["sh", "-c", LOADED, "loaded", PRELOAD], repeatable=True)
         return done.status == 0
 
-    async def _look(self, node: str) -> tuple[int, int]:
-        """Offset, and how long the look took, in ns."""
-        words = ["sh", "-c", LOOK, "look", PRELOAD]
-        before, shown, after = map(int, (await self._control.check(node, words, repeatable=True)).split())
-        return shown - (before + after) // 2, after - before
+    async def _look(self, node: str, clock: str) -> int:
+        return int(await self._control.check(node, [*SHOW_CLOCK, clock], repeatable=True))
 
     async def _set(self, node: str, what: str, value: int) -> None:
         if value and not await self.is_loaded(node):

@@ -26,6 +26,7 @@ from harness.docker_ground.processes import ContainerProcesses
 from harness.docker_ground.provision import Provision, Threads
 from harness.errors import InfrastructureError, PlanError
 from harness.protocols import Cluster, Packaged, System, abilities
+from harness.telling import Tell, say_nothing
 
 PREFLIGHT_S: Final = 10.0
 
@@ -44,8 +45,11 @@ class DockerGround:
 
     options = OPTIONS
 
+    tell: Tell
+
     def __init__(self, base_image: str | None) -> None:
         self.base_image = base_image or os.environ.get("SPLITBRAIN_BASE_IMAGE") or None
+        self.tell = say_nothing
 
     def new_event_loop(self) -> asyncio.AbstractEventLoop:
         """A plain one, on real time."""
@@ -89,7 +93,9 @@ class DockerGround:
             stack.callback(threads.close)
             async with _undone(threads.settled):
                 client = await threads.run(stack.enter_context, connect())
-                image = await threads.run(images.system_image, client, system, self.base_image, threads.is_leaving)
+                image = await threads.run(
+                    images.system_image, client, system, self.base_image, threads.is_leaving, self.tell
+                )
                 provision = Provision(client, threads, run_id)
                 async with _undone(provision.down):
                     yield await provision.up(system, nodes, options, image)

@@ -7,8 +7,8 @@ every node at all times. Rules belong to the node, not to its server, so they ou
 A probe is one datagram, and the destination tells over the control path whether it came: nothing travels back over the
 link.
 
-Limits: faults appear on one node after another, within some 20 ms. Packets cannot be doubled: the queue gives each one
-verdict. The loss that a queue makes is on top of what the network loses.
+Limits: faults appear on one node after another, within some 20 ms. The loss that a queue makes is on top of what the
+network loses.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ CONNECT: Final = 'exec 3<>"/dev/tcp/$1/$2"'
 CONNECT_S: Final = "0.7"
 PING_EVERY_S: Final = 0.02
 PING_WAIT_S: Final = 1
-SHAPES: Final = frozenset({"delay_ms", "jitter_ms", "loss", "reorder", "corrupt", "rate_kbit"})
+BURST_EVERY_S: Final = 0.002
+SHAPES: Final = frozenset(LinkShape.__struct_fields__)
 UNSHAPED: Final = LinkShape()
 
 
@@ -71,16 +72,11 @@ class IptablesNet:
         await self._enforce(replace(self._faults, ports=frozenset((cut, port, reset) for cut in cuts)))
 
     def shapes(self) -> frozenset[str]:
-        """All but doubling."""
+        """All of them."""
         return SHAPES
 
     async def shape(self, links: Mapping[Cut, LinkShape]) -> None:
         """Make exactly these shapes the ones in force on every node."""
-        for cut, shape in links.items():
-            asked = {name for name, value in msgspec.structs.asdict(shape).items() if value}
-            if asked - SHAPES:
-                lacks = sorted(asked - SHAPES)[0]
-                raise InfrastructureError(f"The link {cut[0]}→{cut[1]} cannot have {lacks}: this ground cannot do it.")
         await self._queue({cut: shape for cut, shape in links.items() if shape != UNSHAPED}, self._clogged)
 
     async def clog(self, links: Iterable[Cut]) -> None:
@@ -106,12 +102,19 @@ class IptablesNet:
 
         Timed by ping itself (-U): the kernel's own times of arrival are those before a queue.
         """
+        return pinged(await self._ping(source, destination, count, PING_EVERY_S), count)
+
+    async def echoes(self, source: str, destination: str, count: int) -> list[int]:
+        """Ping in a burst: the numbers of the pings in the order in which they were answered, doubles and all."""
+        return answered(await self._ping(source, destination, count, BURST_EVERY_S))
+
+    async def _ping(self, source: str, destination: str, count: int, every_s: float) -> str:
         address = self._control.addresses[destination]
-        words = ["ping", "-n", "-U", "-c", str(count), "-i", str(PING_EVERY_S), "-W", str(PING_WAIT_S), address]
+        words = ["ping", "-n", "-U", "-c", str(count), "-i", str(every_s), "-W", str(PING_WAIT_S), address]
         done = await self._control.run(source, words, repeatable=True)
         if done.status not in (0, 1):  # 1: some were not answered
             raise RemoteError(source, " ".join(words), done.status, done.errors)
-        return pinged(done.output, count)
+        return done.output
 
     async def connects(self, source: str, destination: str, port: int) -> Literal["open", "refused", "silent"]:
         """Try a TCP connection, from inside the source."""
@@ -172,5 +175,11 @@ def queue_words(links: Mapping[str, tuple[LinkShape | None, bool]]) -> bytes:
 
 def pinged(output: str, count: int) -> list[float | None]:
     """Round trips in ms by number of the probe, from what ping printed."""
-    times = {int(number): float(ms) for number, ms in re.findall(r"icmp_seq=(\d+) .*time=([\d.]+) ms", output)}
+    found = re.findall(r"icmp_seq=(\d+) .*time=([\d.]+) ms", output)
+    times = {int(number): float(ms) for number, ms in reversed(found)}  # of an answer that came twice, the first
     return [times.get(number) for number in range(1, count + 1)]
+
+
+def answered(output: str) -> list[int]:
+    """The numbers of the probes that were answered, from what ping printed, in that order."""
+    return [int(number) for number in re.findall(r"bytes from .* icmp_seq=(\d+) ", output)]

@@ -123,10 +123,13 @@ _shaped = _effect(lambda of: links.ShapedLinks(of.kind, of.cluster, of.net, of.r
 _rounds = _effect(lambda of: restarts.Rounds(of.kind, of.processes, of.random))
 _wrong = _effect(lambda of: drift.WrongClock(of.kind, of.cluster, of.clocks, of.random))
 PARTITION: Final = _fault("links are cut one way or both, and probed", "net", _cut(lambda of: of.net), slot="cut")
-PACKET: Final = _fault("links are slow, lossy, narrow or damaging, as drawn", "net shapes", _shaped, slot="shape")
+PACKET: Final = _fault("any of these and those of packets below, or two, as drawn", "net shapes", _shaped, slot="shape")
 LATENCY: Final = _fault("links are slow", "net shapes", _shaped, slot="shape")
 LOSS: Final = _fault("links lose packets", "net shapes", _shaped, slot="shape")
 BANDWIDTH: Final = _fault("links are narrow", "net shapes", _shaped, slot="shape")
+PACKET_REORDER: Final = _fault("packets overtake others", "net shapes", _shaped, slot="shape")
+PACKET_DUPLICATE: Final = _fault("packets come twice", "net shapes", _shaped, slot="shape")
+PACKET_CORRUPT: Final = _fault("packets are damaged on their way", "net shapes", _shaped, slot="shape")
 CLOG: Final = _fault(
     "links hold everything, and give it all at once",
     "net clogs",
@@ -202,6 +205,9 @@ FAULTS: Final[dict[str, Fault]] = {
     "latency": LATENCY,
     "loss": LOSS,
     "bandwidth": BANDWIDTH,
+    "packet-reorder": PACKET_REORDER,
+    "packet-duplicate": PACKET_DUPLICATE,
+    "packet-corrupt": PACKET_CORRUPT,
     "clog": CLOG,
     "reset": RESET,
     "port": PORT,

@@ -2,7 +2,8 @@
 
 The links of a fault are those between its nodes and all others, both ways. Evidence are round trips before, during and
 after: a delay shows in their median, loss in those that never came back, a narrow link in how long a probe takes to get
-through. A clogged link lets no probe through while it is clogged, and does when it is not.
+through. What is doubled or out of order shows in a burst of probes: in which order their answers come, and how often. A
+clogged link lets no probe through while it is clogged, and does when it is not.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import asyncio
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from statistics import median
-from typing import Final
+from typing import Final, Protocol, runtime_checkable
 
 from harness.nemesis.effect import Nodes, NotNow, Proof
 from harness.protocols import ClogsLinks, Cluster, Cut, CutsPorts, LinkShape, Net, ProbesPorts, ShapesLinks
@@ -20,11 +21,13 @@ from harness.streams import Random
 DELAY_MS: Final = (10.0, 400.0)
 LOSS: Final = (0.1, 0.4)
 REORDER: Final = (0.1, 0.5)
+DUPLICATE: Final = (0.1, 0.5)
 RATE_KBIT: Final = (32.0, 256.0)
 PROBES: Final = 30
 """Both ways lossy by a tenth, so many round trips all come back once in five hundred times."""
 BATCH: Final = 6
 PROBED_LINKS: Final = 2
+BURSTS_MAX: Final = 3
 PROBE_BYTES: Final = 84
 TRIES: Final = 4
 SEEN: Final = 0.5
@@ -33,8 +36,27 @@ CALM_MS: Final = 5.0
 """By how much a median may differ and still be that of an undisturbed link."""
 
 
+KINDS: Final = {
+    "latency": "delay_ms",
+    "loss": "loss",
+    "bandwidth": "rate_kbit",
+    "packet-reorder": "reorder",
+    "packet-duplicate": "duplicate",
+    "packet-corrupt": "corrupt",
+}
+"""Kinds of faults with one shape, by the field that it sets; the kind "packet" is any, or any two at once."""
+
+
+@runtime_checkable
+class TellsOrder(Protocol):
+    """On `net`: evidence for what is doubled or overtakes."""
+
+    async def echoes(self, source: str, destination: str, count: int) -> list[int]:
+        """Send so many probes in a burst; their numbers from 1, in the order in which answers came, doubles and all."""
+
+
 class ShapedLinks:
-    """One kind of shape: "packet" is any, or any two at once; "latency", "loss", "bandwidth"."""
+    """One kind of shape: one of KINDS, or "packet"."""
 
     holds = False
 
@@ -42,23 +64,30 @@ class ShapedLinks:
         assert isinstance(net, ShapesLinks)
         self.kind, self._cluster, self._net, self._random = kind, cluster, net, random
         self._before: dict[Cut, list[float | None]] = {}
+        self._doubling: dict[Cut, int] = {}
 
     async def inject(self, nodes: Nodes) -> Proof:
         """Shape all links of these nodes, and measure some."""
         links = links_of(nodes, self._cluster.nodes)
         shape = self.draw()
         self._before = await self._measure((await passing(self._net, links))[:PROBED_LINKS])
+        disorderly = shape.duplicate or shape.reorder
+        self._doubling = {link: (await self._burst(link))[0] for link in self._before} if disorderly else {}
         await self._net.shape(dict.fromkeys(links, shape))
         during = await self._measure_until_seen(shape)
-        proven = all(shows(shape, self._before[link], during[link]) for link in during)
-        return Proof(f"{tell(during)}; before: {tell(self._before)}", proven, f"{' '.join(nodes)}: {words(shape)}")
+        said, disordered = await self._disorder(shape)
+        proven = disordered and all(shows(shape, self._before[link], during[link]) for link in during)
+        evidence = f"{tell(during)}{said}; before: {tell(self._before)}"
+        return Proof(evidence, proven, f"{' '.join(nodes)}: {words(shape)}")
 
     async def lift(self, nodes: Nodes) -> Proof:
         """Lift all shapes, and measure again."""
         await self._net.shape({})
         free = await passing(self._net, links_of(nodes, self._cluster.nodes))
         after = await self._measure(free[:PROBED_LINKS])
-        return Proof(tell(after), all(is_calm(self._before.get(link, [0.0]), after[link]) for link in after))
+        said, ordered = await self._disorder(LinkShape())
+        calm = ordered and all(is_calm(self._before.get(link, [0.0]), after[link]) for link in after)
+        return Proof(f"{tell(after)}{said}", calm)
 
     def draw(self) -> LinkShape:
         """A shape of this kind, as far as the ground can do it."""
@@ -68,10 +97,10 @@ class ShapedLinks:
             "corrupt": lambda: LinkShape(corrupt=self._between(LOSS)),
             "reorder": lambda: LinkShape(delay_ms=self._between(DELAY_MS), reorder=self._between(REORDER)),
             "rate_kbit": lambda: LinkShape(rate_kbit=self._between(RATE_KBIT)),
+            "duplicate": lambda: LinkShape(duplicate=self._between(DUPLICATE)),
         }
-        one = {"latency": "delay_ms", "loss": "loss", "bandwidth": "rate_kbit"}.get(self.kind)
-        if one is not None:
-            return makers[one]()
+        if self.kind in KINDS:
+            return makers[KINDS[self.kind]]()
         can = [name for name in makers if name in self._net.shapes()]
         chosen = [makers[name]() for name in self._random.sample(can, self._random.randint(1, min(2, len(can))))]
         return LinkShape(*(max(values) for values in zip(*(fields(shape).values() for shape in chosen), strict=True)))
@@ -88,6 +117,28 @@ class ShapedLinks:
     async def _measure(self, links: Sequence[Cut], count: int = PROBES) -> dict[Cut, list[float | None]]:
         found = await asyncio.gather(*(self._net.round_trip_ms(*link, count) for link in links))
         return dict(zip(links, found, strict=True))
+
+    async def _disorder(self, shape: LinkShape) -> tuple[str, bool]:
+        """What comes twice or out of order where such a shape was asked for, and whether that is as `shape` says."""
+        told, fits = "", True
+        for link, before in self._doubling.items():
+            doubled = overtook = sent = 0
+            for _ in range(BURSTS_MAX):
+                more, late = await self._burst(link)
+                doubled, overtook, sent = doubled + more, overtook + late, sent + PROBES
+                if (doubled or not shape.duplicate) and (overtook or not shape.reorder):
+                    break
+            told += f"; {link[0]}→{link[1]} of {sent} probes {doubled} came again, {overtook} overtook"
+            fits = fits and (doubled > 0 if shape.duplicate else not doubled or before > 0)
+            fits = fits and (overtook > 0 or not shape.reorder)
+        return told, fits
+
+    async def _burst(self, link: Cut) -> tuple[int, int]:
+        """How many of PROBES came again, and how many overtook."""
+        if not isinstance(self._net, TellsOrder):
+            return 0, 0
+        came = await self._net.echoes(*link, PROBES)
+        return len(came) - len(set(came)), overtaking(came)
 
     async def _measure_until_seen(self, shape: LinkShape) -> dict[Cut, list[float | None]]:
         """As many round trips as it takes to see the shape: one that is lost takes seconds."""
@@ -208,7 +259,7 @@ def shows(shape: LinkShape, before: Sequence[float | None], during: Sequence[flo
     came = [one for one in during if one is not None]
     one_way_ms = shape.delay_ms + (PROBE_BYTES * 8 / shape.rate_kbit if shape.rate_kbit else 0.0)
     if not came or not one_way_ms:
-        return bool(lost)
+        return bool(lost) or bool(came and shape.duplicate)
     calm = [one for one in before if one is not None]
     slower_ms = median(came) - (median(calm) if calm else 0.0)
     if shape.reorder and shape.reorder >= SEEN / 2:  # many overtake, so the median says little, and the slowest all
@@ -221,6 +272,16 @@ def is_calm(before: Sequence[float | None], after: Sequence[float | None]) -> bo
     came = [one for one in after if one is not None]
     calm = [one for one in before if one is not None]
     return len(came) == len(after) and median(came) <= (median(calm) if calm else 0.0) * 2 + CALM_MS
+
+
+def overtaking(came: Sequence[int]) -> int:
+    """How many answers came before one of an earlier probe.
+
+    >>> overtaking([1, 3, 2, 2, 4])
+    1
+    """
+    first = list(dict.fromkeys(came))
+    return sum(any(later < one for later in first[place + 1 :]) for place, one in enumerate(first))
 
 
 def tell(found: Mapping[Cut, Sequence[float | None]]) -> str:

@@ -42,6 +42,8 @@ HANDSHAKE_WAITS_S: Final = (1, 2, 4, 8, 16, 32, 64)
 PROBE_TIMEOUT_S: Final = 0.2
 PROBES: Final = 4
 ROUND_TRIP_TIMEOUT_S: Final = 2.0
+BURST_GAP_S: Final = 0.002
+BURST_WAIT_S: Final = 1.0
 ROUND_TRIP_GAP_S: Final = 0.01
 FIRST_EPHEMERAL_PORT: Final = 32768
 LAST_PORT: Final = 65535
@@ -166,6 +168,19 @@ class Network:
         except TimeoutError:
             return None
         return (self.loop.now_ns() - started_ns) / 1e6
+
+    async def echoes(self, source: str, destination: str, count: int) -> list[int]:
+        """Send so many datagrams, BURST_GAP_S apart; the numbers of those that came back, in that order."""
+        came: list[int] = []
+
+        def answer(number: int) -> Callable[[], None]:
+            return lambda: self._send_echo(destination, source, lambda: came.append(number))
+
+        for number in range(1, count + 1):
+            self._send_echo(source, destination, answer(number))
+            await asyncio.sleep(BURST_GAP_S)
+        await asyncio.sleep(BURST_WAIT_S)
+        return came
 
     def _send_echo(self, source: str, destination: str, then: Callable[[], object]) -> None:
         link = self.link(source, destination)

@@ -59,6 +59,10 @@ class SimNet:
             await asyncio.sleep(ROUND_TRIP_GAP_S)
         return times
 
+    async def echoes(self, source: str, destination: str, count: int) -> list[int]:
+        """Datagrams in a burst, and their answers."""
+        return await self._network.echoes(source, destination, count)
+
     async def clog(self, links: Iterable[Cut]) -> None:
         """Exactly these are clogged."""
         self._network.set_clogs(self._noted("clog", links))

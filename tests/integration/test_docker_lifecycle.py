@@ -102,6 +102,26 @@ def test_a_build_that_fails_is_one_error_with_its_last_lines() -> None:
         provision(f"test-broken-{os.getpid()}", system=broken)
 
 
+def test_whoever_waits_for_a_build_hears_its_steps() -> None:
+    heard: list[tuple[str, str]] = []
+    dockerfile = f"ARG BASE\nFROM ${{BASE}}\nRUN echo as of {time.time_ns()} && exit 3\n"
+
+    async def scenario() -> None:
+        ground = DockerGround(None)
+        ground.tell = lambda step, line: heard.append((step, line))
+        async with ground.cluster(CountingSystem(dockerfile.encode()), ("n1",), {}, f"test-told-{os.getpid()}"):
+            pass
+
+    with pytest.raises(InfrastructureError, match="as of"):
+        asyncio.run(scenario())
+    steps = list(dict.fromkeys(step for step, _ in heard if "test-counting" in step))
+    assert [step.partition(": ")[0] for step in steps] == [
+        "building splitbrain-test-counting",
+        *(f"building splitbrain-test-counting, step {number}/4" for number in (1, 2, 3)),  # the fourth is its label
+    ]
+    assert any(line.startswith("as of") for _, line in heard)
+
+
 @pytest.mark.parametrize(
     ("base", "said"),
     [

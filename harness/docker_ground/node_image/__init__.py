@@ -4,8 +4,9 @@
     entrypoint.sh      what a container runs: makes its host key, the chain for cuts, and waits for SSH
     server.sh          start, stop, kill, pause, resume and state of the one server that is tested on the node
     probe_listener.py  notes which probes reached the node
-    link_queue.py      holds, delays, drops and damages what arrives from peers
+    link_queue.py      holds, delays, drops, doubles and damages what arrives from peers
     preload.c, preload_file.py    a wall clock and an fsync of the server's own
+    clock_tool.py      tells what that clock shows
     disk_tool.py       tries the disk, and damages files
     capture.py         writes packets into a file
     sshd.conf          SSH with one key and nothing else
@@ -22,6 +23,7 @@ FOLDER: Final = Path(__file__).parent
 FILES: Final = (
     "Dockerfile",
     "capture.py",
+    "clock_tool.py",
     "disk_tool.py",
     "entrypoint.sh",
     "link_queue.py",
@@ -43,6 +45,7 @@ DATA_FOLDER: Final = "/var/lib/splitbrain"
 PRELOAD: Final = "/opt/splitbrain/node/preload.so"
 PYTHON: Final = ("python3", "-I", "-S")
 SET_PRELOAD: Final = (*PYTHON, "/opt/splitbrain/node/preload_file.py", "/run/splitbrain/preload")
+SHOW_CLOCK: Final = ("env", f"LD_PRELOAD={PRELOAD}", *PYTHON, "/opt/splitbrain/node/clock_tool.py")
 QUEUE: Final = 7
 """Number of the packet filter's queue that link_queue.py answers."""
 TELL_LINKS: Final = (*PYTHON, "/opt/splitbrain/node/link_queue.py", str(QUEUE), "/run/splitbrain/links.sock")

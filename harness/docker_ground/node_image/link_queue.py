@@ -1,4 +1,4 @@
-"""Runs on a node: holds, delays, drops and damages what arrives from its peers, as told.
+"""Runs on a node: holds, delays, drops, doubles and damages what arrives from its peers, as told.
 
     python3 link_queue.py 7 /run/splitbrain/links.sock < links.json       starts the daemon if need be, and tells it
 
@@ -10,11 +10,12 @@ nothing of the kernel but that queue, works per peer and one way, and its end li
 
 - delay, jitter: uniform around the delay, and never out of order.
 - reorder: that share does not wait and so overtakes what does. loss, corrupt: shares; one bit of the payload is turned.
+- duplicate: share that comes twice: a copy is sent to the node itself, by the loopback, as if the peer had sent it.
 - rate_kbit: a wire of that bandwidth before the delay, with WIRE_S of buffer; what does not fit is lost.
 - hold: nothing passes until hold is lifted; then all does at once, in order.
 
 Limits: IPv4; HELD_MAX packets are held, further ones are lost, as in a full buffer; packets are told apart by the
-address they come from.
+address they come from. What a link loses, damages or holds is not doubled.
 """
 
 from __future__ import annotations
@@ -42,6 +43,8 @@ BUFFER_BYTES = 8 << 20
 WIRE_S = 0.3
 START_S = 5.0
 IP_HEADER = 20
+LOOPBACK = 1
+"""The number of that interface in every network namespace."""
 Link = dict[str, Any]
 Verdict = tuple[int, bool, bytes | None]
 """A packet's number, whether it goes on, and its payload if that was changed."""
@@ -94,8 +97,9 @@ class Links:
 
     def __init__(self) -> None:
         self.links: dict[str, Link] = {}
-        self.counts = {"seen": 0, "lost": 0, "damaged": 0, "overtook": 0}
+        self.counts = {"seen": 0, "lost": 0, "damaged": 0, "overtook": 0, "doubled": 0}
         self._waiting: list[tuple[int, int, str]] = []
+        self._copies: list[tuple[int, int, str, bytes]] = []
         self._held: dict[str, list[int]] = {}
         self._last: dict[str, int] = {}
         self._wire_free: dict[str, int] = {}
@@ -109,6 +113,8 @@ class Links:
         gone = [number for _, number, address in sorted(self._waiting) if address in changed]
         self._waiting = [entry for entry in self._waiting if entry[2] not in changed]
         heapq.heapify(self._waiting)
+        self._copies = [entry for entry in self._copies if entry[2] not in changed]
+        heapq.heapify(self._copies)
         for address in changed:
             self._last.pop(address, None)
             self._wire_free.pop(address, None)
@@ -136,7 +142,12 @@ class Links:
         if self._random.random() < link.get("corrupt", 0.0) and len(packet) > IP_HEADER + 8:
             self.counts["damaged"] += 1
             return [(number, True, self._damaged(packet))]
-        return self._delay(number, address, link, len(packet), now)
+        gone = self._delay(number, address, link, len(packet), now)
+        if gone[:1] != [(number, False, None)] and self._random.random() < link.get("duplicate", 0.0):
+            self.counts["doubled"] += 1
+            at = now if gone else self._last[address]
+            heapq.heappush(self._copies, (at, self.counts["doubled"], address, packet))
+        return gone
 
     def _delay(self, number: int, address: str, link: Link, size: int, now: int) -> list[Verdict]:
         through = now
@@ -172,8 +183,16 @@ class Links:
         return gone
 
     def pause_s(self, now: int) -> float | None:
-        """How long until the next packet is due; None: for ever."""
-        return max(0.0, (self._waiting[0][0] - now) / 1e9) if self._waiting else None
+        """How long until the next packet or copy is due; None: for ever."""
+        heads = [heap[0][0] for heap in (self._waiting, self._copies) if heap]
+        return max(0.0, (min(heads) - now) / 1e9) if heads else None
+
+    def copies(self, now: int) -> list[bytes]:
+        """Packets that are to come once more now."""
+        found = []
+        while self._copies and self._copies[0][0] <= now:
+            found.append(heapq.heappop(self._copies)[3])
+        return found
 
 
 def serve(queue: int, path: str) -> None:
@@ -185,6 +204,7 @@ def serve(queue: int, path: str) -> None:
     listener.bind(path)
     listener.listen(8)
     links = Links()
+    again = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
 
     def pass_on(verdicts: list[Verdict]) -> None:
         for number, on, payload in verdicts:
@@ -196,6 +216,9 @@ def serve(queue: int, path: str) -> None:
     while True:
         now = time.monotonic_ns()
         pass_on(links.due(now))
+        for packet in links.copies(now):
+            with contextlib.suppress(OSError):  # one that the kernel will not take is not doubled
+                again.sendto(packet, (socket.inet_ntoa(packet[16:20]), 0))
         ready, _, _ = select.select([wire, listener], [], [], links.pause_s(now))
         if listener in ready:
             listen_once(listener, links, pass_on)
@@ -217,7 +240,9 @@ def read_packets(wire: socket.socket, links: Links, pass_on: Any) -> None:
         found = attributes(data[20:length]) if kind == PACKET else {}
         if 1 in found:
             (number,) = struct.unpack_from("!I", found[1])
-            pass_on(links.arrive(number, found.get(10, b""), time.monotonic_ns()))
+            (came_by,) = struct.unpack("!I", found.get(5, bytes(4)))
+            packet, now = found.get(10, b""), time.monotonic_ns()
+            pass_on([(number, True, None)] if came_by == LOOPBACK else links.arrive(number, packet, now))
 
 
 def listen_once(listener: socket.socket, links: Links, pass_on: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import socket
 import struct
 import subprocess
@@ -17,7 +18,7 @@ from harness.docker_ground import volumes
 from harness.docker_ground.disks import told
 from harness.docker_ground.host import Host, command
 from harness.docker_ground.limits import read_limits
-from harness.docker_ground.node_image import capture, disk_tool, preload_file
+from harness.docker_ground.node_image import capture, clock_tool, disk_tool, preload_file
 from harness.docker_ground.node_image.link_queue import Links, attribute, attributes
 from harness.docker_ground.volume import lost_bytes
 from harness.errors import InfrastructureError
@@ -93,6 +94,38 @@ def test_those_that_overtake_do_not_wait() -> None:
     at_once = sum(len(links.arrive(number, packet(), 0)) for number in range(200))
     assert 70 < at_once < 130
     assert at_once + links.waiting() == 200
+
+
+def test_a_share_of_packets_comes_again_as_late_as_the_first_time_and_undamaged() -> None:
+    links = told_links(delay_ms=20, duplicate=0.5)
+    for number in range(200):
+        assert links.arrive(number, packet() + bytes([number]), number) == []
+    assert (links.copies(19 * MS), links.pause_s(0)) == ([], 0.02)
+    went = [number for number, _, _ in links.due(21 * MS)]
+    copies = links.copies(21 * MS)
+    assert went == list(range(200))
+    assert 70 < len(copies) < 130
+    assert links.counts["doubled"] == len(copies)
+    assert [copy[-1] for copy in copies] == sorted({copy[-1] for copy in copies})
+    assert {copy[:-1] for copy in copies} == {packet()}
+    assert links.pause_s(21 * MS) is None
+
+
+def test_without_a_delay_the_copy_comes_at_once() -> None:
+    links = told_links(duplicate=1.0)
+    assert links.arrive(1, packet(), 5) == [(1, True, None)]
+    assert links.copies(5) == [packet()]
+
+
+def test_what_is_lost_or_held_is_not_doubled_and_what_waits_is_forgotten_when_the_link_changes() -> None:
+    for shape in ({"loss": 1.0}, {"hold": True}):
+        links = told_links(duplicate=1.0, **shape)
+        links.arrive(1, packet(), 0)
+        assert links.copies(10**15) == []
+    links = told_links(duplicate=1.0, delay_ms=20)
+    links.arrive(1, packet(), 0)
+    links.tell({}, 0)
+    assert links.copies(10**15) == []
 
 
 def test_a_narrow_link_lets_through_what_its_bandwidth_allows_and_loses_what_its_buffer_does_not_hold() -> None:
@@ -316,3 +349,15 @@ def test_a_program_that_fails_or_is_not_there_is_told_with_its_last_words() -> N
     with pytest.raises(InfrastructureError, match="n1: the program no-such-program is not on this machine"):
         command("n1", ["no-such-program"])
     assert command("n1", ["cat"], b"said") == "said"
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="clock_tool.py knows the system calls of x86-64 only")
+@pytest.mark.parametrize("clock", ["wall", "monotonic"])
+def test_a_clock_that_nobody_made_wrong_is_told_to_be_right(clock: str) -> None:
+    assert abs(clock_tool.offset_ns(clock)) < 1_000_000
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="clock_tool.py knows the system calls of x86-64 only")
+def test_a_clock_that_programs_see_wrong_is_told_to_be_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(clock_tool.CLOCKS, "wall", (0, lambda: clock_tool.kernel_ns(0) - 5_000_000_000))
+    assert clock_tool.offset_ns("wall") == pytest.approx(-5e9, abs=1e6)

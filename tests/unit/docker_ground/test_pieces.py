@@ -109,6 +109,74 @@ def test_a_pull_that_nobody_waits_for_is_given_up() -> None:
         images.find_base(Shelf(set(), {"own:1"}), "own:1", lambda: True)
 
 
+class Builder(Shelf):
+    """An engine whose builds say these messages."""
+
+    def __init__(self, *messages: dict[str, Any]) -> None:
+        super().__init__({images.DEFAULT_BASE})
+        self.messages = messages
+
+    def build(self, *, tag: str, **_: object) -> Iterator[dict[str, Any]]:
+        self.present.add(tag)
+        yield from self.messages
+
+
+class Store:
+    image = "some-store"
+
+    def build_context(self) -> dict[str, bytes]:
+        return {"Dockerfile": b"ARG BASE"}
+
+
+STEPS = (
+    {"stream": "Step 1/2 : FROM  ${BASE}\n"},
+    {"stream": " ---> 0123\n"},
+    {"stream": "Step 2/2 : RUN make\n"},
+    {"stream": "first\nsecond\n"},
+    {"aux": {"ID": "sha256:1"}},
+)
+
+
+def test_whoever_waits_for_an_image_hears_each_step_and_its_last_line() -> None:
+    heard: list[tuple[str, str]] = []
+    tag = images.system_image(Builder(*STEPS), Store(), None, lambda: False, lambda *said: heard.append(said))
+    assert tag.startswith("some-store:")
+    node = heard[: len(heard) // 2]
+    assert node == [
+        ("building splitbrain-node", ""),
+        ("building splitbrain-node, step 1/2: FROM ${BASE}", ""),
+        ("building splitbrain-node, step 1/2: FROM ${BASE}", "---> 0123"),
+        ("building splitbrain-node, step 2/2: RUN make", ""),
+        ("building splitbrain-node, step 2/2: RUN make", "first"),
+        ("building splitbrain-node, step 2/2: RUN make", "second"),
+    ]
+    assert heard[len(node) :] == [(step.replace("splitbrain-node", "some-store"), line) for step, line in node]
+
+
+def test_an_image_that_is_there_is_not_talked_about() -> None:
+    shelf, heard = Builder(), list[str]()
+    for _ in range(2):
+        heard.clear()
+        images.system_image(shelf, Store(), None, lambda: False, lambda step, _line: heard.append(step))
+    assert heard == []
+
+
+def test_a_pull_tells_what_the_registry_is_at() -> None:
+    heard: list[tuple[str, str]] = []
+    images.find_base(Shelf(set(), {"own:1"}), "own:1", lambda: False, lambda *said: heard.append(said))
+    assert heard == [("pulling own:1", ""), ("pulling own:1", "Pulling"), ("pulling own:1", "Done")]
+
+
+def test_a_build_that_fails_shows_its_last_lines_and_no_others() -> None:
+    printed = [{"stream": f"line {number}\n"} for number in range(30)]
+    engine = Builder(*printed, {"error": "The command '/bin/sh -c make' returned a non-zero code: 2"})
+    with pytest.raises(InfrastructureError) as caught:
+        images.system_image(engine, Store(), None, lambda: False)
+    shown = " / ".join(f"line {number}" for number in range(30 - images.LINES_SHOWN, 30))
+    said = f"{shown} / The command '/bin/sh -c make' returned a non-zero code: 2."
+    assert str(caught.value) == f"The image splitbrain-node could not be built on {images.DEFAULT_BASE}: {said}"
+
+
 def test_every_file_of_the_node_image_is_there_and_sent() -> None:
     there = {path.name for path in node_image.FOLDER.iterdir() if path.is_file()} - {"__init__.py"}
     assert there == set(node_image.FILES)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from memory_nodes import MemoryLimits, MemoryNodes
 
-from harness.docker_ground.net import IptablesNet, pinged
+from harness.docker_ground.net import IptablesNet, answered, pinged
 from harness.docker_ground.processes import ContainerProcesses, ServerProcesses
 from harness.docker_ground.rules import Faults, rules
 from harness.errors import InfrastructureError, RemoteError
@@ -83,14 +83,16 @@ def test_packets_are_not_handed_to_a_queue_that_does_not_answer(nodes: MemoryNod
     assert nodes.rules["n2"] == []
 
 
-def test_a_shape_that_the_queue_cannot_make_is_refused(nodes: MemoryNodes) -> None:
-    with pytest.raises(InfrastructureError, match="n1→n2 cannot have duplicate"):
-        run(IptablesNet(nodes.control()).shape({("n1", "n2"): LinkShape(duplicate=0.5)}))
-
-
 def test_pings_are_told_by_their_numbers() -> None:
     said = "64 bytes from 10.0.0.2: icmp_seq={} ttl=64 time={} ms\n"
     assert pinged(said.format(1, 0.05) + said.format(3, 20), 4) == [0.05, None, 20.0, None]
+
+
+def test_of_a_ping_that_is_answered_twice_the_first_answer_counts_and_both_are_told() -> None:
+    said = "64 bytes from 10.0.0.2: icmp_seq={} ttl=64 time={} ms{}\n"
+    output = said.format(2, 9, "") + said.format(1, 7, "") + said.format(1, 8, " (DUP!)")
+    assert pinged(output, 2) == [7.0, 9.0]
+    assert answered(output) == [2, 1, 1]
 
 
 @settings(max_examples=20, deadline=None)

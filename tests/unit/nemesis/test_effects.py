@@ -79,7 +79,7 @@ class Machines:
         return "silent" if (source, destination) in self.port_cuts else "open"
 
     def shapes(self) -> frozenset[str]:
-        return frozenset({"delay_ms", "loss", "corrupt", "rate_kbit", "reorder", "jitter_ms"})
+        return frozenset(LinkShape.__struct_fields__)
 
     async def shape(self, links: Any) -> None:
         if self.hears("shape"):
@@ -101,6 +101,13 @@ class Machines:
             elif self.probed % 3 == 0 and any(way.reorder for way in ways):
                 trips[place] = 0.1
         return trips
+
+    async def echoes(self, source: str, destination: str, count: int) -> list[int]:
+        ways = [self.shaped.get(link, LinkShape()) for link in ((source, destination), (destination, source))]
+        came = list(range(1, count + 1))
+        if any(way.reorder for way in ways):
+            came[:2] = [2, 1]
+        return came + ([7] if any(way.duplicate for way in ways) else [])
 
     # processes
 
@@ -268,6 +275,9 @@ DEAF = {
     "latency": "shape",
     "loss": "shape",
     "bandwidth": "shape",
+    "packet-reorder": "shape",
+    "packet-duplicate": "shape",
+    "packet-corrupt": "shape",
     "clog": "clog",
     "reset": "resets",
     "port": "cut_port",

@@ -77,6 +77,44 @@ def test_a_pipe_gets_the_plan_the_header_each_phase_and_a_line_every_five_second
     assert all(5 <= step < 7 for step in steps)
 
 
+def test_what_a_ground_is_at_is_a_line_each_in_a_pipe_and_two_on_a_terminal() -> None:
+    clock, screen = Clock(), console()
+    with LivePanel(PLAN, clock, console=screen) as panel:
+        panel.phase("provision")
+        for line in ("", "fetching", "unpacking"):
+            panel.news("building x, step 1/2: RUN make", line)
+        panel.news("building x, step 2/2: COPY a b", "")
+    assert [line.strip() for line in told(screen).splitlines()[2:]] == [
+        "building x, step 1/2: RUN make",
+        "building x, step 2/2: COPY a b",
+    ]
+    with LivePanel(PLAN, clock, console=console(terminal=True)) as panel:
+        panel.phase("provision")
+        before = picture(panel)
+        panel.news("building x, step 1/2: RUN make", "\x1b[31mfetching")
+        during = picture(panel)
+        panel.phase("set up")
+        after = picture(panel)
+    assert "building x, step 1/2: RUN make" in during
+    assert "fetching" in during
+    assert "\x1b[31mf" not in during
+    assert len({text.count("\n") for text in (before, during, after)}) == 1
+    assert "building" not in after
+
+
+def test_nothing_is_told_where_nothing_was_asked_for() -> None:
+    screen = console()
+    with LivePanel(PLAN, Clock(), quiet=True, console=screen) as panel:
+        panel.news("building x", "")
+    assert told(screen) == ""
+
+
+def picture(panel: LivePanel) -> str:
+    screen = console()
+    screen.print(panel.picture())
+    return told(screen)
+
+
 def test_what_goes_to_a_pipe_has_no_control_codes() -> None:
     clock, screen = Clock(), console()
     with LivePanel(PLAN, clock, header=["run  \x1b[2Jevil"], console=screen) as panel:
