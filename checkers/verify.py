@@ -22,22 +22,22 @@ to which value, is worked out from all events of the key.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from checkers.models import Model, model
 from checkers.verify_columns import in_columns
 from checkers.verify_events import Fact, Facts, facts_by_key, token
-from checkers.verify_invariants import verify_invariants
-from checkers.verify_models import verify_models
-from checkers.verify_objects import verify_objects
 from checkers.verify_orders import confirmed
 from checkers.verify_search import no_order
-from checkers.verify_structures import STRUCTURE_RULES, model_of, verify_structures
-from checkers.verify_transactions import verify_transactions
 from harness.history import History
 from harness.verdict import Anomaly, Verdict
+
+if TYPE_CHECKING:
+    from checkers.models import Model
+
+_MEASURES: Final = ("statistics", "vacuity")
+"""Checkers that promise nothing."""
 
 
 def verify(history: History, verdict: Verdict, declared: Model | None = None) -> list[str]:
@@ -46,25 +46,48 @@ def verify(history: History, verdict: Verdict, declared: Model | None = None) ->
     `declared` is the model of a verdict on linearizability, if it is one that is not registered.
     """
     problems = [problem for part in verdict.parts for problem in verify(history, part, declared)]
-    if verdict.checker != "linearizability" and model_of(verdict):
-        return problems + verify_structures(history, verdict)
+    if verdict.checker != "linearizability":
+        return problems + _of_others(history, verdict)
     told = [verdict.certificate, *(anomaly.certificate for anomaly in verdict.anomalies)]
     name = next((certificate["model"] for certificate in told if "model" in certificate), None)
-    if verdict.checker == "linearizability" and name is not None:
-        return problems + _of_model(history, verdict, declared or model(name))
+    if name is not None:
+        return problems + _of_model(history, verdict, declared or name)
+    return problems + _linearizability(history, verdict)
+
+
+def _of_others(history: History, verdict: Verdict) -> list[str]:
+    """A verdict of another checker. Each has a verifier, which is loaded only for it and has no word on the others."""
+    if verdict.checker in _MEASURES and not verdict.anomalies:
+        return []
+    if verdict.checker == "transactions":
+        from checkers.verify_transactions import verify_transactions
+
+        return verify_transactions(history, verdict)
+    from checkers.verify_structures import model_of, verify_structures
+
+    if model_of(verdict):
+        return verify_structures(history, verdict)
     rules = {anomaly.rule for anomaly in verdict.anomalies}
-    if verdict.checker == "linearizability" or rules & {*_RULES, "search"}:
-        return problems + [f"{verdict.checker}: {problem}" for problem in _linearizability(history, verdict)]
+    if rules & {*_RULES, "search"}:
+        return _linearizability(history, verdict)
+    from checkers.verify_invariants import verify_invariants
+    from checkers.verify_objects import verify_objects
+
+    problems: list[str] = []
     if verdict.certificate or rules - {""}:
         from checkers.verify_sessions import verify_sessions
 
         problems += verify_sessions(history, verdict)
-    problems += verify_invariants(history, verdict)
-    return problems + verify_objects(history, verdict) + verify_transactions(history, verdict)
+    return problems + verify_invariants(history, verdict) + verify_objects(history, verdict)
 
 
-def _of_model(history: History, verdict: Verdict, of: Model) -> list[str]:
+def _of_model(history: History, verdict: Verdict, declared: Model | str) -> list[str]:
     """A verdict on any model: by the rule of its structure where an anomaly names one, else by the model alone."""
+    from checkers.models import model
+    from checkers.verify_models import verify_models
+    from checkers.verify_structures import STRUCTURE_RULES, verify_structures
+
+    of = model(declared) if isinstance(declared, str) else declared
     by_rule, rest = [], []
     for anomaly in verdict.anomalies:
         if anomaly.rule in STRUCTURE_RULES and anomaly.culprit is not None:
@@ -81,7 +104,11 @@ def _of_model(history: History, verdict: Verdict, of: Model) -> list[str]:
     return problems
 
 
-def _linearizability(history: History, verdict: Verdict) -> Iterator[str]:
+def _linearizability(history: History, verdict: Verdict) -> list[str]:
+    return [f"{verdict.checker}: {problem}" for problem in _of_register(history, verdict)]
+
+
+def _of_register(history: History, verdict: Verdict) -> Iterator[str]:
     if verdict.answer == "unknown":
         return
     if verdict.answer == "valid" and confirmed(history, verdict.certificate):

@@ -13,17 +13,19 @@ Every seam has a real and an in-memory twin, and one conformance test that runs 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Any, Final, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, runtime_checkable
 
 import msgspec
 
 from harness.history.circumstances import Situation
 from harness.op import Op
 from harness.streams import Random, Streams
+
+if TYPE_CHECKING:
+    import asyncio
 
 # ── clients ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -8,12 +8,13 @@ A plug-in is one file and one line in its package's metadata:
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Mapping
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Final
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
 
 from harness.errors import PlanError, nearest
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 GROUPS: Final = ("systems", "workloads", "nemeses", "checkers", "models", "reports", "grounds")
 
@@ -40,8 +41,10 @@ def load(group: str, name: str) -> Any:
         ) from error
 
 
-@functools.cache  # reading the metadata of everything installed takes milliseconds, and a run asks several times
-def _entries(group: str) -> Mapping[str, EntryPoint]:
+@cache  # reading the metadata of everything installed takes milliseconds, and a run asks several times
+def _entries(group: str) -> dict[str, EntryPoint]:
+    from importlib.metadata import entry_points
+
     assert group in GROUPS, group
     return {entry.name: entry for entry in entry_points(group=f"splitbrain.{group}")}
 

@@ -14,7 +14,7 @@ import re
 import textwrap
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console
@@ -24,7 +24,6 @@ from harness.errors import SplitbrainError
 from harness.history import History
 from harness.history.reader import read_history
 from harness.result import Result
-from harness.store import Run
 from harness.verdict import Anomaly, Outcome, Verdict
 from reports.ascii_lanes import PLAIN, UNICODE, Lane, draw, plain
 from reports.console import screen
@@ -48,6 +47,9 @@ from reports.summary import (
 )
 from reports.text import count_text, counted, inert, name_text
 from reports.witness import Witness, gather
+
+if TYPE_CHECKING:
+    from harness.store import Run
 
 WIDEST: Final = 120
 PROOF_LINES: Final = 12

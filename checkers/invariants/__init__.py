@@ -7,14 +7,33 @@
 Verdicts on operations are derived again from the raw events by `checkers.verify_invariants`.
 """
 
-from checkers.invariants.availability import Availability
-from checkers.invariants.bank import Bank
-from checkers.invariants.comments import Comments
-from checkers.invariants.counter_bounds import CounterBounds
-from checkers.invariants.final_set import FinalSet
-from checkers.invariants.log_pattern import LogPattern
-from checkers.invariants.long_fork import LongFork
-from checkers.invariants.unique_ids import UniqueIds
+from typing import TYPE_CHECKING
+
+from checkers.on_demand import names_on_demand
+
+if TYPE_CHECKING:
+    from checkers.invariants.availability import Availability
+    from checkers.invariants.bank import Bank
+    from checkers.invariants.comments import Comments
+    from checkers.invariants.counter_bounds import CounterBounds
+    from checkers.invariants.final_set import FinalSet
+    from checkers.invariants.log_pattern import LogPattern
+    from checkers.invariants.long_fork import LongFork
+    from checkers.invariants.unique_ids import UniqueIds
+else:
+    __getattr__ = names_on_demand(
+        __name__,
+        {
+            "Availability": "availability",
+            "Bank": "bank",
+            "Comments": "comments",
+            "CounterBounds": "counter_bounds",
+            "FinalSet": "final_set",
+            "LogPattern": "log_pattern",
+            "LongFork": "long_fork",
+            "UniqueIds": "unique_ids",
+        },
+    )
 
 __all__ = [
     "Availability",

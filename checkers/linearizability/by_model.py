@@ -13,19 +13,18 @@ from bisect import bisect_right
 from collections.abc import Callable, Hashable, Iterator, Sequence, Sized
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from checkers.linearizability.depth_first import Dead
-from checkers.linearizability.frontier import Cuts
-from checkers.linearizability.search import Undecided, search
-from checkers.linearizability.steps import NOWHERE, Rows, Steps, TooManyStatesError
-from checkers.linearizability.witness import Proof, smallest_proof
+from checkers.linearizability.steps import NOWHERE, Rows, Steps, TooManyStatesError, Undecided
 from checkers.models import IMPOSSIBLE, Call, Model, shown
 from checkers.objects.calls import calls_of
 from harness.errors import HistoryError
 from harness.history import History
 from harness.history.operations import NEVER
 from harness.verdict import Anomaly
+
+if TYPE_CHECKING:
+    from checkers.linearizability.witness import Proof
 
 RULE: Final = "no-order"
 STATES_NAMED: Final = 4
@@ -134,6 +133,11 @@ def _understood(history: History, model: Model) -> Iterator[tuple[Call, Call | N
 
 def decide_object(one: ModelObject, spent: Callable[[], bool]) -> list[int] | Anomaly | Undecided:
     """A legal order of its steps, the anomaly that it shows, or how far there is an order."""
+    from checkers.linearizability.depth_first import Dead
+    from checkers.linearizability.frontier import Cuts
+    from checkers.linearizability.search import search
+    from checkers.linearizability.witness import smallest_proof
+
     result = search(one.steps, spent)
     if not isinstance(result, Dead):
         return result

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from checkers.linearizability.depth_first import Dead
 from checkers.linearizability.refutation import Refutation
 from checkers.linearizability.register import Register
-from checkers.linearizability.search import Undecided, search
+from checkers.linearizability.search import search
 from checkers.linearizability.stale import Stale, first_stale, possible_states
+from checkers.linearizability.steps import Undecided
 from checkers.linearizability.witness import smallest_proof
 
 

@@ -19,23 +19,24 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from checkers.linearizability.by_model import ModelObject, decide_object, objects
-from checkers.linearizability.by_register import decide_register
 from checkers.linearizability.quick import Quick
 from checkers.linearizability.refutation import Refutation
 from checkers.linearizability.register import MODELS, Columns, Register, columns_of
-from checkers.linearizability.search import Undecided
 from checkers.linearizability.stale import possible_in_columns
+from checkers.linearizability.steps import Undecided
 from checkers.linearizability.wording import anomaly_of, key_text
 from checkers.linearizability.zones import decide
-from checkers.models import Model, model, model_names
 from checkers.protocol import Budget
 from harness.history import History
 from harness.verdict import Anomaly, Verdict
+
+if TYPE_CHECKING:
+    from checkers.linearizability.by_model import ModelObject
+    from checkers.models import Model
 
 ANOMALIES_SHOWN = 100
 UNDECIDED_SHOWN = 5
@@ -117,7 +118,9 @@ class Linearizability:
         try:
             if isinstance(wanted, str) and wanted in MODELS:
                 return _verdict(self.name, {}, history, _judge_registers(history, wanted, budget), budget)
-            if isinstance(wanted, str) and wanted not in model_names():
+            from checkers.models import is_model, model, model_names
+
+            if isinstance(wanted, str) and not is_model(wanted):
                 known = ", ".join(sorted({*MODELS, *model_names()}))
                 reason = f"This checker knows the models {known}; the history is of a {wanted}."
                 return Verdict(self.name, "unknown", reason, reason=reason)
@@ -152,6 +155,8 @@ def _judge_registers(history: History, name: str, budget: Budget) -> _Tally:
                 del left[place]
                 tally.settle(place, register, _found(history, register, decision))
     for place, register in sorted(left.items(), key=lambda item: len(item[1])):
+        from checkers.linearizability.by_register import decide_register
+
         if budget.spent():
             break
         tally.searched += 1
@@ -180,6 +185,8 @@ def _found(history: History, register: Register, decision: list[int] | Refutatio
 
 
 def _judge_objects(history: History, declared: Model, budget: Budget) -> _Tally:
+    from checkers.linearizability.by_model import decide_object, objects
+
     tally = _Tally()
     left: list[tuple[int, ModelObject]] = []
     quick = fast_path(declared.name)

@@ -15,22 +15,14 @@ Both searches are exponential in the number of operations open at a time, at wor
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
 
 from checkers.linearizability.depth_first import PAUSE, Dead, depth_first
 from checkers.linearizability.frontier import frontier
-from checkers.linearizability.steps import NOWHERE, Steps, TooManyStatesError
+from checkers.linearizability.steps import NOWHERE, Steps, TooManyStatesError, Undecided
 from harness.history.operations import NEVER
 
 Result = list[int] | Dead | None
 Turns = Generator[int, None, Result]
-
-
-@dataclass(frozen=True)
-class Undecided:
-    """Neither an order nor a refutation was found; what happened before event `until` has an order."""
-
-    until: int
 
 
 def search(steps: Steps, spent: Callable[[], bool]) -> list[int] | Dead | Undecided:

@@ -25,6 +25,13 @@ ENTRIES_KEPT: Final = 1_000_000
 """Transitions that are remembered; more are worked out each time."""
 
 
+@dataclass(frozen=True)
+class Undecided:
+    """Neither an order nor a refutation was found; what happened before event `until` has an order."""
+
+    until: int
+
+
 class TooManyStatesError(Exception):
     """The states that came up in a search outgrew its memory."""
 

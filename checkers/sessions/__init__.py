@@ -5,19 +5,41 @@ they see a history, `order` finds an order of writes, `paths` and `explain` say 
 are the levels above; `token` holds the system to the tokens that it hands out.
 """
 
-from checkers.sessions.causal import Causal
-from checkers.sessions.checker import (
-    CausalConvergent,
-    MonotonicReads,
-    MonotonicWrites,
-    Pram,
-    ReadYourWrites,
-    Semantics,
-    Sessions,
-    WritesFollowReads,
-)
-from checkers.sessions.sequential import Sequential
-from checkers.sessions.token import Token
+from typing import TYPE_CHECKING
+
+from checkers.on_demand import names_on_demand
+
+if TYPE_CHECKING:
+    from checkers.sessions.causal import Causal
+    from checkers.sessions.checker import (
+        CausalConvergent,
+        MonotonicReads,
+        MonotonicWrites,
+        Pram,
+        ReadYourWrites,
+        Semantics,
+        Sessions,
+        WritesFollowReads,
+    )
+    from checkers.sessions.sequential import Sequential
+    from checkers.sessions.token import Token
+else:
+    __getattr__ = names_on_demand(
+        __name__,
+        {
+            "Causal": "causal",
+            "CausalConvergent": "checker",
+            "MonotonicReads": "checker",
+            "MonotonicWrites": "checker",
+            "Pram": "checker",
+            "ReadYourWrites": "checker",
+            "Semantics": "checker",
+            "Sessions": "checker",
+            "WritesFollowReads": "checker",
+            "Sequential": "sequential",
+            "Token": "token",
+        },
+    )
 
 __all__ = [
     "Causal",

@@ -1,6 +1,7 @@
 """Objects whose answers tell the place of every operation: numbers of counters, tokens of locks, whole reads.
 
-Their rules are those of `checkers.objects`, which names everything that is wrong; here the first of it is enough.
+Their rules are those of `checkers.objects`, which names everything that is wrong; here the first of it is enough. Each
+is imported only when there is such an object.
 """
 
 from __future__ import annotations
@@ -9,16 +10,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from checkers.objects.calls import Call
-from checkers.objects.counter import OneCounter
-from checkers.objects.grown import OneGrown
-from checkers.objects.lock import OneLock
-from checkers.structures import credits, members
+from checkers.structures import members
 from checkers.structures.decision import Decision, Violation
 from harness.verdict import Anomaly
 
 
 def decide_counter(calls: Sequence[Call], initial: Any = None) -> Decision:
     """By the numbers that increments return, where they do; else by `credits`."""
+    from checkers.objects.counter import OneCounter
+    from checkers.structures import credits
+
     if not any(call.f == "increment" and call.ok and call.result is not None for call in calls):
         return credits.decide(calls, initial)
     if not all(call.f in ("increment", "read") for call in calls):
@@ -49,6 +50,8 @@ def decide_log(calls: Sequence[Call], initial: Any = None) -> Decision:
 def _grown(calls: Sequence[Call], f: str, initial: Any) -> Decision:
     if not calls or not all(call.f in (f, "read") for call in calls):
         return None if calls else []
+    from checkers.objects.grown import OneGrown
+
     one = OneGrown.of(calls, f, initial)
     found = [] if one.why_not else one.judge()
     return _first(found) if found else None if one.why_not else one.order
@@ -58,6 +61,8 @@ def decide_fenced_lock(calls: Sequence[Call], initial: Any = None) -> Decision:
     """Acquires that return tokens, and their releases."""
     if initial or not calls or not all(call.f in ("acquire", "release") for call in calls):
         return None if calls else []
+    from checkers.objects.lock import OneLock
+
     one = OneLock.of(calls)
     found = one.judge()
     return _first(found) if found else None if one.why_not else one.order

@@ -120,10 +120,8 @@ def read_transactions(path: Path) -> LongHistory | None:
         return None
 
 
-def looks_long(path: Path, least_bytes: int) -> bool:
-    """Whether a file is so large, and begins like one that is read here: a glance at its first two lines."""
-    if not path.is_file() or path.stat().st_size < least_bytes:
-        return False
+def begins_with_transactions(path: Path) -> bool:
+    """Whether a file begins like one that is read here: a glance at its first two lines."""
     with path.open("rb") as file:
         lines = [file.readline(BLOCK_BYTES) for _ in range(2)]
     return any(line.startswith(b"{") and b'"txn"' in line for line in lines)

@@ -4,12 +4,27 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Sequence
-from typing import Any, NoReturn
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from harness.errors import UsageError, nearest
-from harness.plan import Setting
-from harness.protocols import Option
+
+if TYPE_CHECKING:
+    from harness.plan import Setting
+    from harness.protocols import Option
+
+
+class Choices:
+    """Words to choose from, found only when somebody chooses or asks for help; give the argument a `metavar`."""
+
+    def __init__(self, find: Callable[[], Sequence[str]]) -> None:
+        self._find = find
+
+    def __contains__(self, word: object) -> bool:
+        return word in self._find()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._find())
 
 
 class Parser(argparse.ArgumentParser):

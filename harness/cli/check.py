@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -16,7 +16,9 @@ from harness.cli.arguments import Parser
 from harness.errors import HistoryError, UsageError
 from harness.history import Header, History
 from harness.result import Result
-from harness.store import Run
+
+if TYPE_CHECKING:
+    from harness.store import Run
 
 STREAM_BYTES: Final = 256 << 20
 """Session histories that are larger are streamed without being asked."""
@@ -28,7 +30,9 @@ def build_parser() -> Parser:
     parser.add_argument("path", type=Path, nargs="?", help="a history file, or a run directory (docs/histories.md)")
     parser.add_argument("--list", action="store_true", help="print all checkers and models with cost and source")
     what = parser.add_argument_group("what the operations mean, where the file does not say or says otherwise")
-    what.add_argument("--model", choices=suites.models(), help="what an object is")
+    what.add_argument(
+        "--model", choices=arguments.Choices(suites.models), metavar="MODEL", help="what an object is: %(choices)s"
+    )
     what.add_argument("--initial", help="state before the first operation, as JSON")
     what.add_argument("--fail-cas", choices=("drop", "mismatch", "returned"), help="what a failed cas means")
     what.add_argument("--level", default="", help="isolation level of transactions (default: strict-serializable)")
@@ -95,10 +99,10 @@ def _check_run(path: Path) -> tuple[Run, Result]:
 
 def _wants_stream(path: Path, model: str | None) -> bool:
     """Whether a file is so large that it is better not held in memory, and can be judged without."""
-    from harness.history.streaming import EventStream
-
     if not path.is_file() or path.stat().st_size < STREAM_BYTES:
         return False
+    from harness.history.streaming import EventStream
+
     with path.open("rb") as file:
         if file.read(1) != b"{":
             return False
@@ -123,7 +127,7 @@ def _check_file(given: Any) -> tuple[History, Result]:
     model = history.header.model
     if given.checkers:
         chosen = [registry.load("checkers", name)() for name in given.checkers]
-    elif model in suites.models():
+    elif suites.is_model(model):
         asked = {history.operations.fs[code] for code in set(history.operations.f.tolist())}
         chosen = suites.suite_of(history.header, given.level, asked)
     else:
@@ -151,12 +155,13 @@ def _load(path: Path, given: Any) -> History:
 
 def _read_long(path: Path, given: Any) -> History | None:
     """A long file of transactions, in columns; None where it is none, or is to be judged for anything else."""
-    from checkers.transactions.reading import looks_long, read_transactions
-    from harness.history.columnar import SHORT
+    from harness.history.reader import LONG
 
-    if {*(given.checkers or ())} - {"transactions"} or not looks_long(path, SHORT):
+    if {*(given.checkers or ())} - {"transactions"} or not path.is_file() or path.stat().st_size < LONG:
         return None
-    history = read_transactions(path)
+    from checkers.transactions.reading import begins_with_transactions, read_transactions
+
+    history = read_transactions(path) if begins_with_transactions(path) else None
     if history is None:
         return None
     model = given.model or history.header.model or history.kind
@@ -182,12 +187,13 @@ def _header_with(header: Header, given: Any) -> Header:
 
 def _judging(checker: Any, given: Any) -> Any:
     """The checker as the options want it run: divided by key, or in a process that can be ended."""
-    from checkers.by_key import Divided
-    from checkers.isolation import Isolated
-
     if given.jobs > 1 and checker.name in suites.BY_KEY:
+        from checkers.by_key import Divided
+
         return Divided(checker, given.jobs)
     if given.memory:
+        from checkers.isolation import Isolated
+
         return Isolated(checker, partial(_load, given.path, given))
     return checker
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from harness.errors import UsageError
 from harness.history import History
-from harness.plan import Plan
 from harness.result import Result
-from harness.store import Run
 from harness.verdict import Outcome
+
+if TYPE_CHECKING:
+    from harness.plan import Plan
+    from harness.store import Run
 
 
 def judge_stored_run(

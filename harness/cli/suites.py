@@ -13,6 +13,7 @@ worst, and ends with the budget.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from importlib import import_module
 from typing import Any, Final, NamedTuple
 
 from harness import registry
@@ -98,8 +99,9 @@ def _first_line(thing: object) -> str:
     return (thing.__doc__ or "").strip().partition("\n")[0]
 
 
-def _registered(*names: str) -> Callable[[Header], list[Any]]:
-    return lambda _: [registry.load("checkers", name)() for name in names]
+def _of(package: str, *names: str) -> Callable[[Header], list[Any]]:
+    """Checkers of ours, without a look at what else is installed; that takes as long as judging a small history."""
+    return lambda _: [getattr(import_module(f"checkers.{package}"), name)() for name in names]
 
 
 def _linearizable(header: Header) -> list[Any]:
@@ -110,30 +112,38 @@ def _linearizable(header: Header) -> list[Any]:
 
 def _queue(header: Header) -> list[Any]:
     """Ours are emptied in the end, so that what was lost can be named; of others only the order is known."""
-    return [*_linearizable(header), *(_registered("total-queue")(header) if header.workload else ())]
+    return [*_linearizable(header), *(_of("objects", "TotalQueue")(header) if header.workload else ())]
 
 
 _SUITES: Final[Mapping[str, Callable[[Header], list[Any]]]] = {
-    SESSION: _registered("read-your-writes", "monotonic-reads", "monotonic-writes", "writes-follow-reads"),
-    "bank": _registered("bank"),
-    "comments": _registered("comments"),
-    "counter": _registered("counter"),
-    "list": _registered("append-only"),
-    "lock": _registered("fenced-lock"),
-    "long-fork": _registered("long-fork"),
+    SESSION: _of("sessions", "ReadYourWrites", "MonotonicReads", "MonotonicWrites", "WritesFollowReads"),
+    "bank": _of("invariants", "Bank"),
+    "comments": _of("invariants", "Comments"),
+    "counter": _of("objects", "Counter"),
+    "list": _of("objects", "AppendOnly"),
+    "lock": _of("objects", "FencedLock"),
+    "long-fork": _of("invariants", "LongFork"),
     "queue": _queue,
-    "set": _registered("set-full"),
-    "set-final": _registered("set-final"),
-    "set-full": _registered("set-full"),
-    "unique-ids": _registered("unique-ids"),
-    **dict.fromkeys(TRANSACTIONS, _registered("transactions")),
+    "set": _of("objects", "SetFull"),
+    "set-final": _of("invariants", "FinalSet"),
+    "set-full": _of("objects", "SetFull"),
+    "unique-ids": _of("invariants", "UniqueIds"),
+    **dict.fromkeys(TRANSACTIONS, _of("transactions", "Transactions")),
 }
 """Models that have more than linearizability, or something else; every other one is judged for that."""
+
+_PLAIN: Final = ("cas-register", "register")
+"""The commonest of the others."""
 
 
 def models() -> list[str]:
     """Every name that a history's model may have."""
     return sorted({*_SUITES, *registry.names("models")})
+
+
+def is_model(name: str) -> bool:
+    """Whether a history's model may have a name."""
+    return name in _SUITES or name in _PLAIN or name in models()
 
 
 def suite_of(header: Header, level: str = "", asked: Collection[str] = ()) -> list[Any]:

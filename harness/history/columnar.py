@@ -41,8 +41,6 @@ from harness.op import NEMESIS, Op
 
 Numbers = NDArray[np.int64]
 
-SHORT: Final = 4 << 20
-"""Bytes of a file below which reading it plainly is just as good."""
 BLOCK: Final = 2 << 20
 SHAPES_MAX: Final = 200
 PATIENCE: Final = 4

@@ -29,16 +29,15 @@ from typing import Any, Final
 import msgspec
 
 from harness.errors import HistoryError
-from harness.history import columnar
-from harness.history.edn import EdnError, Located, operations_of, read_edn, split_independent
 from harness.history.header import Header
 from harness.history.history import History
-from harness.history.jepsen_log import LogError, looks_like_jepsen_log, read_jepsen_log
 from harness.history.lanes import mended
 from harness.op import NEMESIS, Op
 
 _OPS: Final = msgspec.json.Decoder(Op)
 _AT: Final = re.compile(r"^(?P<problem>.*?)(?: - at `\$(?P<path>[^`]*)`)?$", re.DOTALL)
+LONG: Final = 4 << 20
+"""Bytes of a file below which reading it plainly is just as good as into columns."""
 _SHOWN: Final = 60
 """Characters of a broken value that a message shows."""
 
@@ -54,7 +53,7 @@ def read_history(path: Path) -> History:
     """
     path = _file_of(path)
     try:
-        history = _read_long(path) if path.stat().st_size >= columnar.SHORT else None
+        history = _read_long(path) if path.stat().st_size >= LONG else None
         if history is not None:
             return history
         raw = path.read_bytes()
@@ -72,6 +71,8 @@ def read_history(path: Path) -> History:
         return _read_lines(path, raw)
     if start[:1] in b"[({#;":
         return _read_edn(path, raw)
+    from harness.history.jepsen_log import looks_like_jepsen_log
+
     if looks_like_jepsen_log(start.decode("utf-8", errors="replace")):
         return _read_log(path, raw)
     raise HistoryError(
@@ -82,6 +83,8 @@ def read_history(path: Path) -> History:
 
 def _read_long(path: Path) -> History | None:
     """A long file with one operation per line, in columns; None where it has to be read plainly."""
+    from harness.history import columnar
+
     with path.open("rb") as file:
         first = file.readline(columnar.BLOCK)
         start = file.tell()
@@ -196,6 +199,8 @@ def _forgiven(fields: Any) -> Any:
 
 def _read_edn(path: Path, raw: bytes) -> History:
     """Jepsen's history.edn: one vector of maps, or one map per line."""
+    from harness.history.edn import EdnError, Located, operations_of, read_edn, split_independent
+
     text = raw.decode("utf-8", errors="replace")
 
     def line(offset: int) -> str:
@@ -222,6 +227,8 @@ def _read_edn(path: Path, raw: bytes) -> History:
 
 def _read_log(path: Path, raw: bytes) -> History:
     """A log of jepsen.util: one register, where a failed compare-and-set is an observation."""
+    from harness.history.jepsen_log import LogError, read_jepsen_log
+
     try:
         events = read_jepsen_log(raw.decode("utf-8", errors="replace"))
     except LogError as error:

@@ -15,8 +15,9 @@ from checkers.linearizability.depth_first import Dead, depth_first
 from checkers.linearizability.frontier import Window, frontier, states_reached, whole
 from checkers.linearizability.refutation import Refutation
 from checkers.linearizability.register import NEVER, NO_VALUE, NOT, READ, Register, after, registers
-from checkers.linearizability.search import Undecided, search
+from checkers.linearizability.search import search
 from checkers.linearizability.stale import first_stale, possible_states
+from checkers.linearizability.steps import Undecided
 from checkers.linearizability.zones import decide
 from checkers.protocol import Budget
 from harness.history import Header, History

@@ -15,7 +15,7 @@ from checkers.verify import _RULES, _anomaly, _orders
 from checkers.verify_columns import in_columns
 from checkers.verify_events import facts_by_key
 from checkers.verify_orders import confirmed
-from harness.history import History, columnar
+from harness.history import History, reader
 from harness.history.reader import read_history
 from harness.streams import Random
 from harness.verdict import Anomaly
@@ -53,7 +53,7 @@ def changed(random: Random, entries: list[dict[str, Any]]) -> list[dict[str, Any
 
 
 def test_columns_confirm_what_events_confirm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(columnar, "SHORT", 0)
+    monkeypatch.setattr(reader, "LONG", 0)
     outcomes = []
     for seed in range(250):
         history = recorded(tmp_path, seed, 1 + seed % 6)
@@ -100,7 +100,7 @@ def _of_as_many(count: int) -> list[str]:
 
 
 def test_columns_confirm_the_anomalies_that_events_confirm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(columnar, "SHORT", 0)
+    monkeypatch.setattr(reader, "LONG", 0)
     outcomes = []
     for seed in range(500):
         history = recorded(tmp_path, seed, 1 + seed % 3)

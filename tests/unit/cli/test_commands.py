@@ -112,7 +112,7 @@ def test_list_names_everything_registered(capsys):
 
 @pytest.mark.parametrize("found", ([], [1]))
 def test_a_long_history_of_transactions_is_judged_like_a_short_one(found, tmp_path, monkeypatch, capsys):
-    from harness.history import columnar
+    from harness.history import reader
 
     path = tmp_path / "history.jsonl"
     steps = [[["append", "x", 1]], [["r", "x", found]]]
@@ -123,8 +123,8 @@ def test_a_long_history_of_transactions_is_judged_like_a_short_one(found, tmp_pa
     ]
     path.write_text('{"splitbrain":1}\n' + "".join(told), encoding="utf-8")
     printed = []
-    for length in (columnar.SHORT, 0):
-        monkeypatch.setattr(columnar, "SHORT", length)
+    for length in (reader.LONG, 0):
+        monkeypatch.setattr(reader, "LONG", length)
         code = main(["check", str(path), "--level", "strict-serializable"])
         printed.append((code, capsys.readouterr().out))
     assert printed[0] == printed[1]

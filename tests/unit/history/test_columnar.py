@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from harness.errors import HistoryError
-from harness.history import Header, History, Operations, columnar
+from harness.history import Header, History, Operations, columnar, reader
 from harness.history.operations import pair
 from harness.history.reader import read_history
 from harness.op import Op
@@ -85,7 +85,7 @@ def same(history: History, ops: list[Op]) -> None:
 
 @pytest.fixture(autouse=True)
 def every_file_is_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(columnar, "SHORT", 0)
+    monkeypatch.setattr(reader, "LONG", 0)
     monkeypatch.setattr(columnar, "BLOCK", 3_000)
 
 
