@@ -112,7 +112,11 @@ def _unknown(name: str, why: str, progress: str) -> Verdict:
 def _work(there: Connection, load: Callable[[], History], checker: Checker, seconds: float, mebibytes: int) -> None:
     """Judge, and send the verdict; on the way, how far it is."""
 
+    so_far = "nothing was decided"
+
     def tell(progress: str) -> None:
+        nonlocal so_far
+        so_far = progress
         with contextlib.suppress(OSError):
             there.send(("progress", progress))
 
@@ -121,9 +125,7 @@ def _work(there: Connection, load: Callable[[], History], checker: Checker, seco
         verdict = checker.check(load(), Budget(seconds, listener=tell))
     except MemoryError:
         _bound_memory(0)
-        verdict = _unknown(
-            checker.name, f"it needed more than its {mebibytes:,} MiB", "nothing was kept of what it had"
-        )
+        verdict = _unknown(checker.name, f"it needed more than its {mebibytes:,} MiB", so_far)
     except Exception as error:
         verdict = failed(checker.name, error)
     there.send(("verdict", msgspec.json.encode(verdict)))

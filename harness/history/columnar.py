@@ -3,10 +3,12 @@
 Most lines of a history differ in their numbers only. So a block of lines is taken apart by whole-block operations: what
 is left of each line without its digits is its shape, of which there are few; a shape is decoded once, by the decoder
 that every other file goes through, and tells where its numbers belong; all numbers of a block are read in one sweep.
-A block with anything else in it (digits inside of strings, floats, nested values) is decoded line by line as usual.
+A word that ends with a number ("n1") has a mark in place of it. A block with anything else in it (other digits inside
+of strings, floats, nested values) is decoded line by line as usual.
 
-That a block is what it seems is checked before it is used: every digit stands outside of strings, there are as many
-numbers as the shapes have places, they have as many digits as were taken out, and `index` counts the lines.
+That a block is what it seems is checked before it is used: no digit is before anything but the end of a number or a
+word, there are as many numbers as the shapes have places, they have as many digits as were taken out, and `index`
+counts the lines.
 
     history = read_columns(path, start, header)     None: read it plainly; also whenever something is wrong with it,
                                                     for then the plain reader finds the words
@@ -50,15 +52,22 @@ _DIGITS: Final = b"0123456789"
 _WITHIN: Final = bytes(c if c in b"0123456789-" else 32 for c in range(256))
 """Translation that leaves numbers and makes all else blank."""
 _BESIDE: Final = bytes(
-    1 if c in _DIGITS else 2 if chr(c).isalnum() or c in b'_"-.+' or c > 127 else 0 for c in range(256)
+    1 if c in _DIGITS else 2 if chr(c).isalnum() or c in b"_-.+" or c > 127 else 4 if c == 34 else 0 for c in range(256)
 )
-"""Digits to 1; what must not follow a digit to 2."""
-_PLACE: Final = re.compile(rb"(?<=[:\[,])( *)(-?)(?=[,\]}])")
+"""Digits to 1; what must not follow a digit to 2; quotes to 4."""
+_MARK: Final = b"#"
+"""Stands in a shape for the number that ends a word, as in "n1"."""
+_PLACE: Final = re.compile(rb"(?<=[:\[,])( *)(-?)(?=[,\]}])|#")
+_WORD: Final = re.compile(r"([A-Za-z_]*)(\d+)")
 _LIMIT: Final = 1 << 53
 _KINDS: Final = {"ok": OK, "fail": FAIL, "info": INFO, "invoke": 3}
 _PROCESS, _TYPE, _F, _NODE = (attrgetter(name) for name in ("process", "type", "f", "node"))
 _KEY, _VALUE, _TIME, _VERSION, _SESSION = (attrgetter(name) for name in ("key", "value", "time", "version", "session"))
 _NUMBERS: Final[dict[type, bool]] = {int: True, type(None): False}
+UNUSED: Final = "unused"
+_UNUSED, _VERSIONS = (UNUSED, UNUSED), ("generation", "log_index")
+_WORDS: Final = ("key", "node")
+"""What may be a word that ends with a number."""
 _SIMPLE: Final = {int, str, type(None)}
 _POWERS: Final = 10 ** np.arange(1, 17, dtype=np.int64)
 
@@ -117,19 +126,30 @@ class Events(Sequence[Op]):
 class _Shape:
     """What all lines with the same letters are: a decoded example, and which number goes where.
 
-    `places` has, for each number of the line, the name of its column; "" for a number that nobody needs.
+    `places` has, for each number of the line, the name of its column, UNUSED where nobody needs it; `words` what stands
+    before the number of a key or a node that is a word.
     """
 
     op: Op
     places: tuple[str, ...]
     tag: int
+    words: dict[str, str]
+
+
+def _marked(text: bytes, marks: NDArray[np.intp]) -> bytes:
+    """The text with a mark in these places."""
+    if not len(marks):
+        return text
+    marked = bytearray(text)
+    np.frombuffer(marked, dtype=np.uint8)[marks] = _MARK[0]
+    return bytes(marked)
 
 
 def _shape(skeleton: bytes) -> _Shape | None:
     """The shape of a line without its digits; None if digits may have been anywhere else than in numbers."""
     if (
         b"[]" in skeleton
-        or re.search(rb'"(?![A-Za-z_]*")', re.sub(rb'"[A-Za-z_]*"', b"", skeleton))
+        or re.search(rb'"(?![A-Za-z_]*#?")', re.sub(rb'"[A-Za-z_]*#?"', b"", skeleton))
         or b"\\" in skeleton
     ):
         return None
@@ -138,32 +158,39 @@ def _shape(skeleton: bytes) -> _Shape | None:
     def numbered(match: re.Match[bytes]) -> bytes:
         nonlocal count
         count += 1
-        return match[1] + match[2] + str(1000 + count).encode()
+        return (match[1] or b"") + (match[2] or b"") + str(1000 + count).encode()
 
     try:
         op = msgspec.json.decode(_PLACE.sub(numbered, skeleton), type=Op)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
     places = [""] * count
+    words: dict[str, str] = {}
 
     def settle(name: str, value: Any) -> bool:
+        word = _WORD.fullmatch(value) if isinstance(value, str) and name in _WORDS else None
+        if word:
+            words[name], value = word[1], int(word[2])
         number = isinstance(value, int) and not isinstance(value, bool) and 1000 < abs(value) <= 1000 + count
         if number:
             places[abs(value) - 1001] = name
         return number
 
-    for name in ("index", "time", "process", "key"):
+    for name in ("index", "time", "process", "key", "node"):
         settle(name, getattr(op, name))
+    for versions, names in ((op.version, _VERSIONS), (op.token, _UNUSED), (op.applied, _UNUSED)):
+        for name, number in zip(names, versions or (), strict=False):
+            settle(name, number)
     simple = settle("first", op.value)
     tag = NUMBER if simple else ABSENT if op.value is None else OTHER
     if isinstance(op.value, list):
         if len(op.value) != 2 or not (settle("first", op.value[0]) and settle("second", op.value[1])):
             return None
         tag = PAIR
-    unusual = op.session is not None or op.version is not None or isinstance(op.value, dict | float)
+    unusual = op.session is not None or isinstance(op.value, dict | float)
     if unusual or places.count("") or not isinstance(op.key, int | str | None) or "index" not in places:
         return None
-    return _Shape(op, tuple(places), tag)
+    return _Shape(op, tuple(places), tag, words)
 
 
 _TYPES: Final[dict[str, tuple[Any, int]]] = {
@@ -241,7 +268,14 @@ class _Reader:
     # ── by shapes ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _by_shapes(self, text: bytes, first: int) -> _Block | None:
-        skeletons = text.translate(None, _DIGITS)
+        if _MARK in text:
+            return None
+        beside = np.frombuffer(text.translate(_BESIDE), dtype=np.uint8)
+        digits, after = beside[:-1] == 1, beside[1:]
+        if bool(np.any(digits & (after == 2))):
+            return None
+        marks = np.flatnonzero(digits & (after == 4))
+        skeletons = _marked(text, marks).translate(None, _DIGITS)
         lines = skeletons.split(b"\n")
         lines.pop()
         for skeleton in set(lines) - self.shapes.keys():
@@ -253,13 +287,10 @@ class _Reader:
         present = np.flatnonzero(np.bincount(which, minlength=len(self.known)))
         if any(self.known[number] is None for number in present.tolist()):
             return None
-        beside = np.frombuffer(text.translate(_BESIDE), dtype=np.uint8)
-        if bool(np.any(beside[:-1] & (beside[1:] >> 1))):
-            return None
         numbers = np.fromstring(text.translate(_WITHIN), sep=" ", dtype=np.int64)
         width = np.array([len(shape.places) if shape else 0 for shape in self.known])[which]
         begins = np.cumsum(width) - width
-        if len(numbers) != int(width.sum()) or not self._plain(numbers, len(text) - len(skeletons)):
+        if len(numbers) != int(width.sum()) or not self._plain(numbers, len(text) - len(skeletons) + len(marks)):
             return None
         block = _Block(len(lines))
         for number in present.tolist():
@@ -293,17 +324,20 @@ class _Reader:
             block["key"][rows] = self.keys.code(op.key)
         if shape.tag == OTHER:
             block["first"][rows] = self.others.code(op.value)
-        if op.node is not None:
+        if op.node is not None and "node" not in shape.words:
             block["node"][rows] = self.names.code(op.node)
         for place, name in enumerate(shape.places):
             column = numbers[begins + place]
             if name == "index":
                 if not np.array_equal(column, rows + first):
                     return False
-            elif name == "key":
-                distinct, back = np.unique(column, return_inverse=True)
-                block["key"][rows] = np.array([self.keys.code(key) for key in distinct.tolist()])[back]
-            else:
+            elif name in _WORDS:
+                back, distinct = ranks(column)
+                codes = (self.coded_keys if name == "key" else self.coded_names).__getitem__
+                word = shape.words.get(name)
+                named = [number if word is None else f"{word}{number}" for number in distinct.tolist()]
+                block[name][rows] = np.array(list(map(codes, named)))[back]
+            elif name != UNUSED:
                 block[name][rows] = column
         return True
 

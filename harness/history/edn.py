@@ -118,17 +118,25 @@ def read_edn(text: str) -> Edn:
         elif sort == "character":
             _add(stack, _character(written[1:]))
         elif '"' not in text[offset + 1 :]:
-            return _cut_off(stack, len(text))  # a string that never ends: the file was cut inside it
+            return _cut_off(stack, text)  # a string that never ends: the file was cut inside it
         else:
             raise EdnError(offset, f"found {written!r}")
-    return Edn(root.items, None) if len(stack) == 1 else _cut_off(stack, len(text))
+    return Edn(root.items, None) if len(stack) == 1 else _cut_off(stack, text)
 
 
-def _cut_off(stack: list[_Frame], offset: int) -> Edn:
-    root = stack[0]
-    if len(stack) > 1 and stack[1].kind in {"[", "("} and not root.items:
-        return Edn([stack[1].items], offset)
-    return Edn(root.items, offset)
+def _cut_off(stack: list[_Frame], text: str) -> Edn:
+    """What is whole of a text that ends too early.
+
+    Raises:
+        EdnError: what is not closed goes on over later operations, so that it is no file that was cut off.
+    """
+    root, offset = stack[0], len(text)
+    whole = len(stack) > 1 and stack[1].kind in {"[", "("} and not root.items
+    for frame in stack[1 + whole : 2 + whole]:
+        column = frame.offset - (text.rfind("\n", 0, frame.offset) + 1)
+        if re.search(rf"\n[ ]{{{column}}}\{{", text[frame.offset :]):
+            raise EdnError(frame.offset, f"found {frame.kind!r} that is not closed before the next operation begins")
+    return Edn([stack[1].items] if whole else root.items, offset)
 
 
 def _close(stack: list[_Frame], written: str, offset: int) -> None:

@@ -38,6 +38,7 @@ _OPS: Final = msgspec.json.Decoder(Op)
 _AT: Final = re.compile(r"^(?P<problem>.*?)(?: - at `\$(?P<path>[^`]*)`)?$", re.DOTALL)
 LONG: Final = 4 << 20
 """Bytes of a file below which reading it plainly is just as good as into columns."""
+_CHOICES: Final = {"type": "invoke, ok, fail or info", "fail_cas": "drop, mismatch or returned"}
 _SHOWN: Final = 60
 """Characters of a broken value that a message shows."""
 
@@ -155,10 +156,18 @@ def _read_array(path: Path, raw: bytes) -> History:
         byte = re.search(r"\(byte (\d+)\)", str(error))
         line = raw.count(b"\n", 0, int(byte[1]) if byte else len(raw)) + 1
         raise HistoryError(f"{path}, line {line}: this is not a whole JSON array: {_problem(error)}.") from error
-    header = _header(path, bytes(items[0]), "element 0") if items else None
+    places: list[str] = []
+    end, line = 0, 1
+    for number, item in enumerate(items):
+        text = bytes(item)
+        start = raw.index(text, end)
+        line, end = line + raw.count(b"\n", end, start), start + len(text)
+        places.append(f"line {line}, element {number}")
+        line += text.count(b"\n")
+    header = _header(path, bytes(items[0]), places[0]) if items else None
     skip = 0 if header is None else 1
-    events = [_op(path, bytes(item), f"element {i}", foreign=True) for i, item in enumerate(items[skip:], skip)]
-    return _history(path, header or Header(), events, lambda index: f"element {index + skip}", "")
+    events = [_op(path, bytes(items[i]), places[i], foreign=True) for i in range(skip, len(items))]
+    return _history(path, header or Header(), events, lambda index: places[index + skip], "")
 
 
 def _header(path: Path, text: bytes, place: str) -> Header | None:
@@ -234,7 +243,7 @@ def _read_log(path: Path, raw: bytes) -> History:
     except LogError as error:
         raise HistoryError(f"{path}, line {error.line}: {error.problem}.") from error
     header = Header(model="cas-register", fail_cas="mismatch")
-    return _history(path, header, events, lambda index: f"event {index}", "")
+    return _history(path, header, [op for _, op in events], lambda index: f"line {events[index][0]}", "")
 
 
 # ── checks and messages ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -297,8 +306,7 @@ def _refusal(source: Any, error: Exception, wanted: str) -> str:
         found = found.get(name) if isinstance(found, dict) else found
     expected = re.match(r"Expected (.*?)(?:, got .*)?$", match["problem"], re.DOTALL)
     wanted = expected[1].replace("`", "") if expected and names else wanted
-    if names[-1:] == ["type"]:
-        wanted = "invoke, ok, fail or info"
+    wanted = _CHOICES.get(names[-1] if names else "", wanted)
     return f"{'field ' + names[0] + ': ' if names else ''}found {_shown(found)}; wanted {wanted}."
 
 

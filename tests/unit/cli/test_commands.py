@@ -129,3 +129,27 @@ def test_a_long_history_of_transactions_is_judged_like_a_short_one(found, tmp_pa
         printed.append((code, capsys.readouterr().out))
     assert printed[0] == printed[1]
     assert printed[0][0] == (0 if found else 1)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ("--memory", "200", "--budget", "0.05"),
+            "it did not end within its budget of 0.05 s and was ended; nothing was",
+        ),
+        (("--memory", "1", "--budget", "60"), "it needed more than its 1 MiB; nothing was decided."),
+    ],
+)
+def test_a_checker_that_overruns_is_ended_and_says_how_much_was_decided(words, said, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("checkers.isolation.GRACE_S", 0.0 if "200" in words else 60.0)
+    lines = ['{"splitbrain":1,"model":"register"}']
+    for value in range(20_000):
+        lines += [f'{{"process":0,"type":"{kind}","f":"write","value":{value}}}' for kind in ("invoke", "ok")]
+    path = tmp_path / "history.jsonl"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    assert main(["check", str(path), *words, "--json"]) == 2
+    result = json.loads(capsys.readouterr().out)
+    verdict = result["verdicts"][0]
+    assert (result["outcome"], verdict["answer"]) == ("inconclusive", "unknown")
+    assert verdict["reason"].startswith(said)

@@ -36,6 +36,12 @@ ODD: list[Any] = [
 ]
 
 
+NODES: dict[int, list[str | None]] = {1: [None, "n1"], 2: ["n1", "n22", "n"], 3: ["a"], 9: ["n1", "k1", "2", None]}
+
+
+WORDS: list[Any] = ["k1", "k22", "k", "1", 1, "k07", "k1x", "j1", "k 1"]
+
+
 def events(random: Random, values: list[Any], keys: list[Any], count: int, fault: bool = False) -> list[Op]:
     """Clients that ask and are answered; the last may still be running."""
     found: list[Op] = []
@@ -47,6 +53,11 @@ def events(random: Random, values: list[Any], keys: list[Any], count: int, fault
             kind = random.choice(("ok", "ok", "fail"))
             version = (1, random.randrange(9)) if random.random() < 0.3 and fault else None
             op = msgspec.structs.replace(asked, type=kind, value=random.choice(values), version=version)
+            op = msgspec.structs.replace(op, node=random.choice(NODES[len(keys)]))
+            if random.random() < 0.3:
+                op = msgspec.structs.replace(
+                    op, version=(1, random.randrange(99)), token=(0, 7), applied=(1, len(found))
+                )
         else:
             f = random.choice(("read", "write", "cas"))
             session = random.choice((None, "s", 3)) if fault else None
@@ -91,13 +102,25 @@ def every_file_is_long(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("values", [[None, 1, 2], [3, [1, 2], [2, 1], None], ["a", None, 5], ODD])
-@pytest.mark.parametrize("keys", [[None], [1, 2, 10], ["x", "y"], ["k1", "k2", 3]])
+@pytest.mark.parametrize(
+    "keys", [[None], [1, 2, 10], ["x", "y"], ["k1", "k22", "k", "1", 1, "k07", "k1x", "j1", "k 1"]]
+)
 def test_columns_say_what_the_events_say(tmp_path: Path, seed: int, values: list[Any], keys: list[Any]) -> None:
     ops = events(Random(seed), values, keys, 150, fault=seed > 2)
     path = written(tmp_path / "history.jsonl", ops)
     history = columnar.read_columns(path, len(path.read_bytes().split(b"\n")[0]) + 1, Header(1))
     assert history is not None
     same(history, ops)
+    same(read_history(path), ops)
+
+
+def test_words_that_end_with_a_number_are_told_from_numbers_and_from_one_another(tmp_path: Path) -> None:
+    pairs = [("k1", "n"), ("k", "n1"), ("1", "n1"), ("k1", "n1"), ("k", "n"), ("k11", "n1"), ("k1", "n11")]
+    ops = []
+    for key, node in pairs * 20:
+        ops.append(Op(len(ops), 1, 0, "invoke", "read", key))
+        ops.append(Op(len(ops), 1, 0, "ok", "read", key, 5, node))
+    path = written(tmp_path / "history.jsonl", ops)
     same(read_history(path), ops)
 
 
