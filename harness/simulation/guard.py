@@ -4,7 +4,7 @@ A server that takes its clock, its disk and its randomness from its `Machine` ne
 `time.time()` or `open("data", "w")` would bring in, or leave behind, what no seed decides; while the loop runs, these
 functions look who asks. To a simulated process
 
-- clocks tell virtual time and its host's wall clock, and the functions of `random` draw from the seed;
+- clocks tell what its host's clocks show, and the functions of `random` draw from the seed;
 - `os.urandom`, `secrets` and `uuid` are refused, or draw from the seed where the world says `entropy="seeded"`;
 - threads, subprocesses, sockets, blocking sleeps, and files other than for reading are refused.
 
@@ -41,11 +41,11 @@ PROCESS_CALLS: Final = ("fork", "forkpty", "system", "popen", "posix_spawn", "po
 
 
 @contextmanager
-def guarded(now_ns: Callable[[], int], entropy: Literal["refused", "seeded"] = "refused") -> Iterator[None]:
+def guarded(entropy: Literal["refused", "seeded"] = "refused") -> Iterator[None]:
     """Put the functions that look who asks in place of the real ones, and back again."""
     previous: list[tuple[Any, str, Any]] = []
     try:
-        for module, name, answer in _answers(now_ns, entropy):
+        for module, name, answer in _answers(entropy):
             real = getattr(module, name)
             previous.append((module, name, real))
             setattr(module, name, _asking(real, answer))
@@ -66,9 +66,9 @@ def _asking(real: Callable[..., Any], answer: Answer) -> Callable[..., Any]:
     return ask
 
 
-def _answers(now_ns: Callable[[], int], entropy: str) -> Iterator[tuple[Any, str, Answer]]:
+def _answers(entropy: str) -> Iterator[tuple[Any, str, Answer]]:
     """What is guarded, and what a simulated process is told instead."""
-    yield from _clocks(now_ns)
+    yield from _clocks()
     yield from _chance(entropy)
     yield builtins, "open", _opening
     yield io, "open", _opening
@@ -83,10 +83,10 @@ def _answers(now_ns: Callable[[], int], entropy: str) -> Iterator[tuple[Any, str
     yield _thread, "start_new_thread", _refusing("_thread.start_new_thread", "use tasks")
 
 
-def _clocks(now_ns: Callable[[], int]) -> Iterator[tuple[Any, str, Answer]]:
+def _clocks() -> Iterator[tuple[Any, str, Answer]]:
     for clock in ("monotonic", "perf_counter"):
-        yield time, clock, lambda _real, _process: now_ns() / 1e9
-        yield time, f"{clock}_ns", lambda _real, _process: now_ns()
+        yield time, clock, lambda _real, process: process.monotonic.now_ns() / 1e9
+        yield time, f"{clock}_ns", lambda _real, process: process.monotonic.now_ns()
     yield time, "time", lambda _real, process: process.wall_ns() / 1e9
     yield time, "time_ns", lambda _real, process: process.wall_ns()
     yield time, "sleep", _refusing("time.sleep", "await asyncio.sleep")

@@ -83,8 +83,9 @@ class SimTimer(asyncio.TimerHandle):
             self._loop.timer_cancelled()
 
     def when(self) -> float:
-        """The deadline in seconds on `loop.time()`."""
-        return self.when_ns / 1e9
+        """The deadline in seconds on `loop.time()`, as its process has it."""
+        process = self._context.get(CURRENT)
+        return (self.when_ns if process is None else process.monotonic.shown_at(self.when_ns)) / 1e9
 
     def __hash__(self) -> int:
         return self.when_ns

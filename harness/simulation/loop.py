@@ -104,8 +104,9 @@ class SimLoop(RefusingLoop):
         return self.virtual_ns
 
     def time(self) -> float:
-        """The same in seconds, as asyncio wants it."""
-        return self.virtual_ns / 1e9
+        """What the monotonic clock of whoever asks shows, in seconds: virtual time, or a host's idea of it."""
+        process = CURRENT.get()
+        return (self.virtual_ns if process is None else process.monotonic.now_ns()) / 1e9
 
     def next_sequence(self) -> int:
         """The next number for a task, a future or a socket."""
@@ -133,9 +134,13 @@ class SimLoop(RefusingLoop):
     def call_later(
         self, delay: float, callback: Callable[[*_Ts], object], *args: *_Ts, context: Context | None = None
     ) -> asyncio.TimerHandle:
-        """Run it `delay` seconds from now; any positive delay lets the clock move."""
+        """Run it `delay` seconds from now, by the caller's clock; any positive delay lets the clock move."""
         delay_ns = max(1, math.ceil(delay * 1e9 - ROUNDING_NS)) if delay > 0 else 0
-        return self.call_at_ns(self.virtual_ns + delay_ns, callback, args, context)
+        process = CURRENT.get()
+        if process is None or not delay_ns:
+            return self.call_at_ns(self.virtual_ns + delay_ns, callback, args, context)
+        own = process.monotonic
+        return self.call_at_ns(own.virtual_ns(own.now_ns() + delay_ns), callback, args, context)
 
     def call_at(
         self, when: float, callback: Callable[[*_Ts], object], *args: *_Ts, context: Context | None = None
@@ -144,6 +149,9 @@ class SimLoop(RefusingLoop):
         when_ns = math.ceil(when * 1e9)
         if when_ns / 1e9 < when:
             when_ns += 1
+        process = CURRENT.get()
+        if process is not None:
+            when_ns = process.monotonic.virtual_ns(when_ns)
         return self.call_at_ns(when_ns, callback, args, context)
 
     def call_at_ns(
@@ -235,7 +243,7 @@ class SimLoop(RefusingLoop):
         sys.set_asyncgen_hooks(firstiter=self._asyncgen_begun, finalizer=self._asyncgen_dropped)
         asyncio._set_running_loop(self)
         try:
-            with guarded(self.now_ns, self.world.entropy), numbered_gathers(self):
+            with guarded(self.world.entropy), numbered_gathers(self):
                 self._run()
         finally:
             self._thread = None
@@ -307,7 +315,9 @@ class SimLoop(RefusingLoop):
         names = [f"{task.get_name()} ({name_of(task.get_coro())})" for task in waiting[:DEADLOCK_TASKS_SHOWN]]
         more = f" and {len(waiting) - len(names)} more" if len(waiting) > len(names) else ""
         who = ", ".join(names) or "the loop"
-        return f"At {self.time():.6f} s nothing is ready and no timer is set: {who}{more} would wait for ever."
+        return (
+            f"At {self.virtual_ns / 1e9:.6f} s nothing is ready and no timer is set: {who}{more} would wait for ever."
+        )
 
     def _housekeep(self, steps: int) -> None:
         self.steps += steps
@@ -499,7 +509,9 @@ class SimLoop(RefusingLoop):
         """Log it as asyncio does."""
         error = context.get("exception")
         trouble = (type(error), error, error.__traceback__) if error is not None else None
-        logger.error("%s at %.6f s", context.get("message", "Unhandled exception"), self.time(), exc_info=trouble)
+        logger.error(
+            "%s at %.6f s", context.get("message", "Unhandled exception"), self.virtual_ns / 1e9, exc_info=trouble
+        )
 
     def set_exception_handler(self, handler: Any) -> None:
         """For what happens outside of nodes."""

@@ -23,7 +23,7 @@ class SimMachine:
         self.name = node.name
         self.disk = disk
         self.random = process.random
-        self.monotonic_ns: Callable[[], int] = node.loop.now_ns
+        self.monotonic_ns: Callable[[], int] = node.monotonic.now_ns
         self.wall_ns: Callable[[], int] = node.clock.wall_ns
         self._node = node
         self._process = process

@@ -41,6 +41,7 @@ HANDSHAKE_WAITS_S: Final = (1, 2, 4, 8, 16, 32, 64)
 """Linux' six repetitions of a SYN."""
 PROBE_TIMEOUT_S: Final = 0.2
 PROBES: Final = 4
+PROBE_LATE_S: Final = 3.0
 ROUND_TRIP_TIMEOUT_S: Final = 2.0
 BURST_GAP_S: Final = 0.002
 BURST_WAIT_S: Final = 1.0
@@ -138,21 +139,26 @@ class Network:
     async def probe(self, source: str, destination: str) -> bool:
         """Tell whether a message comes within PROBE_TIMEOUT_S. Kernels answer: no process is needed.
 
-        One that does not come soon is sent again, so that a loss is not taken for a cut.
+        One that does not come soon is sent again, so that a loss is not taken for a cut; and one that is under way on a
+        slow link is waited for, PROBE_LATE_S at most, so that a delay is not taken for one.
         """
-        arrived = asyncio.Event()
+        loop, arrived, due_ns = self.loop, asyncio.Event(), 0
+
+        def ring(when_ns: int) -> None:
+            nonlocal due_ns
+            due_ns = max(due_ns, when_ns)
+            loop.call_at_ns(when_ns, arrived.set, (), loop.kernel_context)
+
         link = self.link(source, destination)
-        for _ in range(PROBES):
+        for place in range(PROBES):
             if link.passage(0) == "open":
-                link.carry(self.loop.now_ns(), 0, lambda when_ns: self._ring(when_ns, arrived))
+                link.carry(loop.now_ns(), 0, ring)
+            late_s = min(PROBE_LATE_S, (due_ns - loop.now_ns()) / 1e9) if place == PROBES - 1 else 0.0
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(PROBE_TIMEOUT_S / PROBES):
+                async with asyncio.timeout(PROBE_TIMEOUT_S / PROBES + max(0.0, late_s)):
                     await arrived.wait()
                     return True
         return False
-
-    def _ring(self, when_ns: int, arrived: asyncio.Event) -> None:
-        self.loop.call_at_ns(when_ns, arrived.set, (), self.loop.kernel_context)
 
     async def round_trip_ms(self, source: str, destination: str) -> float | None:
         """Send a datagram there and back; None when it did not come within ROUND_TRIP_TIMEOUT_S."""

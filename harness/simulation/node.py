@@ -8,8 +8,6 @@ sent), and strike there. Only so is it seen whether a server relies on what it h
 
 Whoever listens (`harness.protocols.ObservesNodes`) is told of each line that a node logs and of each effect, before it
 ("append", "sync", ..., "send") and after it ("append done", ...), and may strike there.
-
-Limits: the monotonic clock of every host runs at the same rate.
 """
 
 from __future__ import annotations
@@ -21,7 +19,7 @@ from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Final
 
 from harness.protocols import Machine, ProcessState
-from harness.simulation.clock import WallClock
+from harness.simulation.clock import MonotonicClock, WallClock
 from harness.simulation.disk import SimDisk
 from harness.simulation.handles import SimTask
 from harness.simulation.machine import SimMachine
@@ -66,7 +64,8 @@ class SimNode:
     """A host.
 
     Attributes:
-        lines: the log; clock: the wall clock; disk: what it keeps; trouble: what is wrong with the disk.
+        lines: the log; clock: the wall clock; monotonic: the other one.
+        disk: what it keeps; trouble: what is wrong with the disk.
         cpu_share: of one core that the server may have; 0 for all of it; throttled_ns: how long it had to stand still.
         frozen: whether the whole machine stands still.
     """
@@ -80,6 +79,7 @@ class SimNode:
         drift_ppm = _either_way(chance, "drift", world.drift_ppm)
         offset_ns = int(_either_way(chance, "offset", world.offset_ms) * 1_000_000) if world.offset_ms else 0
         self.clock = WallClock(loop, drift_ppm, offset_ns)
+        self.monotonic = MonotonicClock(loop, drift_ppm)
         self.disk = SimDisk(loop.streams.stream(f"disk/{name}"), world=world)
         self.trouble = Trouble(loop.streams.stream(f"trouble/{name}"), world)
         self.cpu_share = 0.0
@@ -97,7 +97,7 @@ class SimNode:
 
     def log(self, message: str) -> None:
         """Add a line, with virtual seconds before it."""
-        self.lines.append(f"{self.loop.time():.6f} {message}")
+        self.lines.append(f"{self.loop.virtual_ns / 1e9:.6f} {message}")
         self.loop.note("log", self.name, message)
         self._tell("log", message)
 
@@ -148,7 +148,7 @@ class SimNode:
         self.frozen = False
         loop.network.set_power(self.name, on=True)
         random: Random = loop.streams.stream(f"node/{self.name}/{len(self._lives)}")
-        process = Process(self.name, loop.next_sequence(), self.log, self.clock.wall_ns, random)
+        process = Process(self.name, loop.next_sequence(), self.log, self.clock.wall_ns, random, self.monotonic)
         life = Life(process)
         self._lives.append(life)
         self._event("started")

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final, Literal, Protocol
 from harness.streams import Random
 
 if TYPE_CHECKING:
+    from harness.simulation.clock import MonotonicClock
     from harness.simulation.handles import Due
 
 CONTROL: Final = "control"
@@ -53,18 +54,24 @@ class Process:
         held: callbacks that wait until it is free; outbox: what it sent since it was blocked.
         sockets: what it has open, by number.
         log: takes one line; errors that nobody caught go there.
-        wall_ns: what the host's wall clock says.
+        wall_ns: what the host's wall clock says; monotonic: the clock by which it sleeps.
         random: the chance that it is given instead of the real one.
         watched: who is told of its effects, or None.
     """
 
     __slots__ = (
-        "blocked", "blocked_until_ns", "free", "held", "host", "log", "number", "outbox", "random", "sockets", "state",
-        "throttled", "wall_ns", "watched",
+        "blocked", "blocked_until_ns", "free", "held", "host", "log", "monotonic", "number", "outbox", "random",
+        "sockets", "state", "throttled", "wall_ns", "watched",
     )  # fmt: skip
 
     def __init__(
-        self, host: str, number: int, log: Callable[[str], None], wall_ns: Callable[[], int], random: Random
+        self,
+        host: str,
+        number: int,
+        log: Callable[[str], None],
+        wall_ns: Callable[[], int],
+        random: Random,
+        monotonic: MonotonicClock,
     ) -> None:
         self.host = host
         self.number = number
@@ -77,6 +84,7 @@ class Process:
         self.sockets: dict[int, Socket] = {}
         self.log = log
         self.wall_ns = wall_ns
+        self.monotonic = monotonic
         self.random = random
         self.throttled = False
         self.watched: EffectHook | None = None

@@ -226,8 +226,9 @@ class SimClocks:
         self._nodes[node].clock.freeze(on)
 
     async def monotonic_offset_ns(self, node: str) -> int:
-        """Always 0: faults reach wall clocks only."""
-        return 0
+        """What it drifted by itself: faults reach wall clocks only."""
+        host = self._nodes[node]
+        return host.monotonic.now_ns() - host.loop.virtual_ns
 
     def _note(self, node: str, what: str) -> None:
         self._nodes[node].loop.note("clock", node, what)

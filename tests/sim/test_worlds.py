@@ -8,12 +8,15 @@ from torture import many
 
 from harness import registry
 from harness.cli import main
+from harness.cli.judged import run_judged
 from harness.cli.trials import Nobody
 from harness.controller import Controller
+from harness.history.faults import fault_windows
 from harness.plan import Plan
 from harness.simulation.ground import SimGround
 from harness.simulation.world import read_world
 from harness.store import create_run
+from harness.testing import plan_from
 from system_under_test.leader_follower import server
 
 HARD = (
@@ -120,3 +123,49 @@ def test_a_world_that_cannot_be_is_refused_before_anything_starts(words, said, t
     assert main(["run", *words, "--store", str(tmp_path)]) == 254
     assert said in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+LEASE = {
+    "nodes": 3,
+    "concurrency": 6,
+    "rate": 200.0,
+    "time_limit_s": 4.0,
+    "quiet_s": 0.3,
+    "nemesis": ("partition",),
+    "target": "leader",
+    "interval_s": 0.3,
+    "duration_s": 1.2,
+    "seed": 9,
+    "options": {
+        "heartbeat_ms": 20,
+        "election_timeout_ms": 100,
+        "wait_ms": 300,
+        "read": "lease",
+        "lease": "monotonic",
+        "lease_ms": 400,
+        "drift_ppm": 1000,
+    },
+}
+
+
+def test_a_lease_holds_while_monotonic_clocks_drift_as_it_assumes_and_breaks_where_they_drift_more():
+    assert run_judged(plan_from({**LEASE, "world": {"drift_ppm": 1000.0}})).broken() == frozenset()
+    broken = run_judged(plan_from({**LEASE, "world": {"drift_ppm": 300_000.0}})).broken()
+    assert ("linearizability", "stale-read") in broken
+
+
+@pytest.mark.parametrize("seed", [5, 7, 18])
+def test_a_partition_that_is_lifted_on_slow_links_is_known_to_be_lifted(seed):
+    plan = {"nodes": 3, "concurrency": 4, "rate": 60.0, "time_limit_s": 4.0, "quiet_s": 0.5, "combine": True}
+    kinds = {"nemesis": ("partition", "packet"), "interval_s": 0.4, "duration_s": 0.7, "seed": seed}
+    options = {"heartbeat_ms": 20, "election_timeout_ms": 100, "wait_ms": 300}
+    judged = run_judged(plan_from({**plan, **kinds, "options": options}))
+    windows = fault_windows(judged.history.events)
+    shaped = [one for one in windows if one.kind == "packet" and "delay" in one.detail]
+    lifted = [
+        one
+        for one in windows
+        if one.kind == "partition" and any(slow.start_ns < one.stop_ns < slow.stop_ns for slow in shaped)
+    ]
+    assert lifted and all("all pass again" in one.evidence[-1] for one in lifted)
+    assert judged.result.outcome == "valid"

@@ -5,9 +5,12 @@ import contextlib
 
 from harness.simulation.ground import SimGround
 from harness.simulation.loop import SimLoop
+from harness.simulation.world import World
 from harness.streams import Streams
 
 PORT = 9000
+EVEN = World(drift_ppm=0)
+"""A world in which all clocks run alike."""
 
 
 class Little:
@@ -34,9 +37,9 @@ def run(main, seed=1):
         loop.close()
 
 
-def simulate(program, test, nodes=("n1", "n2", "n3"), seed=1):
+def simulate(program, test, nodes=("n1", "n2", "n3"), seed=1, world=None):
     """Run `test(cluster, loop)` against nodes that run `program`; its result."""
-    ground = SimGround(seed)
+    ground = SimGround(seed, world)
     loop = ground.new_event_loop()
 
     async def main():

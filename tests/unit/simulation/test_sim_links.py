@@ -272,3 +272,111 @@ def test_a_link_to_what_is_no_node_is_refused():
                 await act
 
     simulate(echo, test)
+
+
+SLOW = LinkShape(delay_ms=300)
+
+
+def reach(cluster):
+    return asyncio.gather(cluster.net.reaches(*WAY), cluster.net.reaches(*BACK), cluster.net.reaches("n1", "n3"))
+
+
+async def trips_ms(cluster, way=WAY):
+    return statistics.median([trip for trip in await cluster.net.round_trip_ms(*way, 9) if trip is not None])
+
+
+def test_a_cut_is_lifted_while_its_links_are_shaped_and_the_shape_stays():
+    async def test(cluster, loop):
+        await cluster.net.cut([WAY, BACK])
+        await cluster.net.shape({WAY: SLOW, BACK: LinkShape(loss=0.3)})
+        assert await reach(cluster) == [False, False, True]
+        await cluster.net.heal()
+        assert await reach(cluster) == [True, True, True]  # slow is not silent
+        assert await trips_ms(cluster) >= 300
+        await cluster.net.shape({})
+        assert await trips_ms(cluster) < 50
+        return [loop.network.link(*way).plain for way in (WAY, BACK)]
+
+    assert simulate(echo, test) == [True, True]
+
+
+def test_a_shape_is_lifted_while_its_links_are_cut_and_the_cut_stays():
+    async def test(cluster, loop):
+        await cluster.net.shape({WAY: SLOW})
+        await cluster.net.cut([WAY])
+        await cluster.net.shape({})
+        assert await reach(cluster) == [False, True, True]
+        await cluster.net.heal()
+        assert await reach(cluster) == [True, True, True]
+        return await trips_ms(cluster)
+
+    assert simulate(echo, test) < 50
+
+
+def test_a_connection_over_a_shaped_link_loses_nothing_to_a_cut_that_comes_and_goes():
+    heard = []
+
+    async def test(cluster, loop):
+        await cluster.net.shape({WAY: LinkShape(delay_ms=40, loss=0.2, rate_kbit=200)})
+        for _ in range(3):
+            await asyncio.sleep(1)
+            await cluster.net.cut([WAY, BACK])
+            await asyncio.sleep(1)
+            await cluster.net.heal()
+        await cluster.net.shape({})
+        await asyncio.sleep(10)
+
+    simulate(chatty(heard), test)
+    numbers = [number for _, _, number in heard]
+    assert numbers == list(range(len(numbers))) and len(numbers) > 250
+    assert max(late(heard)) > 1 and late(heard)[-1] < 0.1
+
+
+def test_what_is_cut_and_clogged_at_once_stays_shut_until_both_are_lifted():
+    async def test(cluster, loop):
+        await cluster.net.clog([WAY])
+        await cluster.net.cut([WAY])
+        await cluster.net.clog([])
+        first = await cluster.net.reaches(*WAY)
+        await cluster.net.clog([WAY])
+        await cluster.net.heal()
+        second = await cluster.net.reaches(*WAY)
+        await cluster.net.clog([])
+        return first, second, await cluster.net.reaches(*WAY)
+
+    assert simulate(echo, test) == (False, False, True)
+
+
+def test_a_connection_to_a_machine_that_crashed_is_half_open_until_it_is_back_and_resets_it():
+    ends = []
+
+    async def program(machine, addresses):
+        if machine.name != "n1":
+            await echo(machine, addresses)
+        await asyncio.sleep(0.05)
+        loop = asyncio.get_running_loop()
+        reader, writer = await asyncio.open_connection(*addresses["n2"])
+        try:
+            for number in range(40):
+                writer.write(b"%d\n" % number)
+                ends.append((loop.now_ns() / 1e9, (await reader.readline()).decode().strip()))
+                await asyncio.sleep(0.1)
+        except OSError as error:
+            ends.append((loop.now_ns() / 1e9, type(error).__name__))
+        await asyncio.sleep(10**6)
+
+    async def test(cluster, loop):
+        await asyncio.sleep(0.5)
+        await cluster.disks.power_off("n2")
+        dark = loop.time()
+        await asyncio.sleep(2)
+        before = len(ends)
+        await cluster.processes.start("n2")
+        back = loop.time()
+        await asyncio.sleep(5)
+        return dark, back, before
+
+    dark, back, before = simulate(program, test)
+    assert before > 3 and all(at < dark + 0.1 for at, _ in ends[:before])  # nobody was told anything
+    assert [what for _, what in ends[before:]] == ["ConnectionResetError"]
+    assert back < ends[before][0] < back + 2.5  # at the next repetition of what was not acknowledged

@@ -64,6 +64,34 @@ def test_pct_lets_the_highest_run_alone_but_for_its_changes():
     assert max(switches) > 2
 
 
+def hits(depth, seeds=400, steps=24):
+    """In how many runs b goes from its beginning to its end just between two given steps of a: two constraints."""
+    found = 0
+    for seed in range(seeds):
+        order = []
+
+        async def work(name, count, order=order):
+            for step in range(count):
+                order.append((name, step))
+                await asyncio.sleep(0)
+
+        async def main(_loop, work=work):
+            await asyncio.gather(work("a", 8), work("b", 3))
+
+        loop = SimLoop(Streams(seed), World(scheduler="pct", pct_depth=depth, pct_steps=steps))
+        loop.run_until_complete(main(loop))
+        assert loop.steps <= steps
+        loop.close()
+        found += order.index(("a", 4)) < order.index(("b", 0)) < order.index(("b", 2)) < order.index(("a", 5))
+    return found / seeds
+
+
+def test_a_bug_of_two_constraints_is_met_as_often_as_pct_promises_and_never_without_a_change():
+    owners, steps = 4, 24
+    assert hits(depth=1, steps=steps) == 0
+    assert hits(depth=2, steps=steps) >= 1 / (owners * steps)
+
+
 @pytest.mark.parametrize("scheduler", ["random", "pct"])
 def test_a_tape_replays_a_schedule_and_goes_on_first_in_first_out(scheduler):
     order, loop = run(race, scheduler, 5, record=True)

@@ -5,7 +5,7 @@ import contextlib
 import errno
 
 import pytest
-from little import Little, ask, echo, simulate
+from little import EVEN, Little, ask, echo, simulate
 
 from harness.errors import InfrastructureError
 from harness.protocols import BreaksDisks, DriftsClocks, LimitsProcesses, StopsProcesses, TellsLimits
@@ -298,7 +298,7 @@ def test_a_wall_clock_runs_fast_slow_and_not_at_all_and_keeps_what_it_gained():
         await clocks.set_offset_ns("n1", -3 * SECOND_NS)
         return seen, kept, await clocks.offset_ns("n1"), await clocks.monotonic_offset_ns("n1")
 
-    seen, kept, offset, monotonic = simulate(echo, test)
+    seen, kept, offset, monotonic = simulate(echo, test, world=EVEN)
     assert seen == pytest.approx([0, 10, -5, -10, 0], abs=0.01)
     assert kept == pytest.approx(-5, abs=0.01)
     assert (offset, monotonic) == (-3 * SECOND_NS, 0)
@@ -356,7 +356,7 @@ def test_a_frozen_machine_stands_still_answers_nothing_and_goes_on():
         assert await ask(cluster, "n1") == b"hello\n"
         return frozen, thawed
 
-    frozen, thawed = simulate(keeping(notes), test)
+    frozen, thawed = simulate(keeping(notes), test, world=EVEN)
     assert not [at for at in times(notes, "synced", frozen + 1) if at < thawed]
     assert times(notes, "synced", thawed)[0] == thawed  # its timers ring late
 
