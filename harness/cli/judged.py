@@ -10,6 +10,7 @@ by a signal.
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import gc
 import hashlib
@@ -18,8 +19,9 @@ import os
 import signal
 import sys
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -126,12 +128,14 @@ def run_judged(
         ground.configure(plan.world)
     with _folder(keep) as run:
         controller = _controller(plan, ground, system, workload, run, on_cluster)
-        if branches is None:
-            return _run(controller, budget_s)
-        with branches.of(controller):
+        with branches.of(controller) if branches is not None else nullcontext():
             judged = _run(controller, budget_s)
-            branches.over(judged)  # a child is gone here
-            return judged
+            if branches is not None:
+                branches.over(judged)  # a child is gone here
+        if judged.result is None:
+            with quietly():  # it may have been stopped in the middle
+                del controller, ground
+        return judged
 
 
 @contextmanager
@@ -156,19 +160,17 @@ def _controller(
 def _run(controller: Controller, budget_s: float) -> Judged:
     ground, failure = controller.ground, ""
     assert isinstance(ground, SimGround)
-    try:
-        with _bounded(budget_s):
+    with _bounded(budget_s) as bound:
+        try:
             controller.execute()
-    except SplitbrainError as error:
-        failure = str(error)
-    except _Overdue as error:
-        failure = str(error)
-        plan = controller.plan
-        with quietly():
-            del controller
-        return Judged(plan, None, failure)
-    except Exception as error:  # One run's failure is a finding, not the end of the others.
-        failure = f"The harness itself failed: {type(error).__name__}: {error}"
+        except SplitbrainError as error:
+            failure = str(error)
+        except _Overdue as error:
+            failure = str(error)
+        except Exception as error:  # One run's failure is a finding, not the end of the others.
+            failure = f"The harness itself failed: {type(error).__name__}: {error}"
+    if bound.is_over:
+        return Judged(controller.plan, None, f"The run was not over after {budget_s:g} processor seconds.")
     if controller.interrupted:
         raise KeyboardInterrupt  # a run ends early for Ctrl-C and is judged; whoever makes thousands of them stops
     run, plan = controller.run, controller.plan  # of a branch, its own
@@ -210,8 +212,10 @@ def quietly() -> Iterator[None]:
     said, logger = sys.unraisablehook, logging.getLogger("asyncio")
     sys.unraisablehook, logger.disabled = (lambda _unraisable: None), True
     try:
-        yield
-        gc.collect()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+            gc.collect()
     finally:
         sys.unraisablehook, logger.disabled = said, False
 
@@ -229,17 +233,31 @@ def in_memory() -> str | None:
     return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - a fresh folder in it is made
 
 
+@dataclass
+class _Bound:
+    is_over: bool = False
+
+
 @contextmanager
-def _bounded(seconds: float) -> Iterator[None]:
-    """Interrupt what is inside after so much processor time."""
+def _bounded(seconds: float) -> Iterator[_Bound]:
+    """Stop the event loop that runs inside after so much processor time; what never returns to it is interrupted."""
+    bound = _Bound()
 
     def interrupt(_number: int, _frame: object) -> None:
-        raise _Overdue(f"The run was not over after {seconds:g} processor seconds.")
+        if not bound.is_over:
+            bound.is_over = True
+            with suppress(RuntimeError):  # no loop runs
+                asyncio.get_running_loop().stop()
+            return
+        raise _Overdue
 
-    previous = signal.signal(signal.SIGPROF, interrupt)
-    signal.setitimer(signal.ITIMER_PROF, seconds)
+    # A run that is stopped undoes nothing: neither its own handlers, which would keep all of it alive.
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGPROF, signal.SIGINT, signal.SIGTERM)}
+    signal.signal(signal.SIGPROF, interrupt)
+    signal.setitimer(signal.ITIMER_PROF, seconds, seconds)
     try:
-        yield
+        yield bound
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
-        signal.signal(signal.SIGPROF, previous)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)

@@ -24,13 +24,11 @@ from harness.store import Run, create_run, default_store, open_run
 from harness.verdict import Anomaly
 
 if TYPE_CHECKING:
+    from harness.cli.candidates import Wanted
     from harness.exploration.shrinking import Shrunk
 
 DETERMINISM_RUNS: Final = 3
 SEARCH_LIMIT: Final = 60
-RUN_TIMES_MAX: Final = 3.0
-RUN_S_MIN: Final = 1.0
-"""A candidate that takes so much longer than the whole run did talks to itself, and is given up."""
 STORY_LINES_MAX: Final = 60
 
 
@@ -42,8 +40,9 @@ def build_parser() -> Parser:
         epilog=_EXAMPLES,
     )
     parser.add_argument("run", nargs="?", type=Path, help="run directory, or a plan file with lists")
-    parser.add_argument("--anomaly", help="which of its anomalies to keep (default: the one with the smallest witness)")
+    parser.add_argument("--anomaly", help="which of its anomalies to keep (default: any of them)")
     parser.add_argument("--budget", type=arguments.positive, default=60.0, help="processor seconds (default: 60)")
+    parser.add_argument("--jobs", "-j", type=arguments.count, default=1, help="candidates at once (default: 1)")
     parser.add_argument("--bugs", type=_bug_names, help="shrink the first failure of these planted bugs, or of all")
     parser.add_argument("--store", type=Path, help="where runs are kept (default: $SPLITBRAIN_STORE, else ./store)")
     parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
@@ -63,9 +62,9 @@ def main(argv: Sequence[str]) -> int:
         raise UsageError("splitbrain shrink: which run? Give a run directory, or --bugs.")
     plan = listed_plan(given.run)
     judged = _checked(plan)
-    anomaly = _chosen(judged, given.anomaly)
-    shrunk, seconds = _shrink(plan, anomaly, given.budget, quiet=given.json)
-    run, told = keep(given.store or default_store(), shrunk.plan, anomaly)
+    wanted = _wanted(judged, given.anomaly)
+    shrunk, seconds = _shrink(plan, wanted, given.budget, given.jobs, quiet=given.json)
+    run, told, anomaly = keep(given.store or default_store(), shrunk.plan, wanted)
     facts = {**_facts(anomaly, shrunk, seconds), "run": str(run.path)}
     run.write("shrunk.json", msgspec.json.format(msgspec.json.encode(facts), indent=1))
     if given.json:
@@ -113,18 +112,18 @@ def _checked(plan: Plan) -> Judged:
     return runs[0]
 
 
-def _chosen(judged: Judged, name: str | None) -> Anomaly:
+def _wanted(judged: Judged, name: str | None) -> Wanted:
+    """Guarantee and name of the anomalies that a candidate may show."""
     found = judged.anomalies()
-    for anomaly in found:
-        if name is None or anomaly.name == name:
-            return anomaly
-    raise UsageError(f"The run shows no anomaly {name!r}.{nearest(str(name), {one.name for one in found})}")
+    wanted = frozenset((one.guarantee, one.name) for one in found if name is None or one.name == name)
+    if not wanted:
+        raise UsageError(f"The run shows no anomaly {name!r}.{nearest(str(name), {one.name for one in found})}")
+    return wanted
 
 
-def _shrink(plan: Plan, anomaly: Anomaly, budget_s: float, *, quiet: bool) -> tuple[Shrunk, float]:
-    from harness.exploration.shrinking import shrink
-
-    wanted = (anomaly.guarantee, anomaly.name)
+def _shrink(plan: Plan, wanted: Wanted, budget_s: float, jobs: int, *, quiet: bool) -> tuple[Shrunk, float]:
+    from harness.cli.candidates import candidates
+    from harness.exploration.shrinking import cost_s, shrink
 
     def told(step: str, now: Plan) -> None:
         if not quiet:
@@ -133,13 +132,11 @@ def _shrink(plan: Plan, anomaly: Anomaly, budget_s: float, *, quiet: bool) -> tu
 
     began_ns = clock.processor_ns()
     run_judged(plan)
-    longest_s = max(RUN_S_MIN, RUN_TIMES_MAX * (clock.processor_ns() - began_ns) / 1e9)
-
-    def fails(candidate: Plan) -> bool:
-        return wanted in run_judged(candidate, budget_s=longest_s).broken()
-
-    shrunk = shrink(plan, fails, clock.processor_ns, budget_s, told)
-    return shrunk, (clock.processor_ns() - began_ns) / 1e9
+    slowness = (clock.processor_ns() - began_ns) / 1e9 / cost_s(plan)
+    with candidates(wanted, jobs, slowness) as trials:
+        began_ns = trials.now_ns()
+        shrunk = shrink(plan, trials, trials.now_ns, budget_s, told, trials.width)
+        return shrunk, (trials.now_ns() - began_ns) / 1e9
 
 
 def keep_run(store: Path, plan: Plan) -> Run:
@@ -160,19 +157,19 @@ def _kept(store: Path, plan: Plan) -> tuple[Run, Judged]:
     return run, judged
 
 
-def keep(store: Path, plan: Plan, anomaly: Anomaly) -> tuple[Run, str]:
-    """As `keep_run`, with its story and a test; returns the run and the story."""
+def keep(store: Path, plan: Plan, wanted: Wanted) -> tuple[Run, str, Anomaly]:
+    """As `keep_run`, with its story and a test; returns the run, the story and what it is told for."""
     from harness.exploration.story import tell
     from harness.testing.plans import test_source
 
     run, judged = _kept(store, plan)
     assert judged.history is not None, "it failed a moment ago"
     system = loaded("systems", plan.system)
-    kept = next(one for one in judged.anomalies() if (one.guarantee, one.name) == (anomaly.guarantee, anomaly.name))
+    kept = next(one for one in judged.anomalies() if (one.guarantee, one.name) in wanted)
     told = tell(judged.history.events, kept, judged.logs, getattr(system, "events", {}), judged.started_ns)
     run.write("story.txt", told.encode())
     run.write(f"test_no_{kept.name.replace('-', '_')}.py", test_source(plan, kept, "splitbrain replay").encode())
-    return run, told
+    return run, told, kept
 
 
 def _facts(anomaly: Anomaly, shrunk: Shrunk, seconds: float) -> dict[str, Any]:
@@ -183,13 +180,15 @@ def _facts(anomaly: Anomaly, shrunk: Shrunk, seconds: float) -> dict[str, Any]:
         "after": asdict(shrunk.after),
         "runs": shrunk.runs,
         "is_minimal": shrunk.is_minimal,
+        "seeds_tried": shrunk.seeds,
         "seconds": round(seconds, 1),
     }
 
 
 def _summary(shrunk: Shrunk, seconds: float, run: Run, told: str) -> str:
     before, after = shrunk.before, shrunk.after
-    minimal = "every one of them is needed" if shrunk.is_minimal else "the budget ended before the search did"
+    needed = f"every one of them is needed, with {shrunk.seeds} seeds tried"
+    minimal = needed if shrunk.is_minimal else "the budget ended before the search did"
     test = next(run.path.glob("test_no_*.py"))
     if told.count("\n") > STORY_LINES_MAX:
         told = f"Its story has {told.count(chr(10))} lines: {run.path / 'story.txt'}\n"
@@ -217,7 +216,7 @@ def _shrink_bugs(given: Any) -> int:
         sys.stdout.write("| bug | anomaly | operations | faults | clients | nodes | runs | seconds | minimal |\n")
         sys.stdout.write("|---|---|---|---|---|---|---|---|---|\n")
     for name in names:
-        rows.append(_shrink_bug(name, given.budget))
+        rows.append(_shrink_bug(name, given.budget, given.jobs))
         if not given.json:
             sys.stdout.write(_row(rows[-1]))
             sys.stdout.flush()
@@ -226,14 +225,15 @@ def _shrink_bugs(given: Any) -> int:
     return 1 if all(row["found"] for row in rows) else 2
 
 
-def _shrink_bug(name: str, budget_s: float) -> dict[str, Any]:
+def _shrink_bug(name: str, budget_s: float, jobs: int) -> dict[str, Any]:
     from harness.cli.bug_search import first_failure
 
     _, judged = first_failure(name, 1, SEARCH_LIMIT)
     if judged is None or judged.exact is None:
         return {"bug": name, "found": False}
-    anomaly = judged.anomalies()[0]
-    shrunk, seconds = _shrink(judged.exact, anomaly, budget_s, quiet=True)
+    wanted = judged.broken()
+    shrunk, seconds = _shrink(judged.exact, wanted, budget_s, jobs, quiet=True)
+    anomaly = next(one for one in run_judged(shrunk.plan).anomalies() if (one.guarantee, one.name) in wanted)
     return {"bug": name, "found": True, "seed": judged.plan.seed, **_facts(anomaly, shrunk, seconds)}
 
 

@@ -1,36 +1,55 @@
 """From a failing plan of lists to one whose every fault and every operation is needed.
 
-A candidate is run and judged; it is taken when it shows the same anomaly of the same guarantee. In order: a shortest
-failing prefix; fewer kinds of faults, nodes, clients and keys, and a shortest prefix again; then faults, then
-operations, taken away right to left in blocks; then simpler times, targets and values; and again, until nothing
-changes. Once runs are short, a candidate that does not fail with the run's own seed is tried with a few others, since
-taking an operation away shifts what the network draws; the seed that failed is the plan's from then on.
+A candidate is run and judged; it is taken when it shows an anomaly of the same name and guarantee. In order:
 
-    shrunk = shrink(plan, lambda candidate: seen(run_judged(candidate)), now_ns, budget_s=60)
+1. only what had begun by the end of the anomaly's last operation, and times instead of triggers;
+2. bold guesses (`windows`): a short stretch of the run, rolled again under many seeds;
+3. a shortest failing prefix; fewer kinds of faults, nodes, keys and clients;
+4. faults, then operations, taken away right to left in blocks; then simpler times, targets and values; again, until
+   nothing changes.
+
+Taking anything away shifts what everything after it draws, so a candidate that does not fail with the run's own seed is
+tried with others; the seed that failed is the plan's from then on. How many are tried follows how many it took before:
+a bug that needs luck is given more.
+
+    shrunk = shrink(plan, lambda plans: [seen(run_judged(plan)) for plan in plans], now_ns, budget_s=60)
     shrunk.plan, shrunk.is_minimal
 
 The order of the passes is that of ../shared/algorithms.md C2; the blocks are Hypothesis' idea of adaptive deletion.
 
-Limits: minimal means that no single element can be taken away with the seeds that were tried.
+Limits: minimal means that no single element can be taken away with the seeds that were tried (`Shrunk.seeds`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Final
 
 import msgspec
 
 from harness.exploration import steps
 from harness.exploration.deletion import delete_all
+from harness.exploration.failure import Failure
+from harness.exploration.windows import guesses
 from harness.plan import Plan
 
-OTHER_SEEDS: Final = 4
-OTHER_SEEDS_UP_TO_OPERATIONS: Final = 60
+SEEDS_MIN: Final = 5
+SEEDS_MAX: Final = 80
+SURE: Final = 3.0
+"""Seeds tried, in multiples of how many it took lately: what fails once in m runs is missed in e^-3 of 3 m."""
+COST_PER_CANDIDATE: Final = 1 / 40
+"""The share of the budget that a candidate may cost with all its seeds, by a rough count of what runs cost."""
+GUESSING_SHARE: Final = 0.3
+LOOKING_S: Final = 0.001
 ROUNDS_MAX: Final = 8
+SMALL_FAULTS: Final = 3
+SMALL_OPERATIONS: Final = 10
 
-Fails = Callable[[Plan], bool]
+Trials = Callable[[Sequence[Plan]], Sequence[Failure | None]]
+"""Runs plans, at once if it can; how each fails, or None where it does not."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +76,7 @@ class Shrunk:
     Attributes:
         plan: the smallest that was found; before, after: sizes; runs: how many were made.
         is_minimal: whether every single element was tried to be taken away, in vain; False when the budget ended first.
+        seeds: with how many seeds each was tried in the end.
     """
 
     plan: Plan
@@ -64,6 +84,7 @@ class Shrunk:
     after: Size
     runs: int
     is_minimal: bool
+    seeds: int = 0
 
 
 class _OutOfBudget(Exception):  # noqa: N818 - it ends a search, nothing went wrong
@@ -73,36 +94,55 @@ class _OutOfBudget(Exception):  # noqa: N818 - it ends a search, nothing went wr
 @dataclass
 class _Search:
     plan: Plan
-    fails: Fails
+    trials: Trials
     now_ns: Callable[[], int]
-    deadline_ns: int
+    budget_s: float
     told: Callable[[str, Plan], None]
+    width: int
+    failure: Failure | None = None
+    lately: float = 1.0
+    seeds_min: int = SEEDS_MIN
     runs: int = 0
     refused: set[bytes] = field(default_factory=set)
+    deadline_ns: int = 0
 
-    def take(self, candidate: Plan | None) -> bool:
+    def __post_init__(self) -> None:
+        self.began_ns = self.now_ns()
+        self.deadline_ns = self.began_ns + round(self.budget_s * 1e9)
+
+    def seeds(self, candidate: Plan) -> int:
+        """With how many seeds a candidate is tried."""
+        wanted = min(SEEDS_MAX, max(self.seeds_min, math.ceil(SURE * self.lately)))
+        return max(1, min(wanted, int(self.budget_s * COST_PER_CANDIDATE / cost_s(candidate))))
+
+    def take(self, candidate: Plan | None, seeds: int | None = None) -> bool:
         """Make the candidate the plan, if it fails, with its own seed or with another."""
         if candidate is None or candidate == self.plan:
             return False
-        small = len(candidate.operations or ()) <= OTHER_SEEDS_UP_TO_OPERATIONS
-        for other in range(1 + OTHER_SEEDS if small else 1):
-            tried = candidate if not other else msgspec.structs.replace(candidate, seed=_other_seed(candidate, other))
-            if self._fails(tried):
-                self.plan = tried
-                return True
-        return False
+        tried = self.first(_seeded(candidate, seeds or self.seeds(candidate)))
+        if tried is not None:
+            self.lately = 0.7 * self.lately + 0.3 * tried
+        return tried is not None
 
-    def _fails(self, plan: Plan) -> bool:
-        key = plan.to_json()
-        if key in self.refused:
-            return False
-        if self.now_ns() > self.deadline_ns:
-            raise _OutOfBudget
-        self.runs += 1
-        if self.fails(plan):
-            return True
-        self.refused.add(key)
-        return False
+    def first(self, candidates: Iterable[Plan], until_ns: int | None = None) -> int | None:
+        """Take the first of the candidates that fails; returns how many were looked at, None when none failed."""
+        left, looked = iter(candidates), 0
+        while True:
+            batch = list(islice(left, self.width))
+            if not batch:
+                return None
+            fresh = [plan for plan in batch if plan.to_json() not in self.refused]
+            if self.now_ns() > self.deadline_ns:
+                raise _OutOfBudget
+            if until_ns is not None and self.now_ns() > until_ns:
+                return None
+            self.runs += len(fresh)
+            for plan, failure in zip(fresh, self.trials(fresh) if fresh else (), strict=True):
+                if failure is not None:
+                    self.plan, self.failure = plan, failure
+                    return looked + 1 + batch.index(plan)
+                self.refused.add(plan.to_json())
+            looked += len(batch)
 
     def delete(self, name: str, items: Sequence[Any], made: Callable[[Plan, Sequence[Any]], Plan]) -> None:
         """Take away as many of the items as can be."""
@@ -111,35 +151,98 @@ class _Search:
             self.told(name, self.plan)
 
 
+def one_by_one(fails: Callable[[Plan], bool]) -> Trials:
+    """Trials of a plain question: does this plan fail?"""
+
+    def trials(plans: Sequence[Plan]) -> list[Failure | None]:
+        return [_plain(plan) if fails(plan) else None for plan in plans]
+
+    return trials
+
+
+def _plain(plan: Plan) -> Failure:
+    faults = plan.faults or ()
+    return Failure(plan, (), tuple(fault.at_s for fault in faults), tuple(() for _ in faults))
+
+
 def shrink(
     plan: Plan,
-    fails: Fails,
+    trials: Trials,
     now_ns: Callable[[], int],
     budget_s: float,
     told: Callable[[str, Plan], None] = lambda _name, _plan: None,
+    width: int = 1,
 ) -> Shrunk:
     """The smallest plan that still fails.
 
     Args:
-        plan: of lists, and failing; fails: runs a plan, and says whether it shows the same anomaly.
+        plan: of lists, and failing; trials: runs plans, and says how each shows the same anomaly.
         now_ns, budget_s: a monotonic clock, and how long the search may take on it.
         told: is called after each pass with its name and the plan as it is then.
+        width: how many plans `trials` can run at once.
     """
-    search = _Search(plan, fails, now_ns, now_ns() + round(budget_s * 1e9), told)
+    search = _Search(plan, trials, now_ns, budget_s, told, width)
     is_minimal = False
     try:
-        _coarse(search)
-        for _ in range(ROUNDS_MAX):
-            before = search.plan
+        _directly(search)
+        if not _guess(search, GUESSING_SHARE):
+            _shortest_prefix(search, 1)
             search.delete("faults", steps.faults(search.plan), steps.with_faults)
-            search.delete("operations", steps.operations(search.plan), steps.with_operations)
-            _simplify(search)
-            if _nothing_can_go(search) and search.plan == before:
-                is_minimal = True
-                break
+            search.take(steps.closer(search.plan))
+            _guess(search, 2.5 * GUESSING_SHARE)
+        _coarse(search)
+        is_minimal = _to_the_bone(search)
+        while is_minimal and not _is_small(search.plan) and search.seeds_min < SEEDS_MAX:
+            search.seeds_min *= 2
+            is_minimal = _to_the_bone(search)
     except _OutOfBudget:
         pass
-    return Shrunk(search.plan, Size.of(plan), Size.of(search.plan), search.runs, is_minimal)
+    seeds = search.seeds(search.plan)
+    return Shrunk(search.plan, Size.of(plan), Size.of(search.plan), search.runs, is_minimal, seeds)
+
+
+def _directly(search: _Search) -> None:
+    """What the anomaly itself says: nothing that began after it, and times instead of triggers."""
+    (search.failure,) = search.trials([search.plan])
+    search.runs += 1
+    if search.failure is None:
+        return
+    last_s = search.failure.last_s
+    if last_s is not None:
+        search.take(steps.ending(steps.cut_after(search.failure.exact, last_s), last_s), 1)
+    if any(fault.after is not None for fault in search.plan.faults or ()):
+        search.take(search.failure.on_time(), 1)
+    search.told("directly", search.plan)
+
+
+def _guess(search: _Search, share: float) -> bool:
+    """Guess, and guess again from what was found, while there is something smaller to be found in that share of time.
+
+    Returns whether anything was.
+    """
+    until_ns = search.began_ns + round(search.budget_s * share * 1e9)
+    before = search.plan
+    while search.failure is not None:
+        size = len(search.plan.faults or ()), len(search.plan.operations or ())
+        most_s = search.budget_s * (GUESSING_SHARE if search.plan is before else GUESSING_SHARE / 2)
+        looked = search.first(_smaller(search.failure, size, most_s), until_ns)
+        if looked is None:
+            break
+        search.lately = max(1.0, looked / 4)
+        search.told("guess", search.plan)
+    return search.plan is not before
+
+
+def _smaller(failure: Failure, size: tuple[int, int], most_s: float) -> Iterator[Plan]:
+    """Guesses that are smaller than this, under one seed after another, until they have cost so much."""
+    for number, guess in enumerate(guesses(failure)):
+        faults, operations = len(guess.faults or ()), len(guess.operations or ())
+        if faults <= size[0] and operations <= size[1] and (faults, operations) != size:
+            yield _other(guess, number)
+            most_s -= cost_s(guess)
+        most_s -= LOOKING_S
+        if most_s < 0:
+            return
 
 
 def _coarse(search: _Search) -> None:
@@ -150,19 +253,17 @@ def _coarse(search: _Search) -> None:
     for count in range(3, search.plan.nodes, 2):
         if search.take(steps.with_nodes(search.plan, count)):
             break
-    _shortest_prefix(search)
     search.delete("keys", steps.keys(search.plan), steps.with_keys)
     search.delete("clients", steps.clients(search.plan), steps.with_clients)
-    _shortest_prefix(search)
 
 
-def _shortest_prefix(search: _Search) -> None:
+def _shortest_prefix(search: _Search, seeds: int | None = None) -> None:
     """By bisection: not every longer prefix fails, too, but what is found does."""
     moments = steps.times(search.plan)
     low, high = 0, len(moments) - 1
     while low < high:
         middle = (low + high) // 2
-        if search.take(steps.cut_after(search.plan, moments[middle])):
+        if search.take(steps.cut_after(search.plan, moments[middle]), seeds):
             high = middle
         else:
             low = middle + 1
@@ -173,8 +274,25 @@ def _simplify(search: _Search) -> None:
     """One simpler way after the other, until none is left that fails."""
     changed = True
     while changed:
-        changed = any(search.take(candidate) for candidate in steps.simpler(search.plan))
+        changed = any(search.take(candidate, SEEDS_MIN) for candidate in steps.simpler(search.plan))
     search.told("simpler", search.plan)
+
+
+def _to_the_bone(search: _Search) -> bool:
+    """Everything in turn, until nothing changes; whether it came to that."""
+    for _ in range(ROUNDS_MAX):
+        before = search.plan
+        search.delete("faults", steps.faults(search.plan), steps.with_faults)
+        search.delete("operations", steps.operations(search.plan), steps.with_operations)
+        _simplify(search)
+        if _nothing_can_go(search) and search.plan == before:
+            return True
+    return False
+
+
+def _is_small(plan: Plan) -> bool:
+    """Whether a person takes it in at a glance; what is larger is worth more seeds."""
+    return len(plan.faults or ()) <= SMALL_FAULTS and len(plan.operations or ()) <= SMALL_OPERATIONS
 
 
 def _nothing_can_go(search: _Search) -> bool:
@@ -183,5 +301,16 @@ def _nothing_can_go(search: _Search) -> bool:
     return not any(search.take(steps.without(search.plan, element)) for element in elements)
 
 
-def _other_seed(plan: Plan, other: int) -> int:
-    return (plan.seed * 31 + other) % 1_000_003
+def cost_s(plan: Plan) -> float:
+    """Processor seconds that a run may take, roughly and on no machine in particular: equal plans, equal numbers."""
+    virtual_s = plan.time_limit_s + plan.quiet_s
+    return 0.012 + 0.0004 * len(plan.operations or ()) + 0.012 * plan.nodes * virtual_s
+
+
+def _seeded(plan: Plan, count: int) -> Iterator[Plan]:
+    return (_other(plan, number) for number in range(count))
+
+
+def _other(plan: Plan, number: int) -> Plan:
+    """The plan under another seed, or under its own for 0."""
+    return plan if not number else msgspec.structs.replace(plan, seed=(plan.seed * 31 + number) % 1_000_003)

@@ -19,6 +19,8 @@ UNIT_DEFAULT_S: Final = 0.3
 SLACK_S: Final = 0.05
 """How long the main phase goes on after its last element began."""
 
+PAUSE_UNITS: Final = 2.0
+
 Element = PlannedFault | PlannedOp
 
 
@@ -107,6 +109,13 @@ def cut_after(plan: Plan, time_s: float) -> Plan:
     return with_operations(with_faults(plan, [fault for fault in faults(plan) if fault.at_s <= time_s]), ops)
 
 
+def ending(plan: Plan, time_s: float) -> Plan:
+    """The main phase ends then, or when the last fault that began by then has been lifted."""
+    lifted = [fault.at_s + (fault.duration_s or 0.0) for fault in faults(plan) if fault.after is None]
+    end = round(max([time_s, *lifted]) + SLACK_S, 3)
+    return replace(plan, time_limit_s=min(plan.time_limit_s, end))
+
+
 def times(plan: Plan) -> list[float]:
     """When something begins in the main phase, ascending."""
     return sorted({op.at_s for op in operations(plan) if op.phase == "main"})
@@ -125,12 +134,28 @@ def with_little_quiet(plan: Plan) -> Plan:
     return replace(plan, quiet_s=min(plan.quiet_s, 2 * unit_s(plan)))
 
 
+def closer(plan: Plan) -> Plan | None:
+    """No pause longer than a few of the system's own units, in which nothing begins and nothing is in force."""
+    longest = PAUSE_UNITS * unit_s(plan)
+    spans = [(op.at_s, op.at_s) for op in operations(plan) if op.phase == "main"]
+    spans += [(one.at_s, one.at_s + (one.duration_s or 0.0)) for one in faults(plan) if one.after is None]
+    gaps, reached = [], 0.0
+    for began, ended in sorted(spans):
+        if began - reached > longest:
+            gaps.append((began, began - reached - longest))
+        reached = max(reached, ended)
+    if not gaps:
+        return None
+    moved = _moved(plan, lambda at_s: round(at_s - sum(less for began, less in gaps if began <= at_s), 9))
+    return replace(moved, time_limit_s=round(plan.time_limit_s - sum(less for _, less in gaps), 3))
+
+
 # ── simpler ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def simpler(plan: Plan) -> Iterator[Plan]:
     """Plans with the same elements, each simpler in one way, the boldest first."""
-    for step in (_shorter, _calmer, _renamed, _fewer_workers, _earlier, _rounder):
+    for step in (_shorter, _calmer, _renamed, _fewer_workers, _earlier, closer, _rounder):
         found = step(plan)
         if found is not None and found != plan:
             yield found

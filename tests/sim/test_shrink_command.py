@@ -1,6 +1,8 @@
 """`splitbrain shrink` on a real run: what is left is small, needed, told, and a test that fails."""
 
+import gc
 import json
+import signal
 
 import pytest
 
@@ -8,6 +10,7 @@ from harness.cli import main
 from harness.cli.judged import run_judged
 from harness.exploration import steps
 from harness.store import open_run
+from harness.testing import plan_from
 
 BUGGY = "run --seed 2 --bug cas-outside-log --keys 1 --nodes 3 --rate 1500 -c 8 --time-limit 0.3 --quiet-period 0.3"
 
@@ -46,6 +49,22 @@ def test_the_test_that_it_writes_fails_until_the_bug_is_gone(shrunk):
         test()
     module["PLAN"]["options"]["bug"] = ""
     test()
+
+
+def test_two_jobs_shrink_to_the_same_run(shrunk, tmp_path):
+    failing = next(path for path in shrunk.path.parent.glob("2*") if not (path / "shrunk.json").exists())
+    assert main(["shrink", str(failing), "--store", str(tmp_path), "--jobs", "2", "--json"]) == 1
+    assert open_run(tmp_path / "latest").plan() == shrunk.plan()
+
+
+def test_a_run_that_is_given_up_leaves_nothing_behind_and_says_so(capfd):
+    plan = plan_from({"nodes": 3, "time_limit_s": 30.0})
+    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGPROF)]
+    judged = run_judged(plan, budget_s=0.1)
+    assert judged.result is None and judged.failure == "The run was not over after 0.1 processor seconds."
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGPROF)] == handlers
+    gc.collect()
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_run_that_breaks_nothing_is_refused(tmp_path, capsys):

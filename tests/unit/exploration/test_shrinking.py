@@ -1,15 +1,18 @@
 """Taking away and simplifying, on made-up failures whose smallest form is known."""
 
 import random
+from itertools import islice
 
 import msgspec
 import pytest
 
 from harness.exploration import steps
 from harness.exploration.deletion import delete_all
-from harness.exploration.shrinking import shrink
+from harness.exploration.failure import Failure
+from harness.exploration.shrinking import one_by_one, shrink
+from harness.exploration.windows import guesses
 from harness.plan import Plan
-from harness.schedule.planned import PlannedFault, PlannedOp
+from harness.schedule.planned import PlannedFault, PlannedOp, Trigger
 
 
 @pytest.mark.parametrize(("n", "k", "most"), [(20, 3, 40), (100, 5, 90), (500, 5, 130)])
@@ -58,7 +61,7 @@ class Clock:
 
 
 def test_a_made_up_failure_is_shrunk_to_its_three_elements():
-    shrunk = shrink(a_plan(), needs_a_kill_between_a_write_and_a_final_read, Clock(), budget_s=60)
+    shrunk = shrink(a_plan(), one_by_one(needs_a_kill_between_a_write_and_a_final_read), Clock(), budget_s=60)
     assert shrunk.is_minimal
     assert (shrunk.after.faults, shrunk.after.operations, shrunk.after.nodes) == (1, 2, 3)
     (fault,) = shrunk.plan.faults
@@ -69,7 +72,7 @@ def test_a_made_up_failure_is_shrunk_to_its_three_elements():
 
 
 def test_a_search_that_runs_out_of_its_budget_does_not_call_itself_minimal():
-    shrunk = shrink(a_plan(), needs_a_kill_between_a_write_and_a_final_read, Clock(), budget_s=0.01)
+    shrunk = shrink(a_plan(), one_by_one(needs_a_kill_between_a_write_and_a_final_read), Clock(), budget_s=0.01)
     assert not shrunk.is_minimal
     assert needs_a_kill_between_a_write_and_a_final_read(shrunk.plan)
 
@@ -80,7 +83,7 @@ def test_another_seed_may_stand_in_once_a_run_is_short():
     def fails(candidate):
         return len(candidate.operations) >= 3 and (len(candidate.operations) == 20 or candidate.seed != 1)
 
-    shrunk = shrink(plan, fails, Clock(), budget_s=60)
+    shrunk = shrink(plan, one_by_one(fails), Clock(), budget_s=60)
     assert shrunk.after.operations == 3 and shrunk.plan.seed != 1
 
 
@@ -99,3 +102,51 @@ def test_fewer_nodes_take_what_named_the_others_with_them():
     plan = Plan(nodes=5, faults=faults, operations=(PlannedOp(f="read", node="n4"),))
     smaller = steps.with_nodes(plan, 3)
     assert [fault.target for fault in smaller.faults] == ["n1"] and smaller.operations[0].node is None
+
+
+def a_failure():
+    plan = msgspec.structs.replace(a_plan(), options={"election_timeout_ms": 100})
+    named = (plan.operations[101], plan.operations[111])  # begun at 1.01 s and 1.11 s
+    faults = plan.faults
+    return Failure(plan, named, tuple(fault.at_s for fault in faults), tuple((f"n{n % 5 + 1}",) for n in range(20)))
+
+
+def test_guesses_are_short_stretches_about_the_witness():
+    found = list(islice(guesses(a_failure()), 60))
+    assert {len(plan.faults) for plan in found} == {0, 1, 2, 3, 4}
+    assert {len(plan.operations) for plan in found if not plan.faults} >= {2}
+    for plan in found:
+        assert len(plan.operations) < 200 and plan.time_limit_s < 3.0
+        assert all(0 <= op.at_s <= plan.time_limit_s for op in plan.operations if op.phase == "main")
+        assert all(0 <= fault.at_s <= plan.time_limit_s for fault in plan.faults)
+
+
+def test_a_guess_tells_a_trigger_by_its_time_and_by_smaller_counts():
+    failure = a_failure()
+    waiting = PlannedFault(kind="kill", after=Trigger("acknowledged", count=70), duration_s=0.1, target="there")
+    plan = msgspec.structs.replace(failure.exact, faults=(waiting,))
+    (fault,) = Failure(plan, failure.witness, (1.05,), (("n2",),)).on_time().faults
+    assert (fault.after, fault.at_s, fault.target) == (None, 1.05, "n2")
+    found = {guess.faults for guess in islice(guesses(Failure(plan, failure.witness, (1.05,), (("n2",),))), 80)}
+    counts = {fault.after.count for faults in found for fault in faults if fault.after is not None}
+    assert counts == {1, 2, 3, 5, 8, 13} and any(fault.after is None for faults in found for fault in faults)
+
+
+def test_a_failure_that_needs_luck_is_shrunk_by_rolling_the_dice_again():
+    """Each kill brings the failure about in one of twelve runs, so a change to the whole run usually undoes it."""
+
+    def lucky(plan):
+        kills = sum(fault.kind == "kill" for fault in plan.faults)
+        rolled = random.Random(f"{plan.seed} {len(plan.faults)} {len(plan.operations)}")
+        written = any(op.f == "write" for op in plan.operations)
+        return written and any(rolled.random() < 1 / 12 for _ in range(kills))
+
+    plan = next(one for seed in range(99) if lucky(one := msgspec.structs.replace(a_plan(), seed=seed)))
+    shrunk = shrink(plan, one_by_one(lucky), Clock(), budget_s=60)
+    assert shrunk.is_minimal and (shrunk.after.faults, shrunk.after.operations) == (1, 1)
+
+
+def test_what_is_taken_does_not_depend_on_how_many_run_at_once():
+    trials = one_by_one(needs_a_kill_between_a_write_and_a_final_read)
+    found = [shrink(a_plan(), trials, Clock(), budget_s=600, width=width).plan for width in (1, 2, 5)]
+    assert found[0] == found[1] == found[2]
