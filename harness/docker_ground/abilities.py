@@ -23,6 +23,7 @@ from typing import Any, Final
 
 from harness.docker_ground import node_image
 from harness.docker_ground.host import IN_CONTAINER, why_not
+from harness.docker_ground.netem import no_netem
 from harness.protocols import Option
 
 OPTIONS: Final = (
@@ -36,6 +37,12 @@ OPTIONS: Final = (
         "preload",
         "docker: what makes clocks wrong; vdso: those of static programs, too, by root",
         ("preload", "vdso"),
+    ),
+    Option(
+        "links",
+        "queue",
+        "docker: what makes links slow or lossy; netem: the kernel's own way, where it has it",
+        ("queue", "netem"),
     ),
     Option("capture", False, "docker: write each node's packets to nodes/<node>/packets.pcap"),
 )
@@ -63,7 +70,7 @@ def lacking(options: Mapping[str, Any]) -> dict[str, str]:
     elif options.get("clock_by") == "vdso":
         found |= dict.fromkeys(FSYNC, "servers have no preload.so then; use --clock-by preload")
     if (reason := no_queue()) is not None:
-        found |= dict.fromkeys(ON_QUEUE, reason)
+        found |= dict.fromkeys(ON_QUEUE if options.get("links") != "netem" else ("clog",), reason)
     if "disk-slow" not in found and not _throttles():
         found["disk-slow"] = "this kernel has no control group that throttles disks; boot one with blkio or io"
     return found
@@ -75,6 +82,8 @@ def refused(options: Mapping[str, Any]) -> str | None:
         return f"--disk loop: {reason}"
     if options.get("clock_by") == "vdso" and (reason := why_not()) is not None:
         return f"--clock-by vdso: {reason}"
+    if options.get("links") == "netem" and (reason := no_netem()) is not None:
+        return f"--links netem: {reason}"
     if options.get("control") == "nsenter" and (reason := why_not()) is not None:
         return f"--control nsenter: {reason}"
     return None

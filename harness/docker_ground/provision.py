@@ -85,7 +85,7 @@ class Provision:
         self._control = control = self._connect(made, str(options.get("control", "ssh")))
         volumes_made = await self._make_disks(made) if options.get("disk") == "loop" else {}
         addresses = {one.node: (one.address, system.port) for one in made}
-        net = IptablesNet(control)
+        net = IptablesNet(control, by_netem=options.get("links") == "netem")
         limits = ContainerLimits(self._client, self._containers, control, self._threads.run)
         commands = {node: list(system.command(node, addresses, options)) for node in nodes}
         if options.get("clock_by") == "vdso":
