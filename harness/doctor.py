@@ -111,6 +111,7 @@ def examine_docker() -> list[Finding]:
             return [
                 *_engine(client),
                 _base_image(client, DockerGround(None).base_image),
+                *_switches(),
                 *_faults(DockerGround(None), {"disk": "loop"}),
             ]
     except InfrastructureError as error:
@@ -134,6 +135,20 @@ def _engine(client: DockerClient) -> Iterator[Finding]:
         "containers are processes of this machine" if here else f"containers are {elsewhere}",
         "" if here else "run splitbrain on the Linux machine that runs the engine, or use --on sim",
     )
+
+
+def _switches() -> Iterator[Finding]:
+    """Other ways of making the same faults, which need more than the usual ones."""
+    from harness.docker_ground.abilities import refused
+
+    for switch, told in (
+        ({"clock_by": "vdso"}, "clocks of static programs, too"),
+        ({"links": "netem"}, "links by the kernel's own means"),
+    ):
+        [(name, value)] = switch.items()
+        words = f"--{name.replace('_', '-')} {value}"
+        why, _, remedy = (refused(switch) or "").removeprefix(f"{words}: ").partition("; ")
+        yield Finding("docker", words, not why, why or told, remedy)
 
 
 def _base_image(client: DockerClient, named: str | None) -> Finding:

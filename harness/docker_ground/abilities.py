@@ -23,6 +23,7 @@ from typing import Any, Final
 
 from harness.docker_ground import node_image
 from harness.docker_ground.host import IN_CONTAINER, why_not
+from harness.docker_ground.netem import no_netem
 from harness.protocols import Option
 
 OPTIONS: Final = (
@@ -31,6 +32,18 @@ OPTIONS: Final = (
         "disk", "image", "docker: where nodes keep their data; loop: on a disk that can be broken", ("image", "loop")
     ),
     Option("clocks", "wall", "docker: which clocks the clock faults make wrong", ("wall", "all")),
+    Option(
+        "clock_by",
+        "preload",
+        "docker: what makes clocks wrong; vdso: those of static programs, too, by root",
+        ("preload", "vdso"),
+    ),
+    Option(
+        "links",
+        "queue",
+        "docker: what makes links slow or lossy; netem: the kernel's own way, where it has it",
+        ("queue", "netem"),
+    ),
     Option("capture", False, "docker: write each node's packets to nodes/<node>/packets.pcap"),
 )
 """The switches of the ground."""
@@ -39,7 +52,9 @@ ON_QUEUE: Final = (
     *("packet", "latency", "loss", "bandwidth", "packet-reorder", "packet-duplicate", "packet-corrupt"),
     "clog",
 )
-ON_PRELOAD: Final = ("clock", "clock-drift", "clock-strobe", "clock-freeze", "disk-error", "disk-lying-fsync")
+CLOCKS: Final = ("clock", "clock-drift", "clock-strobe", "clock-freeze")
+FSYNC: Final = ("disk-error", "disk-lying-fsync")
+ON_PRELOAD: Final = (*CLOCKS, *FSYNC)
 PROGRAMS: Final = ("nsenter", "losetup", "mkfs.ext4")
 QUEUE_TRIAL: Final = "import sys; sys.path.insert(0, sys.argv[1]); import link_queue; link_queue.bind(7)"
 """Asks the kernel for a queue in a network namespace of its own, which goes with the process."""
@@ -52,8 +67,10 @@ def lacking(options: Mapping[str, Any]) -> dict[str, str]:
         found |= dict.fromkeys(ON_LOOP, reason)
     if (reason := no_preload()) is not None:
         found |= dict.fromkeys(ON_PRELOAD, reason)
+    elif options.get("clock_by") == "vdso":
+        found |= dict.fromkeys(FSYNC, "servers have no preload.so then; use --clock-by preload")
     if (reason := no_queue()) is not None:
-        found |= dict.fromkeys(ON_QUEUE, reason)
+        found |= dict.fromkeys(ON_QUEUE if options.get("links") != "netem" else ("clog",), reason)
     if "disk-slow" not in found and not _throttles():
         found["disk-slow"] = "this kernel has no control group that throttles disks; boot one with blkio or io"
     return found
@@ -63,6 +80,10 @@ def refused(options: Mapping[str, Any]) -> str | None:
     """Why these switches cannot be had at all on this machine; None if they can."""
     if options.get("disk") == "loop" and (reason := no_loop(options)) is not None:
         return f"--disk loop: {reason}"
+    if options.get("clock_by") == "vdso" and (reason := why_not()) is not None:
+        return f"--clock-by vdso: {reason}"
+    if options.get("links") == "netem" and (reason := no_netem()) is not None:
+        return f"--links netem: {reason}"
     if options.get("control") == "nsenter" and (reason := why_not()) is not None:
         return f"--control nsenter: {reason}"
     return None
@@ -86,7 +107,7 @@ def no_preload() -> str | None:
     """Why the servers have no clock of their own."""
     if platform.machine() == "x86_64":
         return None
-    return f"preload.c knows x86-64 only, and this machine is {platform.machine()}; use --on sim"
+    return f"preload.c and vdso.c know x86-64 only, and this machine is {platform.machine()}; use --on sim"
 
 
 @cache

@@ -1,8 +1,9 @@
 """The network fault surface: cuts as rules in each node's packet filter, shapes by a queue, probes that go one way.
 
 What each fault becomes is in `rules.py`; slow, lossy and clogged links are made by `link_queue.py` on the receiving
-node, to which the packet filter hands what arrives. Only nodes' addresses are concerned: clients and the harness reach
-every node at all times. Rules belong to the node, not to its server, so they outlive the server's restarts.
+node, to which the packet filter hands what arrives, or, if asked for, by the sending node's kernel (`netem.py`). Only
+nodes' addresses are concerned: clients and the harness reach every node at all times. Rules belong to the node, not to
+its server, so they outlive the server's restarts.
 
 A probe is one datagram, and the destination tells over the control path whether it came: nothing travels back over the
 link.
@@ -23,6 +24,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from harness.docker_ground import netem
 from harness.docker_ground.control import Control
 from harness.docker_ground.node_image import HEARD_FOLDER, PROBE_PORT, TELL_LINKS
 from harness.docker_ground.rules import Faults, rules
@@ -45,11 +47,12 @@ UNSHAPED: Final = LinkShape()
 class IptablesNet:
     """Implements `Net`, `ShapesLinks`, `ClogsLinks`, `CutsPorts` and `ProbesPorts` of `harness.protocols`."""
 
-    def __init__(self, control: Control) -> None:
-        self._control = control
+    def __init__(self, control: Control, *, by_netem: bool = False) -> None:
+        self._control, self._by_netem = control, by_netem
         self._faults = Faults()
         self._shapes: dict[Cut, LinkShape] = {}
         self._clogged: frozenset[Cut] = frozenset()
+        self._shaped: frozenset[Cut] = frozenset()
 
     async def cut(self, cuts: Iterable[Cut]) -> None:
         """Make exactly these cuts the ones in force on every node.
@@ -77,6 +80,9 @@ class IptablesNet:
 
     async def shape(self, links: Mapping[Cut, LinkShape]) -> None:
         """Make exactly these shapes the ones in force on every node."""
+        if self._by_netem:
+            await self._tell_tc({cut: shape for cut, shape in links.items() if shape != UNSHAPED})
+            return
         await self._queue({cut: shape for cut, shape in links.items() if shape != UNSHAPED}, self._clogged)
 
     async def clog(self, links: Iterable[Cut]) -> None:
@@ -124,6 +130,15 @@ class IptablesNet:
         if done.status == 0:
             return "open"
         return "refused" if "refused" in done.errors or "reset" in done.errors else "silent"
+
+    async def _tell_tc(self, shapes: dict[Cut, LinkShape]) -> None:
+        """Shape what leaves the sources for these destinations, and nothing else."""
+        concerned = sorted({source for source, _ in {*shapes, *self._shaped}})
+        for node in concerned:
+            peers = {self._control.addresses[cut[1]]: shape for cut, shape in shapes.items() if cut[0] == node}
+            await self._control.run(node, netem.DROP_ALL, repeatable=True)
+            await self._control.check(node, netem.BATCH, stdin=netem.batch(peers))
+        self._shaped = frozenset(shapes)
 
     async def _queue(self, shapes: dict[Cut, LinkShape], clogged: frozenset[Cut]) -> None:
         """Tell the queues of all concerned nodes, then hand them what arrives, so that none answers for nothing."""

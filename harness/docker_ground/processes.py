@@ -6,7 +6,7 @@ data in place, and starting it again is starting it on what it left. Each comman
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
 from harness.docker_ground.control import Control
@@ -15,11 +15,25 @@ from harness.errors import InfrastructureError
 from harness.protocols import ProcessState
 
 
-class ServerProcesses:
-    """Implements `Processes` and `StopsProcesses` of `harness.protocols`; `commands` has each node's command line."""
+async def _nothing(node: str) -> None:
+    """Nobody wants to know."""
 
-    def __init__(self, control: Control, commands: Mapping[str, Sequence[str]]) -> None:
-        self._control, self._commands = control, dict(commands)
+
+class ServerProcesses:
+    """Implements `Processes` and `StopsProcesses` of `harness.protocols`.
+
+    Args:
+        commands: each node's command line.
+        started: is told of each node whose server was started or ran already, before `start` returns.
+    """
+
+    def __init__(
+        self,
+        control: Control,
+        commands: Mapping[str, Sequence[str]],
+        started: Callable[[str], Awaitable[None]] = _nothing,
+    ) -> None:
+        self._control, self._commands, self._started = control, dict(commands), started
 
     async def kill(self, node: str) -> None:
         """SIGKILL to its process group; returns when it is gone."""
@@ -28,6 +42,7 @@ class ServerProcesses:
     async def start(self, node: str) -> None:
         """Start it unless it runs; returns when there is a process, which need not serve yet."""
         await self._control.check(node, [SERVER, "start", *self._commands[node]], repeatable=True)
+        await self._started(node)
 
     async def stop(self, node: str) -> None:
         """SIGTERM to its process group, and SIGKILL to what has not ended five seconds later."""

@@ -29,6 +29,7 @@ from harness.docker_ground.node_image import CAPTURE, LOG_FOLDER, PRELOAD
 from harness.docker_ground.owner import this_process
 from harness.docker_ground.paths import ThreadedRemote, enter, execute
 from harness.docker_ground.processes import ContainerProcesses, ServerProcesses
+from harness.docker_ground.vdso_clocks import VdsoClocks
 from harness.docker_ground.volume import Volume
 from harness.errors import InfrastructureError
 from harness.protocols import Packaged
@@ -84,12 +85,18 @@ class Provision:
         self._control = control = self._connect(made, str(options.get("control", "ssh")))
         volumes_made = await self._make_disks(made) if options.get("disk") == "loop" else {}
         addresses = {one.node: (one.address, system.port) for one in made}
-        net = IptablesNet(control)
+        net = IptablesNet(control, by_netem=options.get("links") == "netem")
         limits = ContainerLimits(self._client, self._containers, control, self._threads.run)
-        commands = {node: system.command(node, addresses, options) for node in nodes}
-        processes = ContainerProcesses(ServerProcesses(control, commands), limits)
-        clocks = PreloadClocks(control)
-        preload = (await control.run(nodes[0], ["test", "-e", PRELOAD], repeatable=True)).status == 0
+        commands = {node: list(system.command(node, addresses, options)) for node in nodes}
+        if options.get("clock_by") == "vdso":
+            vdso = VdsoClocks({one.node: _here(one) for one in made}, self._threads.run)
+            commands = {node: ["env", "--unset=LD_PRELOAD", *command] for node, command in commands.items()}
+            clocks: VdsoClocks | PreloadClocks = vdso
+            servers, preload = ServerProcesses(control, commands, vdso.started), False
+        else:
+            clocks, servers = PreloadClocks(control), ServerProcesses(control, commands)
+            preload = (await control.run(nodes[0], ["test", "-e", PRELOAD], repeatable=True)).status == 0
+        processes = ContainerProcesses(servers, limits)
         disks = DockerDisks(control, processes, volumes_made, self._threads.run, fsync=preload)
         if options.get("clocks") == "all":
             await clocks.go_wrong_together()
@@ -175,7 +182,7 @@ def _here(one: containers.Made) -> Host:
     host = Host(one.node, one.container, one.pid)
     if not host.is_here():
         raise InfrastructureError(
-            f"{one.node}: the engine's processes are not this machine's, so neither --disk loop nor --control nsenter"
-            " can be used; run splitbrain on the engine's machine."
+            f"{one.node}: the engine's processes are not this machine's, so --disk loop, --control nsenter and"
+            " --clock-by vdso cannot be used; run splitbrain on the engine's machine."
         )
     return host

@@ -43,7 +43,7 @@ NOBODY: Final[Mapping[str, str]] = MappingProxyType({})
 ROLES: Final = (OLD_LEADER, LOCK_HOLDER)
 FOLLOWER: Final = re.compile(r"follower-([1-9][0-9]?)")
 """One of those who do not lead, by its place among them in cluster order."""
-NAMED: Final = ("none", "one", "minority", "majority", "leader", "followers", "all", "random", *ROLES)
+NAMED: Final = ("none", "one", "minority", "minority-third", "majority", "leader", "followers", "all", "random", *ROLES)
 
 
 def validate(target: str, nodes: Sequence[str]) -> None:
@@ -105,9 +105,10 @@ def resolve(
 ) -> tuple[str, ...]:
     """The nodes meant by a target, in cluster order. Empty when it means nobody (as "leader" while there is none).
 
-    "minority" is the largest one, "majority" the smallest one, "random" any non-empty subset; "follower-2" is the
-    second in cluster order of those who do not lead, while somebody does; "old-leader" is who led before the one who
-    leads now, as far as faults that were aimed have seen; "lock-holder" is where the client is served that holds a lock
+    "minority" is the largest one, "minority-third" less than a third but one at least, "majority" the smallest one,
+    "random" any non-empty subset; "follower-2" is the second in cluster order of those who do not lead, while somebody
+    does; "old-leader" is who led before the one who leads now, as far as faults that were aimed have seen;
+    "lock-holder" is where the client is served that holds a lock
     (`harness.history.holders`).
     """
     count = len(nodes)
@@ -118,6 +119,8 @@ def resolve(
             chosen = random.sample(nodes, 1)
         case "minority":
             chosen = random.sample(nodes, (count - 1) // 2)
+        case "minority-third":
+            chosen = random.sample(nodes, max(1, (count - 1) // 3))
         case "majority":
             chosen = random.sample(nodes, count // 2 + 1)
         case "leader":

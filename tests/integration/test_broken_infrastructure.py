@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -113,6 +114,40 @@ def test_a_container_that_somebody_removes_is_named_and_the_others_are_cleaned(t
     assert made_by(run_id) == []
 
 
+CLOSED = ["iptables", "-I", "INPUT", "-p", "tcp", "--dport", "22", "-j", "REJECT", "--reject-with", "tcp-reset"]
+
+
+@pytest.mark.docker
+def test_a_node_whose_ssh_is_cut_for_good_is_named_and_everything_is_cleaned(tmp_path: Path) -> None:
+    going = Going(tmp_path, "--on", "docker", "--nemesis", "kill", "--target", "n2")
+    run_id = going.until_it_records()
+    engine("exec", f"splitbrain-{run_id}-n2", *CLOSED)
+    code, result, _ = going.end()
+    assert (code, result["outcome"]) == (255, "infrastructure")
+    assert re.search(r"\bn2\b.*(connect|SSH)", result["reason"]), result["reason"]
+    assert made_by(run_id) == []
+
+
+@pytest.mark.docker
+def test_an_engine_that_is_restarted_and_stops_all_containers_is_named_and_everything_is_cleaned(
+    tmp_path: Path,
+) -> None:
+    """As its daemon does: it does not answer for a while, its containers end, and then it answers again."""
+    path = tmp_path / "engine.sock"
+    with relay(path) as gone:
+        going = Going(tmp_path / "s", "--on", "docker", "--nemesis", "pause", DOCKER_HOST=f"unix://{path}")
+        run_id = going.until_it_records()
+        nodes = [f"splitbrain-{run_id}-n{number}" for number in (1, 2, 3)]
+        gone.set()
+        engine("kill", *nodes)
+    path.unlink()
+    with relay(path):
+        code, result, _ = going.end()
+    assert (code, result["outcome"]) == (255, "infrastructure")
+    assert re.search(r"\bn[123]\b", result["reason"]), result["reason"]
+    assert made_by(run_id) == []
+
+
 @pytest.mark.docker
 def test_an_engine_that_goes_away_is_named_and_cleanup_removes_what_it_kept(tmp_path: Path) -> None:
     path = tmp_path / "engine.sock"
@@ -130,7 +165,7 @@ def test_an_engine_that_goes_away_is_named_and_cleanup_removes_what_it_kept(tmp_
 
 
 @pytest.mark.volume
-@pytest.mark.parametrize("ground", ["sim", "local"])
+@pytest.mark.parametrize("ground", ["sim", "local", pytest.param("docker", marks=pytest.mark.docker)])
 def test_a_full_disk_ends_the_run_with_a_sentence_and_keeps_what_was_written(tmp_path: Path, ground: str) -> None:
     store = tmp_path / "small disk"
     store.mkdir()
@@ -143,5 +178,6 @@ def test_a_full_disk_ends_the_run_with_a_sentence_and_keeps_what_was_written(tmp
         [history] = store.glob("*/2*/history.jsonl")
         assert len(read_history(history).events) > 100
         assert (history.parent / "plan.json").stat().st_size > 0
+        assert ground != "docker" or made_by(history.parent.name) == []
     finally:
         subprocess.run(["umount", str(store)], check=True)

@@ -12,8 +12,15 @@ import pytest
 
 from harness import doctor
 from harness.docker_ground import DockerGround
+from harness.docker_ground.abilities import refused
 from harness.docker_ground.images import DEFAULT_BASE, MADE_BASE
 from harness.nemesis.compose import SURFACES
+
+
+def refused_switches() -> list[str]:
+    """What this machine cannot have besides faults."""
+    switches = {"--clock-by vdso": {"clock_by": "vdso"}, "--links netem": {"links": "netem"}}
+    return [words for words, switch in switches.items() if refused(switch) is not None]
 
 
 def lacking_with_loop() -> dict[str, str]:
@@ -94,14 +101,15 @@ def test_a_good_machine_can_do_all_that_the_ground_offers(monkeypatch: pytest.Mo
     assert found["base image"].detail == f"{MADE_BASE} is on this machine"
     lacking = lacking_with_loop()
     assert found.keys() >= SURFACES.keys()
-    assert {ability for ability, finding in found.items() if not finding.available} == lacking.keys()
+    assert {ability for ability, finding in found.items() if not finding.available} == {*lacking, *refused_switches()}
 
 
 def test_every_lack_has_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SPLITBRAIN_BASE_IMAGE", raising=False)
     found = examined(monkeypatch, Engine(platform="Docker Desktop 4.30"))
     lacking = [ability for ability, finding in found.items() if not finding.available]
-    assert lacking == ["way to containers", "base image", *(kind for kind in SURFACES if kind in lacking_with_loop())]
+    faults = [kind for kind in SURFACES if kind in lacking_with_loop()]
+    assert lacking == ["way to containers", "base image", *refused_switches(), *faults]
     assert all(found[ability].remedy for ability in lacking)
     assert found["base image"].remedy.startswith(f"docker pull {DEFAULT_BASE}")
 

@@ -5,7 +5,8 @@
     server.sh          start, stop, kill, pause, resume and state of the one server that is tested on the node
     probe_listener.py  notes which probes reached the node
     link_queue.py      holds, delays, drops, doubles and damages what arrives from peers
-    preload.c, preload_file.py    a wall clock and an fsync of the server's own
+    clock.h, preload.c, preload_file.py    a wall clock and an fsync of the server's own
+    vdso.c, vdso.ld    the same for programs that are static, put there from outside
     clock_tool.py      tells what that clock shows
     disk_tool.py       tries the disk, and damages files
     capture.py         writes packets into a file
@@ -23,6 +24,7 @@ FOLDER: Final = Path(__file__).parent
 FILES: Final = (
     "Dockerfile",
     "capture.py",
+    "clock.h",
     "clock_tool.py",
     "disk_tool.py",
     "entrypoint.sh",
@@ -32,6 +34,8 @@ FILES: Final = (
     "probe_listener.py",
     "server.sh",
     "sshd.conf",
+    "vdso.c",
+    "vdso.ld",
 )
 ENTRYPOINT: Final = "/opt/splitbrain/node/entrypoint.sh"
 SERVER: Final = "/opt/splitbrain/node/server.sh"
@@ -43,6 +47,8 @@ CHAIN: Final = "SPLITBRAIN"
 PROBE_PORT: Final = 7999
 DATA_FOLDER: Final = "/var/lib/splitbrain"
 PRELOAD: Final = "/opt/splitbrain/node/preload.so"
+VDSO_CODE: Final = "/opt/splitbrain/node/vdso.bin"
+SERVER_PID: Final = "/run/splitbrain/server.pid"
 PYTHON: Final = ("python3", "-I", "-S")
 SET_PRELOAD: Final = (*PYTHON, "/opt/splitbrain/node/preload_file.py", "/run/splitbrain/preload")
 SHOW_CLOCK: Final = ("env", f"LD_PRELOAD={PRELOAD}", *PYTHON, "/opt/splitbrain/node/clock_tool.py")

@@ -13,7 +13,9 @@ def hit(target, leader="n2", seed=0):
     return resolve(target, NODES, leader, Streams(seed).stream("faults"))
 
 
-@pytest.mark.parametrize(("target", "count"), [("none", 0), ("one", 1), ("minority", 2), ("majority", 3), ("all", 5)])
+@pytest.mark.parametrize(
+    ("target", "count"), [("none", 0), ("one", 1), ("minority", 2), ("minority-third", 1), ("majority", 3), ("all", 5)]
+)
 def test_sizes(target, count):
     assert len(hit(target)) == count
 
