@@ -191,7 +191,8 @@ def _judge(plan: Plan, system: Any, workload: Any, run: Run) -> Judged:
 
     history = read_history(run.history_path)
     repeat = planning.repeat_command(plan, [*system.options, *workload.options])
-    result = judge_run(history, plan, workload.checkers(plan), Budget(plan.check_budget_s), repeat)
+    checkers = [*workload.checkers(plan), *judging.of_logs(run)]
+    result = judge_run(history, plan, checkers, Budget(plan.check_budget_s), repeat)
     logs = {
         folder.name: (folder / "server.log").read_text(encoding="utf-8").splitlines()
         for folder in sorted((run.path / "nodes").iterdir())

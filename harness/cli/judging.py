@@ -31,7 +31,7 @@ def judge_stored_run(
     if run.history_path.exists():
         history = read_history(run.history_path)
         budget = Budget(plan.check_budget_s)
-        checkers = [*workload.checkers(plan), *_of_logs(run)]
+        checkers = [*workload.checkers(plan), *of_logs(run)]
         result = verified(history, judge_run(history, plan, checkers, budget, repeat))
         if failure is not None:
             outcome, reason = failure
@@ -42,7 +42,7 @@ def judge_stored_run(
     return store_result(run, result)
 
 
-def _of_logs(run: Run) -> list[Any]:
+def of_logs(run: Run) -> list[Any]:
     """Who looks through what the nodes wrote, where anything was collected."""
     from checkers.invariants import LogPattern
 

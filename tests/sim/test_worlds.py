@@ -154,18 +154,19 @@ def test_a_lease_holds_while_monotonic_clocks_drift_as_it_assumes_and_breaks_whe
     assert ("linearizability", "stale-read") in broken
 
 
-@pytest.mark.parametrize("seed", [5, 7, 18])
-def test_a_partition_that_is_lifted_on_slow_links_is_known_to_be_lifted(seed):
+def test_partitions_that_are_lifted_on_slow_links_are_known_to_be_lifted():
     plan = {"nodes": 3, "concurrency": 4, "rate": 60.0, "time_limit_s": 4.0, "quiet_s": 0.5, "combine": True}
-    kinds = {"nemesis": ("partition", "packet"), "interval_s": 0.4, "duration_s": 0.7, "seed": seed}
+    kinds = {"nemesis": ("partition", "packet"), "interval_s": 0.4, "duration_s": 0.7}
     options = {"heartbeat_ms": 20, "election_timeout_ms": 100, "wait_ms": 300}
-    judged = run_judged(plan_from({**plan, **kinds, "options": options}))
-    windows = fault_windows(judged.history.events)
-    shaped = [one for one in windows if one.kind == "packet" and "delay" in one.detail]
-    lifted = [
-        one
-        for one in windows
-        if one.kind == "partition" and any(slow.start_ns < one.stop_ns < slow.stop_ns for slow in shaped)
-    ]
+    lifted = []
+    for seed in range(12):
+        judged = run_judged(plan_from({**plan, **kinds, "seed": seed, "options": options}))
+        assert judged.result.outcome == "valid", seed
+        windows = fault_windows(judged.history.events)
+        shaped = [one for one in windows if one.kind == "packet" and "delay" in one.detail]
+        lifted += [
+            one
+            for one in windows
+            if one.kind == "partition" and any(slow.start_ns < one.stop_ns < slow.stop_ns for slow in shaped)
+        ]
     assert lifted and all("all pass again" in one.evidence[-1] for one in lifted)
-    assert judged.result.outcome == "valid"
