@@ -3,15 +3,18 @@
 After Wing and Gong (1993), with Lowe's memory of what was tried (2017). A step may come next if it was invoked before
 the earliest response among the definite steps that are not placed yet (the limit). What keeps it short:
 
-- an observer that is right now is placed at once: it can never change anything, so that can never be wrong;
-- of open steps of one action, only the one with the earliest response is tried;
+- an observer that is right now is placed at once: it can never change anything, so that can never be wrong (R1);
+- of open steps of one action, only the one with the earliest response is tried (R2);
 - steps that perhaps never happened come last, in one fixed order, and only if they change the state; those first that
-  let the step due at the limit be taken;
+  let the step due at the limit be taken (R3);
+- of what can be taken, that comes first which leads the shortest way to a state in which the step due can be taken: so
+  few steps are used up before they are due;
+- in hard places, the visits to each state that are still needed are counted, and those that can come about: `visits`;
 - when nothing open can lead to a state in which the step due can be taken, the search goes back at once to the choice
   that is to blame;
 - what led nowhere is remembered as (limit, which open steps are placed, state), with the counts of doubtful steps used:
-  with as many or more of each, it leads nowhere again. This says as much as the set of all placed steps, stays small,
-  and is looked at only where the search has been before.
+  with as many or more of each, it leads nowhere again (R4). This says as much as the set of all placed steps, stays
+  small, and is looked at only where the search has been before.
 
 A hasty search says yes or gives up. It uses doubtful steps only where they serve the step due, and only when nothing
 else does, a few choices back: what was used without need is missing far later, and no way back is as long. And it
@@ -32,12 +35,15 @@ from typing import Final
 
 from checkers.linearizability.limits import Doubtful, Lead, Limits, Mover, Option
 from checkers.linearizability.steps import NOWHERE, Row, Steps, order_of
+from checkers.linearizability.visits import Visits
 
 PAUSE: Final = 2_000
 MEMORY: Final = 2_000_000
 WINDOW: Final = 8
 PATIENCE: Final = 20
 """How many choices back, and how often, a hasty search tries to do without more doubtful steps."""
+EASY: Final = 20
+"""So many configurations may lead nowhere before it counts visits to states as well."""
 STATES: Final = 16
 ACTIONS: Final = 64
 """Where a step may be out of the question: states that are looked at, and actions of an object, at most."""
@@ -50,11 +56,15 @@ class Dead:
     step: int
 
 
-Choice = tuple[int, int, int, int, int, int, list[Option] | None]
-"""A configuration that was left: (steps placed, limit, state, mask, used, movers tried, doubtful steps left to try)."""
+Choice = tuple[int, int, int, int, int, list[Mover] | None, list[Option] | None]
+"""A configuration that was left: (steps placed, limit, state, mask, used, steps left to try, doubtful ones left to
+try); None where only the first was tried."""
 
 Postponed = tuple[int, list[Choice], int, list[tuple[int, int]]]
 """(limit, last choices, steps placed before the first of them, steps placed since) where only doubt leads on."""
+
+Ways = tuple[bool, tuple[int, ...]]
+"""(whether there is a way, actions as bits: those of the shortest way first, those that are none last)."""
 
 
 class _Search:
@@ -62,7 +72,7 @@ class _Search:
 
     Attributes:
         placed: (step, limit at which it was placed), in order. choices: configurations that may be gone back to.
-        furthest: the last limit at which it failed; failed: whether it did. dead: see `_bury`. reached: see `_reaches`.
+        furthest: the last limit at which it failed; failed: whether it did. dead: see `_bury`. led: see `_led`.
         waiting: whether doubtful steps are postponed, for as long as there is patience. base: the choice since when.
         floor: so many choices are left alone while something is postponed. seen: configurations that were postponed.
     """
@@ -79,7 +89,10 @@ class _Search:
         self.buried = 0
         self.choices: list[Choice] = []
         self.leading: dict[tuple[int, int], list[Lead]] = {}
-        self.reached: dict[tuple[int, int, int], bool] = {}
+        self.led: dict[tuple[int, int, int], Ways] = {}
+        self.alike = steps.alike()
+        self.visits = Visits(steps, self.at, self.doubtful) if steps.moves is not None else None
+        self.hard = 0
 
     def run(self) -> Generator[int, None, bool | None]:
         """True: an order was found. False: there is none. None: gave up."""
@@ -98,16 +111,18 @@ class _Search:
                 if number == end:
                     break
             step = NOWHERE
-            if (number > self.furthest or not self._hopeless(number, state, mask, used)) and (
-                row[actions[number]] != NOWHERE or not self._starved(number, state, mask, used)
-            ):
-                tried = 0
-                for _, bit, action, mover in movers[number]:
-                    tried += 1
-                    if not mask & bit and row[action] != NOWHERE:
-                        step = mover
-                        break
-                choices.append((len(placed), number, state, mask, used, tried, None))
+            if number > self.furthest or not self._hopeless(number, state, mask, used):
+                if row[actions[number]] != NOWHERE:
+                    _, bit, action, step = movers[number][0]  # the step due
+                    choices.append((len(placed), number, state, mask, used, None, None))
+                else:
+                    ways = self._ways(number, state, mask, used)
+                    if ways is not None:
+                        choices.append((len(placed), number, state, mask, used, None, None))
+                        for _, bit, action, mover in movers[number]:
+                            if not mask & bit and ways >> action & 1:
+                                step = mover
+                                break
             if step == NOWHERE:
                 if number > self.furthest or not self.failed:
                     self._fails_at(number)
@@ -144,7 +159,7 @@ class _Search:
 
     def _retreat(self) -> tuple[int, int, int, int, int] | None:
         """Go back to where something is left to try, and try it; (step, limit, state, mask, used) after it."""
-        rows, all_movers, choices = self.steps.rows, self.at.movers, self.choices
+        rows, choices = self.steps.rows, self.choices
         self.patience -= 1
         while True:
             if len(choices) <= self.floor or (self.waiting and self.patience < 0):
@@ -155,30 +170,31 @@ class _Search:
                     return None
                 self.floor = 0
                 continue
-            length, number, state, mask, used, tried, doubtful = choices.pop()
-            row, movers = rows[state], all_movers[number]
-            while tried < len(movers):
-                _, bit, action, step = movers[tried]
-                tried += 1
-                if not mask & bit and row[action] != NOWHERE and not _same(movers, tried - 1, mask):
-                    choices.append((length, number, state, mask, used, tried, None))
+            length, number, state, mask, used, movers, doubtful = choices.pop()
+            row = rows[state]
+            if doubtful is None:
+                if movers is None:
+                    movers = self._in_order(number, state, mask)
+                    del movers[-1:]  # tried already
+                if movers:
+                    _, bit, action, step = movers.pop()
+                    choices.append((length, number, state, mask, used, movers, None))
                     del self.placed[length:]
                     return step, number, row[action], mask | bit, used
-            if doubtful is None:
                 doubtful = self._in_doubt(number, state, row, used)
                 if doubtful and self.waiting:
-                    self._postpone((length, number, state, mask, used, tried, doubtful))
+                    self._postpone((length, number, state, mask, used, movers, doubtful))
                     continue
             if doubtful:
                 step, after, used_after = doubtful.pop()
-                choices.append((length, number, state, mask, used, tried, doubtful))
+                choices.append((length, number, state, mask, used, movers, doubtful))
                 del self.placed[length:]
                 return step, number, after, mask, used_after
             self._bury(number, state, mask, used)
 
     def _fails_at(self, number: int) -> None:
         """Note that the search fails further on than before; from here on, it may postpone doubtful steps."""
-        self.furthest, self.failed = number, True
+        self.furthest, self.failed, self.hard = number, True, self.buried + EASY
         self.postponed.clear()
         self.seen.clear()
         self.waiting, self.patience = self.hasty and bool(self.doubtful.actions), PATIENCE
@@ -222,23 +238,79 @@ class _Search:
         others = [] if self.hasty else [lead for lead in found if rows[lead[3]][due] == NOWHERE]
         return others[::-1] + serving[::-1]
 
-    def _starved(self, number: int, state: int, mask: int, used: int) -> bool:
-        """Whether nothing open can lead to a state in which the step due can be taken; then, go back to where it can.
+    def _ways(self, number: int, state: int, mask: int, used: int) -> int | None:
+        """Of the open actions that can be taken, those that lead the shortest way to a state in which the step due can.
+
+        None where nothing leads there: then it went back to a choice after which something does.
+        """
+        open_actions = 0
+        for _, bit, action, _ in self.at.movers[number]:
+            if not mask & bit:
+                open_actions |= 1 << action
+        reached, ways = self._led(state, open_actions, self.at.actions[number])
+        if not reached and self._starved(number, state, mask, used, open_actions):
+            return None
+        return ways[0] if ways else 0
+
+    def _in_order(self, number: int, state: int, mask: int) -> list[Mover]:
+        """Open steps that can be taken, one of each action; last, those that lead to the step due the shortest way."""
+        row, due, open_actions, movers = self.steps.rows[state], self.at.actions[number], 0, []
+        for mover in self.at.movers[number]:
+            if not mask & mover[1] and not open_actions >> mover[2] & 1:
+                open_actions |= 1 << mover[2]
+                if row[mover[2]] != NOWHERE:
+                    movers.append(mover)
+        if row[due] != NOWHERE:
+            return movers[::-1]
+        _, ways = self._led(state, open_actions, due)
+        return [mover for way in ways for mover in movers if way >> mover[2] & 1][::-1]
+
+    def _led(self, state: int, actions: int, due: int) -> Ways:
+        """How actions lead from a state to one where the action that is due can be taken; see `_find`."""
+        key = (state, actions, self.alike[due])
+        found = self.led.get(key)
+        if found is None:
+            if len(self.led) > MEMORY:
+                self.led.clear()
+            found = self.led[key] = self._find(state, actions, due)
+        return found
+
+    def _find(self, state: int, actions: int, due: int) -> Ways:
+        """Whether they lead there, however often they are taken; and those that can be taken now, shortest way first.
+
+        Where too many states come up, it looks no further: yes, and no way is known to be shorter.
+        """
+        rows, after, todo = self.steps.rows, dict[int, set[int]](), [state]
+        taken = [action for action in range(actions.bit_length()) if actions >> action & 1]
+        now = {action: rows[state][action] for action in taken if rows[state][action] != NOWHERE}
+        while todo:
+            one = todo.pop()
+            if one not in after:
+                after[one] = {rows[one][action] for action in taken} - {NOWHERE}
+                todo += after[one]
+            if len(after) > STATES:
+                return True, (sum(1 << action for action in now),) if now else ()
+        near = {one for one in after if rows[one][due] != NOWHERE}
+        ways, left = [], now
+        while True:
+            ways.append(sum(1 << action for action, to in left.items() if to in near))
+            left = {action: to for action, to in left.items() if to not in near}
+            further = {one for one in after if after[one] & near} - near
+            if not further:
+                break
+            near |= further
+        ways.append(sum(1 << action for action in left))
+        return state in near, tuple(filter(None, ways))
+
+    def _starved(self, number: int, state: int, mask: int, used: int, open_actions: int) -> bool:
+        """Whether nothing leads to where the step due can be taken, nor does doubt; then, go back to where it can.
 
         Each open step may be taken any number of times for that; so what cannot lead there even so is out of the
         question, and so is every earlier choice after which, with all that was placed since, nothing leads there.
         """
-        if len(self.steps.observes) > ACTIONS:
-            return False
         at, doubtful, bury = self.at, self.doubtful, self._bury
         due, limit = at.actions[number], at.limits[number]
-        open_actions = 0
-        for _, bit, action, _ in at.movers[number]:
-            if not mask & bit:
-                open_actions |= 1 << action
-        if self._reaches(state, open_actions, due):
-            return False
-        if doubtful.actions and self._reaches(state, open_actions | doubtful.available(used, limit), due):
+        if doubtful.actions and self._led(state, open_actions | doubtful.available(used, limit), due)[0]:
             return False
         bury(number, state, mask, used)
         choices, placed, action_of = self.choices, self.placed, self.steps.action
@@ -247,35 +319,11 @@ class _Search:
             for step, _ in placed[length:]:
                 open_actions |= 1 << action_of[step]
             del placed[length:]
-            if self._reaches(state, open_actions | doubtful.available(used, limit), due):
+            if self._led(state, open_actions | doubtful.available(used, limit), due)[0]:
                 break
             bury(before, state, mask, used)
             choices.pop()
         return True
-
-    def _reaches(self, state: int, actions: int, due: int) -> bool:
-        """Whether actions lead from a state, however often they are taken, to one where the action that is due can."""
-        key = (state, actions, due)
-        found = self.reached.get(key)
-        if found is None:
-            if len(self.reached) > MEMORY:
-                self.reached.clear()
-            found = self.reached[key] = self._find(state, actions, due)
-        return found
-
-    def _find(self, state: int, actions: int, due: int) -> bool:
-        rows, seen, todo = self.steps.rows, {state}, [state]
-        taken = [action for action in range(actions.bit_length()) if actions >> action & 1]
-        while todo:
-            row = rows[todo.pop()]
-            if row[due] != NOWHERE:
-                return True
-            for after in {row[action] for action in taken} - seen - {NOWHERE}:
-                seen.add(after)
-                todo.append(after)
-            if len(seen) > STATES:
-                return True
-        return False
 
     def _hopeless(self, number: int, state: int, mask: int, used: int) -> bool:
         """Whether this configuration, or one that used less to get here, led nowhere."""
@@ -284,7 +332,9 @@ class _Search:
         if self.waiting and self.seen.get(key, 1 << 62) <= used % Doubtful.ONES:
             return True
         if known is None:
-            return False
+            if self.visits is None or self.buried < self.hard:
+                return False
+            return self.visits.lacking(number, state, mask, used, self.furthest)
         if self.hasty:
             return known[0] <= used % Doubtful.ONES
         guards = self.doubtful.guards
@@ -305,12 +355,6 @@ class _Search:
         guards = self.doubtful.guards
         known[:] = [other for other in known if ((other | guards) - used) & guards != guards]
         known.append(used)
-
-
-def _same(movers: list[Mover], place: int, mask: int) -> bool:
-    """Whether an earlier open step does the same as the one at a place."""
-    action = movers[place][2]
-    return any(other == action and not mask & bit for _, bit, other, _ in movers[:place])
 
 
 def depth_first(steps: Steps, hasty: bool = False) -> Generator[int, None, list[int] | Dead | None]:

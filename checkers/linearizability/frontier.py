@@ -2,13 +2,13 @@
 
 Just-in-time linearization (Lowe, 2017): nothing is placed before some response needs it. A configuration is the state
 and which open steps are placed. Steps that perhaps never happened are counted by what they do; a configuration that
-used fewer of them can do all that one with more can, so only the minimal counts are kept.
+used fewer of them can do all that one with more can, so only the minimal counts are kept (R4; R1 to R3 as in `search`).
 
 With `beam`, only so many counts per configuration are kept: then survival is still proof, and death says nothing.
 
 A search can also be given a window: the states possible at its start, and which of its steps must happen. Steps that
 need not happen, but whose response is known, may be placed until then. That is how small proofs are found and checked.
-Where nothing is open, configurations are plain states; so states that were reached are where a window can start.
+Where nothing is open, configurations are plain states; so states that were reached are where a window can start (R6).
 
     search = frontier(steps)           a generator that pauses after every PAUSE configurations, and
                                        tells the event until which there is an order

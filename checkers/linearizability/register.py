@@ -79,7 +79,8 @@ class Register:
         effects = zip(self.kind, self.expected, self.produced, strict=True)
         action = [actions.setdefault(effect, len(actions)) for effect in effects]
         observes = [kind in (READ, NOT) for kind, _, _ in actions]
-        return Steps(action, self.invoke, self.response, observes, self.initial, _Effects(list(actions)))
+        moves = [(-1 if kind in (WRITE, NOT) else expected, produced) for kind, expected, produced in actions]
+        return Steps(action, self.invoke, self.response, observes, self.initial, _Effects(list(actions)), moves)
 
 
 class _Effects(Rows):

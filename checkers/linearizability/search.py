@@ -8,6 +8,15 @@ An order of attack, each step sound by itself:
    doubtful steps per configuration (yes only), then with all that matter (yes and no). Where nothing is in doubt the
    first frontier is already exact.
 
+What keeps them short, by the names that the modules use:
+
+    R1  eager observers: what cannot change the state and is right now is placed at once
+    R2  earliest deadline first: of open steps that do the same, only the one with the earliest response
+    R3  doubt last: steps that perhaps never happened come after the others, in one order, if they change the state
+    R4  dominance: a configuration that used fewer of the doubtful steps makes those that used more superfluous
+    R5  parts: every object is judged by itself, before any search (`checker`)
+    R6  cuts: where nothing is open, only the possible states matter; proofs of violations begin there (`frontier.Cuts`)
+
 Both searches are exponential in the number of operations open at a time, at worst; deciding this is NP-complete
 (Gibbons and Korach, 1997). The budget bounds them.
 """

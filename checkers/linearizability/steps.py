@@ -83,6 +83,8 @@ class Steps:
         observes: of each action, whether it can never change a state.
         initial: state before the first step.
         rows: where each action leads.
+        moves: of each action, the only state in which it can be taken (-1: any) and the one that it leaves behind; -1
+            for that of an observer that excludes a state. None where it is not so simple.
     """
 
     action: Sequence[int]
@@ -91,9 +93,16 @@ class Steps:
     observes: Sequence[bool]
     initial: int
     rows: Rows
+    moves: Sequence[tuple[int, int]] | None = None
 
     def __len__(self) -> int:
         return len(self.action)
+
+    def alike(self) -> list[int]:
+        """Of each action, one that can be taken in the same states."""
+        first: dict[int, int] = {}
+        needs = [-1 if self.moves is None else needed for needed, _ in self.moves or [(-1, -1)] * len(self.observes)]
+        return [action if need < 0 else first.setdefault(need, action) for action, need in enumerate(needs)]
 
 
 def order_of(steps: Steps, placed: Sequence[tuple[int, int]]) -> list[int]:

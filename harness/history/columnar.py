@@ -242,6 +242,14 @@ class _Block:
         return whole
 
 
+class _Numbers(dict[bytes, int]):
+    """Lines without their digits, numbered as they come up."""
+
+    def __missing__(self, skeleton: bytes) -> int:
+        self[skeleton] = len(self)
+        return len(self) - 1
+
+
 @dataclass
 class _Reader:
     """Turns blocks of lines into columns. Names of processes that are no numbers are negative, from -2 down."""
@@ -251,7 +259,7 @@ class _Reader:
     keys: Interner = field(default_factory=Interner)
     others: Interner = field(default_factory=Interner)
     words: Interner = field(default_factory=Interner)
-    shapes: dict[bytes, int] = field(default_factory=dict)
+    shapes: _Numbers = field(default_factory=_Numbers)
     known: list[_Shape | None] = field(default_factory=list)
     refused: int = 0
 
@@ -261,7 +269,7 @@ class _Reader:
     def block(self, text: bytes, first: int) -> _Block | None:
         """The columns of a block of whole lines, of which `first` is the index of the first event."""
         worth = self.refused < PATIENCE or self.refused % PATIENCE == 0
-        found = self._by_shapes(text, first) if worth and len(self.known) < SHAPES_MAX else None
+        found = self._by_shapes(text, first) if worth and len(self.shapes) < SHAPES_MAX else None
         self.refused = 0 if found is not None else self.refused + 1
         return found if found is not None else self._by_lines(text)
 
@@ -278,12 +286,10 @@ class _Reader:
         skeletons = _marked(text, marks).translate(None, _DIGITS)
         lines = skeletons.split(b"\n")
         lines.pop()
-        for skeleton in set(lines) - self.shapes.keys():
-            self.shapes[skeleton] = len(self.known)
-            self.known.append(_shape(skeleton))
-            if len(self.known) > SHAPES_MAX:
-                return None
-        which = np.fromiter(map(self.shapes.__getitem__, lines), dtype=np.int16, count=len(lines))
+        which = np.fromiter(map(self.shapes.__getitem__, lines), dtype=np.int32, count=len(lines))
+        if len(self.shapes) > SHAPES_MAX:
+            return None
+        self.known += map(_shape, list(self.shapes)[len(self.known) :])
         present = np.flatnonzero(np.bincount(which, minlength=len(self.known)))
         if any(self.known[number] is None for number in present.tolist()):
             return None

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from oracle.linearizability import linearizable
-from oracle.registers import interleaved, random_events, random_shape
+from oracle.registers import Shape, interleaved, random_events, random_shape
 
 from checkers.linearizability import Linearizability
 from checkers.linearizability.by_register import decide_register, smallest_witness
@@ -18,6 +18,7 @@ from checkers.linearizability.register import NEVER, NO_VALUE, NOT, READ, Regist
 from checkers.linearizability.search import search
 from checkers.linearizability.stale import first_stale, possible_states
 from checkers.linearizability.steps import Undecided
+from checkers.linearizability.visits import Visits
 from checkers.linearizability.zones import decide
 from checkers.protocol import Budget
 from harness.history import Header, History
@@ -81,6 +82,55 @@ def test_a_hasty_search_is_right_whenever_it_answers_and_seldom_gives_up_where_t
     assert all(answer is not None or NEVER in register.response for register, _, answer in answers)
     gave_up = [expected for _, expected, answer in answers if answer is None]
     assert gave_up.count(True) < len(answers) / 50 < gave_up.count(False)
+
+
+@pytest.mark.parametrize("hasty", [False, True])
+@pytest.mark.parametrize("refusals", REFUSALS)
+def test_a_search_that_counts_visits_from_the_start_agrees_with_brute_force(
+    refusals: str, hasty: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = count_visits_from_the_start(monkeypatch)
+    answers = [
+        (register, expected, result(depth_first(register.steps, hasty))) for register, expected in cases(refusals)
+    ]
+    assert all(agree(*answer) for answer in answers if answer[2] is not None)
+    assert hasty or all(answer is not None for _, _, answer in answers)
+    assert said.count(True) > 10
+
+
+def test_a_search_that_counts_visits_agrees_with_the_frontier_on_longer_histories(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said = count_visits_from_the_start(monkeypatch)
+    broken = 0
+    for seed in range(7_000, 7_150):
+        random = Random(seed)
+        shape = Shape(40, random.randint(4, 9), random.randint(3, 5), 0.5, random.choice((0.0, 0.05)), 0.02, "drop", 0)
+        history = History(
+            Header(splitbrain=1, model="cas-register", initial=0),
+            interleaved(random, [random_events(random, shape, 0)]),
+        )
+        for register in registers(history, "cas-register"):
+            expected = result(frontier(register.steps))
+            broken += isinstance(expected, Dead)
+            found = result(depth_first(register.steps))
+            assert found == expected or (isinstance(expected, list) and is_legal(register, found)), seed
+    assert broken > 5
+    assert said.count(True) > 100
+
+
+def count_visits_from_the_start(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Also where a search is easy; returns what the counting says from now on."""
+    said: list[bool] = []
+    lacking = Visits.lacking
+
+    def told(*configuration: Any) -> bool:
+        said.append(lacking(*configuration))
+        return said[-1]
+
+    monkeypatch.setattr("checkers.linearizability.depth_first.EASY", 0)
+    monkeypatch.setattr(Visits, "lacking", told)
+    return said
 
 
 @pytest.mark.parametrize("refusals", REFUSALS)
