@@ -39,6 +39,8 @@ from harness.verdict import Anomaly, Verdict
 
 ANOMALIES_SHOWN = 100
 UNDECIDED_SHOWN = 5
+REPORTED_EVERY = 100
+"""Rounds of a search, some milliseconds each, between two reports of how far it is."""
 
 Found = list[int] | Anomaly | Undecided
 """Invocations in a legal order; or the anomaly; or neither."""
@@ -74,6 +76,22 @@ class _Tally:
             self.anomalies[place] = found
         else:
             self.orders[place] = {"key": part.key, "order": found}
+
+    def watched(self, part: _Part, budget: Budget) -> Callable[[], bool]:
+        """Whether the budget is spent, for a search; asked now and then, it says how far the checker is."""
+        decided = len(self.orders) + len(self.anomalies)
+        done = f"{decided} of {decided + len(self.undecided)} keys decided"
+        budget.report(f"{done}, searching {key_text(part.key)} ({len(part)} operations)")
+        asked = 0
+
+        def spent() -> bool:
+            nonlocal asked
+            asked += 1
+            if asked % REPORTED_EVERY == 0:
+                budget.report(f"{done}, searched {key_text(part.key)} for {asked} rounds")
+            return budget.spent()
+
+        return spent
 
 
 @dataclass(frozen=True)
@@ -137,14 +155,15 @@ def _judge_registers(history: History, name: str, budget: Budget) -> _Tally:
         if budget.spent():
             break
         tally.searched += 1
-        tally.settle(place, register, _found(history, register, decide_register(register, budget.spent)))
+        searched = decide_register(register, tally.watched(register, budget))
+        tally.settle(place, register, _found(history, register, searched))
     return tally
 
 
 def _contradiction(history: History, columns: Columns, place: int, rows: Any) -> Anomaly | None:
     """What is wrong among a few chains of a register."""
     own = columns.rows(place)
-    refutation = decide(columns.register(np.union1d(rows, own[columns.aborted[own]])))
+    refutation = decide(columns.register(np.union1d(rows, columns.failures_behind(rows, own))))
     if not isinstance(refutation, Refutation):
         return None
     states_at = partial(possible_in_columns, columns, place)
@@ -175,7 +194,7 @@ def _judge_objects(history: History, declared: Model, budget: Budget) -> _Tally:
         if budget.spent():
             break
         tally.searched += 1
-        decision = decide_object(one, budget.spent)
+        decision = decide_object(one, tally.watched(one, budget))
         order = decision if isinstance(decision, Undecided | Anomaly) else [one.calls[step].invoke for step in decision]
         tally.settle(place, one, order)
     return tally

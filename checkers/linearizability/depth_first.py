@@ -13,8 +13,9 @@ the earliest response among the definite steps that are not placed yet (the limi
   with as many or more of each, it leads nowhere again. This says as much as the set of all placed steps, stays small,
   and is looked at only where the search has been before.
 
-A hasty search says yes or gives up. It uses doubtful steps only where they serve the step due, and compares how many
-are used in all, not of which action: where plenty of steps are in doubt, that is ten times quicker.
+A hasty search says yes or gives up. It uses doubtful steps only where they serve the step due, and only when nothing
+else does, a few choices back: what was used without need is missing far later, and no way back is as long. And it
+compares how many are used in all, not of which action. Where steps are in doubt, that is ten times quicker and more.
 
     search = depth_first(steps)      a generator that pauses after every PAUSE placements, and
                                      tells the event until which there is an order
@@ -34,6 +35,9 @@ from checkers.linearizability.steps import NOWHERE, Row, Steps, order_of
 
 PAUSE: Final = 2_000
 MEMORY: Final = 2_000_000
+WINDOW: Final = 8
+PATIENCE: Final = 20
+"""How many choices back, and how often, a hasty search tries to do without more doubtful steps."""
 STATES: Final = 16
 ACTIONS: Final = 64
 """Where a step may be out of the question: states that are looked at, and actions of an object, at most."""
@@ -49,15 +53,28 @@ class Dead:
 Choice = tuple[int, int, int, int, int, int, list[Option] | None]
 """A configuration that was left: (steps placed, limit, state, mask, used, movers tried, doubtful steps left to try)."""
 
+Postponed = tuple[int, list[Choice], int, list[tuple[int, int]]]
+"""(limit, last choices, steps placed before the first of them, steps placed since) where only doubt leads on."""
+
 
 class _Search:
-    """One search. A mask has the placed steps among those open at the limit."""
+    """One search. A mask has the placed steps among those open at the limit.
+
+    Attributes:
+        placed: (step, limit at which it was placed), in order. choices: configurations that may be gone back to.
+        furthest: the last limit at which it failed; failed: whether it did. dead: see `_bury`. reached: see `_reaches`.
+        waiting: whether doubtful steps are postponed, for as long as there is patience. base: the choice since when.
+        floor: so many choices are left alone while something is postponed. seen: configurations that were postponed.
+    """
 
     def __init__(self, steps: Steps, hasty: bool) -> None:
         self.steps, self.at, self.doubtful = steps, Limits(steps), Doubtful(steps)
         self.hasty = hasty
         self.placed: list[tuple[int, int]] = []
-        self.furthest = 0
+        self.furthest, self.failed = 0, False
+        self.waiting, self.patience, self.base, self.floor = False, 0, 0, 0
+        self.postponed: list[Postponed] = []
+        self.seen: dict[int, int] = {}
         self.dead: dict[int, list[int]] = {}
         self.buried = 0
         self.choices: list[Choice] = []
@@ -92,7 +109,8 @@ class _Search:
                         break
                 choices.append((len(placed), number, state, mask, used, tried, None))
             if step == NOWHERE:
-                self.furthest = max(self.furthest, number)
+                if number > self.furthest or not self.failed:
+                    self._fails_at(number)
                 found = self._retreat()
                 if found is None:
                     return None if self.hasty and self.doubtful.actions else False
@@ -127,7 +145,16 @@ class _Search:
     def _retreat(self) -> tuple[int, int, int, int, int] | None:
         """Go back to where something is left to try, and try it; (step, limit, state, mask, used) after it."""
         rows, all_movers, choices = self.steps.rows, self.at.movers, self.choices
-        while choices:
+        self.patience -= 1
+        while True:
+            if len(choices) <= self.floor or (self.waiting and self.patience < 0):
+                self.waiting = False
+                if self.postponed:
+                    return self._take_up()
+                if not self.floor:
+                    return None
+                self.floor = 0
+                continue
             length, number, state, mask, used, tried, doubtful = choices.pop()
             row, movers = rows[state], all_movers[number]
             while tried < len(movers):
@@ -139,13 +166,46 @@ class _Search:
                     return step, number, row[action], mask | bit, used
             if doubtful is None:
                 doubtful = self._in_doubt(number, state, row, used)
+                if doubtful and self.waiting:
+                    self._postpone((length, number, state, mask, used, tried, doubtful))
+                    continue
             if doubtful:
                 step, after, used_after = doubtful.pop()
                 choices.append((length, number, state, mask, used, tried, doubtful))
                 del self.placed[length:]
                 return step, number, after, mask, used_after
             self._bury(number, state, mask, used)
-        return None
+
+    def _fails_at(self, number: int) -> None:
+        """Note that the search fails further on than before; from here on, it may postpone doubtful steps."""
+        self.furthest, self.failed = number, True
+        self.postponed.clear()
+        self.seen.clear()
+        self.waiting, self.patience = self.hasty and bool(self.doubtful.actions), PATIENCE
+        self.base = self.floor = max(0, len(self.choices) - WINDOW) if self.waiting else 0
+
+    def _postpone(self, choice: Choice) -> None:
+        """Come back later to a configuration that only doubtful steps lead on from."""
+        length, number, state, mask, used = choice[:5]
+        key, total = self._key(number, state, mask), used % Doubtful.ONES
+        if self.seen.get(key, total + 1) > total:
+            self.seen[key] = total
+            kept = self.choices[self.base][0] if self.base < len(self.choices) else length
+            self.postponed.append((number, [*self.choices[self.base :], choice], kept, self.placed[kept:length]))
+
+    def _take_up(self) -> tuple[int, int, int, int, int]:
+        """Use a doubtful step after all, as late as possible."""
+        best = max(range(len(self.postponed)), key=lambda place: (self.postponed[place][0], -place))
+        number, left, kept, placed = self.postponed[best]
+        doubtful = left[-1][6]
+        assert doubtful
+        step, after, used = doubtful.pop()
+        if not doubtful:
+            del self.postponed[best]
+        self.choices[self.base :] = [*left[:-1], (*left[-1][:6], [])]
+        self.placed[kept:] = placed
+        self.floor = len(self.choices)
+        return step, number, after, left[-1][3], used
 
     def _in_doubt(self, number: int, state: int, row: Row, used: int) -> list[Option]:
         """The doubtful steps to try, best last: those that let the step due be taken."""
@@ -219,7 +279,10 @@ class _Search:
 
     def _hopeless(self, number: int, state: int, mask: int, used: int) -> bool:
         """Whether this configuration, or one that used less to get here, led nowhere."""
-        known = self.dead.get((state << 32 | number) << self.at.width | mask)
+        key = self._key(number, state, mask)
+        known = self.dead.get(key)
+        if self.waiting and self.seen.get(key, 1 << 62) <= used % Doubtful.ONES:
+            return True
         if known is None:
             return False
         if self.hasty:
@@ -228,10 +291,14 @@ class _Search:
         used |= guards
         return any((used - other) & guards == guards for other in known)
 
+    def _key(self, number: int, state: int, mask: int) -> int:
+        """A configuration in one number, but for what it used."""
+        return (state << 32 | number) << self.at.width | mask
+
     def _bury(self, number: int, state: int, mask: int, used: int) -> None:
         """Remember that a configuration led nowhere."""
         self.buried += 1
-        known = self.dead.setdefault((state << 32 | number) << self.at.width | mask, [])
+        known = self.dead.setdefault(self._key(number, state, mask), [])
         if self.hasty:
             known[:] = [used % Doubtful.ONES]  # the sum of the counts, as with the sum of digits and nine
             return
@@ -243,7 +310,7 @@ class _Search:
 def _same(movers: list[Mover], place: int, mask: int) -> bool:
     """Whether an earlier open step does the same as the one at a place."""
     action = movers[place][2]
-    return any(other[2] == action and not mask & other[1] for other in movers[:place])
+    return any(other == action and not mask & bit for _, bit, other, _ in movers[:place])
 
 
 def depth_first(steps: Steps, hasty: bool = False) -> Generator[int, None, list[int] | Dead | None]:

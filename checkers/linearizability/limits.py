@@ -9,12 +9,16 @@ Steps that need not have happened are in `Doubtful`: how many of each kind are u
 
 from __future__ import annotations
 
-from bisect import insort
+from bisect import bisect_left, insort
 from collections.abc import Sequence
+from itertools import accumulate
+from operator import or_
 from typing import Final
 
 from checkers.linearizability.steps import Steps
 from harness.history.operations import NEVER
+
+REMEMBERED: Final = 100_000
 
 Option = tuple[int, int, int]
 """(step, state after it, used after it)."""
@@ -42,6 +46,7 @@ class Doubtful:
         ]
         self.guards = sum(1 << (shift + self.WIDTH - 1) for shift, _, _ in self.actions)
         self.invoke = steps.invoke
+        self.told: dict[int, tuple[list[int], list[int]]] = {}
 
     def next_steps(self, leads: Sequence[Lead], used: int, limit: int) -> list[Option]:
         """Of the kinds that are asked for, the next step of each, if it was invoked before the limit."""
@@ -54,12 +59,22 @@ class Doubtful:
 
     def available(self, used: int, limit: int) -> int:
         """The actions, one bit for each, of which a step is left that was invoked before the limit."""
-        found = 0
+        told = self.told.get(used)
+        if told is None:
+            if len(self.told) > REMEMBERED:
+                self.told.clear()
+            told = self.told[used] = self._next_of_each(used)
+        return told[1][bisect_left(told[0], limit)]
+
+    def _next_of_each(self, used: int) -> tuple[list[int], list[int]]:
+        """When the next step of each action is invoked, in order; and the actions of all before each of them."""
+        moments = []
         for shift, action, steps in self.actions:
             count = used >> shift & self.ONES
-            if count < len(steps) and self.invoke[steps[count]] < limit:
-                found |= 1 << action
-        return found
+            if count < len(steps):
+                moments.append((self.invoke[steps[count]], 1 << action))
+        moments.sort()
+        return [moment for moment, _ in moments], list(accumulate((bit for _, bit in moments), or_, initial=0))
 
 
 Mover = tuple[int, int, int, int]

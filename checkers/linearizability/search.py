@@ -57,14 +57,15 @@ def canonical(steps: Steps) -> list[int] | None:
 
 
 def _attack(steps: Steps, spent: Callable[[], bool]) -> list[int] | Dead | Undecided:
-    """Depth first; then, when that takes long, everything in turns until one of them knows."""
+    """Depth first; then, when that takes long, every second turn is for the others, until one of them knows."""
     head_start = (100_000 + 60 * len(steps)) // PAUSE
     lanes: list[Turns] = [depth_first(steps, hasty=True), _frontiers(steps)]
     if NEVER in steps.response:
         lanes.insert(1, depth_first(steps))
     turn = until = 0
     while lanes and not spent():
-        lane = lanes[0] if turn < head_start else lanes[turn % len(lanes)]
+        others = lanes[1:] if turn >= head_start and turn % 2 else []
+        lane = others[turn // 2 % len(others)] if others else lanes[0]
         turn += 1
         try:
             until = max(until, next(lane))

@@ -4,23 +4,27 @@ A step that saw v between c and r needs some write of v that was invoked before 
 another value follows wholly before c. So with
 
     P = the latest response of the writes of v invoked before r
-    Q = the latest invocation of the definite writes of other values that responded before c
+    Q = the latest invocation of the definite writes that responded before c
 
-P < Q refutes: all those writes of v had ended before X began, and X had ended before the step began. The same
+P < Q refutes: all those writes of v had ended before X began, and X had ended before the step began. (If X wrote v
+itself, P is at least its response.) The same
 thought bounds the states that are possible at a moment. It is sound for any number of indeterminate steps, O(n log n),
 and decides most broken histories at once; what it does not refute, nothing follows for.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from checkers.linearizability.register import CAS, NEVER, NO_VALUE, READ, Columns, Register
 
 _BEFORE_ALL = -2
+Numbers = NDArray[np.int64]
+Latest = Callable[[Numbers, Numbers], Numbers]
 
 
 @dataclass(frozen=True)
@@ -33,19 +37,42 @@ class Stale:
 
 def first_stale(register: Register) -> Stale | None:
     """The stale step with the earliest response, or None."""
-    writes, overwrites = _Writes(register), _Overwrites(register)
-    found: list[tuple[int, Stale]] = []
-    for step, (kind, value) in enumerate(zip(register.kind, register.expected, strict=True)):
-        end = register.response[step]
-        if kind not in (READ, CAS) or end == NEVER:
-            continue
-        latest = writes.latest_response(value, end)
-        overwrite = overwrites.latest(register.invoke[step], value)
-        if latest == _BEFORE_ALL:
-            found.append((end, Stale(step, None)))
-        elif overwrite is not None and latest < register.invoke[overwrite]:
-            found.append((end, Stale(step, overwrite)))
-    return min(found, key=lambda item: item[0])[1] if found else None
+    invoke, produced = np.array(register.invoke), np.array(register.produced)
+    response, expected, kind = np.array(register.response), np.array(register.expected), np.array(register.kind)
+    asked = np.flatnonzero(((kind == READ) | (kind == CAS)) & (response != NEVER))
+    if not len(asked):
+        return None
+    span = int(max(invoke[-1], response[response != NEVER].max())) + 4
+    response = np.minimum(response, span - 3)
+    writes = np.flatnonzero(produced != NO_VALUE)
+    latest = _latest_response(register.initial, span, (produced[writes], invoke[writes], response[writes]))
+    ends = latest(expected[asked], response[asked])
+    over = writes[response[writes] < span - 3]
+    over = over[np.argsort(response[over])]
+    count = np.searchsorted(response[over], invoke[asked])
+    newest = np.maximum.accumulate(np.append(-1, invoke[over]))[count]
+    wrong = np.flatnonzero(ends < newest)
+    unwritten = np.flatnonzero(ends == _BEFORE_ALL)
+    if not len(wrong) and not len(unwritten):
+        return None
+    wrong = np.union1d(wrong, unwritten)
+    first = int(wrong[np.argmin(response[asked[wrong]])])
+    overwrite = None if ends[first] == _BEFORE_ALL else int(np.searchsorted(invoke, newest[first]))
+    return Stale(int(asked[first]), overwrite)
+
+
+def _latest_response(initial: int, span: int, writes: tuple[Numbers, Numbers, Numbers]) -> Latest:
+    """Values and moments → the latest response of the writes of each value that were invoked before the moment."""
+    values, starts, ends = (np.append(first, rest) for first, rest in zip((initial, -2, -1), writes, strict=True))
+    order = np.argsort(values * span + starts + 2)
+    values, keys = values[order], (values * span + starts + 2)[order]
+    so_far = np.maximum.accumulate(values * span + ends[order] + 1) - values * span - 1
+
+    def latest(value: Numbers, moment: Numbers) -> Numbers:
+        place = np.searchsorted(keys, value * span + moment + 2) - 1
+        return np.where((place >= 0) & (values[place] == value), so_far[place], _BEFORE_ALL)
+
+    return latest
 
 
 def possible_states(register: Register, moment: int) -> tuple[int, ...]:
@@ -85,51 +112,3 @@ def possible_in_columns(columns: Columns, place: int, moment: int) -> tuple[int,
             possible &= (values == values[newest]) | (ends >= columns.operations.invoke[rows[newest]])
             over = over[values[over] != values[newest]]
     return tuple(np.unique(values[possible]).tolist())
-
-
-class _Writes:
-    """Of every value: its writes by invocation, and the latest response so far."""
-
-    def __init__(self, register: Register) -> None:
-        self.starts: dict[int, list[int]] = {register.initial: [-2]}
-        self.ends: dict[int, list[int]] = {register.initial: [-1]}
-        for step, value in enumerate(register.produced):
-            if value != NO_VALUE:
-                self.starts.setdefault(value, []).append(register.invoke[step])
-                ends = self.ends.setdefault(value, [])
-                ends.append(max(ends[-1], register.response[step]) if ends else register.response[step])
-
-    def latest_response(self, value: int, moment: int) -> int:
-        """The latest response of the writes of a value that were invoked before a moment."""
-        count = bisect_left(self.starts.get(value, ()), moment)
-        return self.ends[value][count - 1] if count else _BEFORE_ALL
-
-
-class _Overwrites:
-    """The definite writes by response, and the latest invocation so far, for two different values."""
-
-    def __init__(self, register: Register) -> None:
-        response, produced = register.response, register.produced
-        definite = [step for step, value in enumerate(produced) if value != NO_VALUE and response[step] != NEVER]
-        definite.sort(key=response.__getitem__)
-        self.ends = [response[step] for step in definite]
-        self.best: list[tuple[int | None, int | None]] = []
-        self.produced = produced
-        best: int | None = None
-        second: int | None = None
-        for step in definite:
-            if best is None or produced[step] == produced[best]:
-                best = step if best is None or register.invoke[step] > register.invoke[best] else best
-            elif register.invoke[step] > register.invoke[best]:
-                best, second = step, best
-            elif second is None or register.invoke[step] > register.invoke[second]:
-                second = step
-            self.best.append((best, second))
-
-    def latest(self, moment: int, value: int) -> int | None:
-        """The latest-invoked definite write, of another value, that responded before a moment."""
-        count = bisect_left(self.ends, moment)
-        if not count:
-            return None
-        best, second = self.best[count - 1]
-        return second if best is not None and self.produced[best] == value else best

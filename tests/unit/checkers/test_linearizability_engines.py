@@ -9,6 +9,7 @@ import pytest
 from oracle.linearizability import linearizable
 from oracle.registers import interleaved, random_events, random_shape
 
+from checkers.linearizability import Linearizability
 from checkers.linearizability.by_register import decide_register, smallest_witness
 from checkers.linearizability.depth_first import Dead, depth_first
 from checkers.linearizability.frontier import Window, frontier, states_reached, whole
@@ -17,6 +18,7 @@ from checkers.linearizability.register import NEVER, NO_VALUE, NOT, READ, Regist
 from checkers.linearizability.search import Undecided, search
 from checkers.linearizability.stale import first_stale, possible_states
 from checkers.linearizability.zones import decide
+from checkers.protocol import Budget
 from harness.history import Header, History
 from harness.op import Op
 from harness.streams import Random
@@ -67,6 +69,17 @@ def agree(register: Register, expected: bool, answer: Any) -> bool:
 @pytest.mark.parametrize("refusals", REFUSALS)
 def test_depth_first_search_agrees_with_brute_force(refusals: str) -> None:
     assert all(agree(register, expected, result(depth_first(register.steps))) for register, expected in cases(refusals))
+
+
+def test_a_hasty_search_is_right_whenever_it_answers_and_seldom_gives_up_where_there_is_an_order() -> None:
+    answers = [
+        (register, expected, result(depth_first(register.steps, hasty=True)))
+        for register, expected in cases("returned")
+    ]
+    assert all(agree(register, expected, answer) for register, expected, answer in answers if answer is not None)
+    assert all(answer is not None or NEVER in register.response for register, _, answer in answers)
+    gave_up = [expected for _, expected, answer in answers if answer is None]
+    assert gave_up.count(True) < len(answers) / 50 < gave_up.count(False)
 
 
 @pytest.mark.parametrize("refusals", REFUSALS)
@@ -184,3 +197,14 @@ def test_long_histories_get_orders_from_every_search(doubt: float) -> None:
 
 def test_a_search_without_budget_answers_nothing() -> None:
     assert search(long_history(0.1).steps, lambda: True) == Undecided(0)
+
+
+def test_whoever_listens_is_told_which_key_is_searched() -> None:
+    heard: list[str] = []
+    random = Random(5_000)
+    while not heard:
+        events = random_events(random, random_shape(random, True, "drop"), None)
+        history = History(Header(splitbrain=1, model="cas-register", fail_cas="drop"), events)
+        Linearizability().check(history, Budget(listener=heard.append))
+    assert heard[-1].startswith("0 of 1 keys decided, searching ")
+    assert heard[-1].endswith(f"({len(next(registers(history, 'cas-register')))} operations)")
