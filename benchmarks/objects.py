@@ -55,6 +55,16 @@ def made(ask: Ask, answer: Answer, operations: int, clients: int, seed: int = 1)
     return events
 
 
+def drained(events: list[Op], answer: Answer, process: int) -> list[Op]:
+    """What one more process takes out at the end, until it finds nothing."""
+    found: list[Op] = []
+    while not found or found[-1].value is not None:
+        at = len(events) + len(found)
+        found.append(Op(at, None, process, "invoke", "dequeue"))
+        found.append(Op(at + 1, None, process, "ok", "dequeue", None, answer("dequeue", None)[1]))
+    return found
+
+
 def pool(put: str, take: str, newest: bool, share: float) -> tuple[Ask, Answer]:
     """A queue or a stack."""
     inside: deque[int] = deque()
@@ -179,13 +189,14 @@ class Case:
     checker: Any
     make: Callable[[], tuple[Ask, Answer]]
     share: float = 1.0
+    drains: bool = False
 
 
 STALE = "staleness"
 CASES = {
     "queue": Case(Structure("queue"), lambda: pool("enqueue", "dequeue", False, 0.5)),
     "queue, long": Case(Structure("queue"), lambda: pool("enqueue", "dequeue", False, 0.6)),
-    "total queue": Case(TotalQueue(), lambda: pool("enqueue", "dequeue", False, 0.5)),
+    "total queue": Case(TotalQueue(), lambda: pool("enqueue", "dequeue", False, 0.5), drains=True),
     "stack": Case(Structure("stack"), lambda: pool("push", "pop", True, 0.5)),
     "stack, deep": Case(Structure("stack"), lambda: pool("push", "pop", True, 0.6)),
     "set by element": Case(Structure("set"), members),
@@ -264,7 +275,9 @@ def main() -> None:
     print(f"{'object':25}{'operations':>11}{'answer':>9}{figures}")
     for name, case in CASES.items():
         if given.only in name:
-            rows(name, made(*case.make(), int(given.operations * case.share), given.clients))
+            ask, answer = case.make()
+            events = made(ask, answer, int(given.operations * case.share), given.clients)
+            rows(name, events + drained(events, answer, given.clients) if case.drains else events)
     if given.only in STALE:
         rows(STALE, list(sessions.made(given.operations)))
 

@@ -358,6 +358,8 @@ def print_checkers(rows: Mapping[str, Sequence[Mapping[str, str]]], console: Con
         first = f"  {row['name'].ljust(name_width)}  "
         for number, line in enumerate(textwrap.wrap(inert(told, 400), width - len(first))):
             console.print(Text((first if number == 0 else " " * len(first)) + line), no_wrap=True, overflow="crop")
+        for line in textwrap.wrap(inert(f"{row['cost']} · {row['source']}", 400), width - len(first)):
+            console.print(Text(" " * len(first) + line, style="dim"), no_wrap=True, overflow="crop")
 
 
 def _finding_lines(row: Ability, name_width: int, width: int, unicode: bool) -> Iterator[Text]:

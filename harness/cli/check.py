@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -36,6 +37,13 @@ def build_parser() -> Parser:
     what.add_argument("--initial", help="state before the first operation, as JSON")
     what.add_argument("--fail-cas", choices=("drop", "mismatch", "returned"), help="what a failed cas means")
     what.add_argument("--level", default="", help="isolation level of transactions (default: strict-serializable)")
+    what.add_argument(
+        "--sessions",
+        type=arguments.names,
+        default=[],
+        help="what session guarantees mean, with commas: weak (each session has an order of its own), per-key,"
+        " linearizable-writes (default: one order of all writes for everybody)",
+    )
     how = parser.add_argument_group("how to judge")
     how.add_argument("--checkers", type=arguments.names, help="judge by these instead, see --list; with commas")
     how.add_argument("--budget", type=arguments.positive, default=120.0, help="seconds (default: 120)")
@@ -61,7 +69,8 @@ def main(argv: Sequence[str]) -> int:
     if given.path is None:
         parser.error("which history? Name a file or a run directory, or say --list")
     path: Path = given.path
-    if given.stream or (not given.checkers and _wants_stream(path, given.model)):
+    _semantics(given.sessions)
+    if given.stream or (not given.checkers and not given.sessions and _wants_stream(path, given.model)):
         streamed = _check_stream(given)
         judging.show(None, streamed, as_json=given.json)
         return streamed.exit_code
@@ -126,7 +135,7 @@ def _check_file(given: Any) -> tuple[History, Result]:
     history = _load(given.path, given)
     model = history.header.model
     if given.checkers:
-        chosen = [registry.load("checkers", name)() for name in given.checkers]
+        chosen = [_named(name) for name in given.checkers]
     elif suites.is_model(model):
         asked = {history.operations.fs[code] for code in set(history.operations.f.tolist())}
         chosen = suites.suite_of(history.header, given.level, asked)
@@ -134,7 +143,7 @@ def _check_file(given: Any) -> tuple[History, Result]:
         found = f"its header says {model!r}" if model else "neither its header nor its operations say"
         raise UsageError(f"{given.path}: which model? {found}; give --model, one of {', '.join(suites.models())}.")
     budget = Budget(given.budget, mebibytes=given.memory, listener=_progress())
-    judged = [_judging(checker, given) for checker in chosen]
+    judged = [_judging(_meaning(checker, given), given) for checker in chosen]
     result = judge_history(history, judged, budget, given.path.name)
     return history, result if given.no_verify else judging.verified(history, result)
 
@@ -183,6 +192,38 @@ def _header_with(header: Header, given: Any) -> Header:
 
 
 # ── how ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _named(name: str) -> Any:
+    """A checker by its registered name; session guarantees also several at a time, with plus signs."""
+    from checkers.sessions import Sessions
+    from checkers.sessions.visibility import GUARANTEES
+
+    parts = tuple(name.split("+"))
+    return Sessions(parts) if len(parts) > 1 and {*parts} <= {*GUARANTEES} else registry.load("checkers", name)()
+
+
+def _semantics(words: Sequence[str]) -> Any:
+    """What session guarantees mean by the words of --sessions.
+
+    Raises:
+        UsageError: a word is none of them.
+    """
+    from checkers.sessions import Semantics
+
+    unknown = {*words} - {"weak", "convergent", "per-key", "global", "linearizable-writes"}
+    if unknown or {"weak", "convergent"} <= {*words} or {"per-key", "global"} <= {*words}:
+        wanted = "weak or convergent, per-key or global, and linearizable-writes"
+        raise UsageError(f"--sessions: found {','.join(words)}; wanted some of {wanted}.")
+    writes = "linearizable" if "linearizable-writes" in words else "any"
+    return Semantics("weak" not in words, "per-key" in words, writes)
+
+
+def _meaning(checker: Any, given: Any) -> Any:
+    """The checker with what --sessions says, where that has a meaning for it."""
+    if not given.sessions or not hasattr(checker, "semantics"):
+        return checker
+    return dataclasses.replace(checker, semantics=_semantics(given.sessions))
 
 
 def _judging(checker: Any, given: Any) -> Any:

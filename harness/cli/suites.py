@@ -61,6 +61,7 @@ BOUNDS: Final[Mapping[str, Bound]] = {
     "set-full": Bound("O(size of reads)", "the set-full test of Jepsen, duplicates counted as they are"),
     "staleness": Bound("O(n log n)", "Golab, Li, Shah, PODC 2011; Golab et al., ICDCS 2014"),
     "statistics": Bound("O(n log n)", "counts, latencies, outages; judges nothing"),
+    "token": Bound("O(n log n)", "what the node had against what the session had seen"),
     "total-queue": Bound("O(n)", "the total-queue test of Jepsen"),
     "transactions": Bound(
         "O(n) for lists; registers without reads before writes: search",
@@ -72,27 +73,46 @@ BOUNDS: Final[Mapping[str, Bound]] = {
 }
 
 
+MODEL_BOUNDS: Final[Mapping[str, Bound]] = {
+    "cas-register": Bound("O(n log n) for unambiguous values; else search", "Gibbons, Korach 1997; Lowe, CCPE 2017"),
+    "counter": Bound("O(n log k) for adds of one amount; else search", "credits; Lee, Mathur 2025"),
+    "fenced-lock": Bound("O(n log n) where every acquire returns its token; else search", "a sweep by token"),
+    "grow-set": Bound("O(size of reads + n log n)", "nested reads and a sweep by rank"),
+    "kv": Bound("key by key; search", "Horn, Kroening, FORTE 2015; Lowe, CCPE 2017"),
+    "log": Bound("O(size of reads + n log n)", "nested reads and a sweep by rank"),
+    "multi-register": Bound("search", "Lowe, CCPE 2017"),
+    "mutex": Bound("O(n log n)", "sections as zones: Gibbons, Korach 1997"),
+    "queue": Bound(
+        "O(n log n) for unambiguous elements; else search", "Lee, Mathur, OOPSLA 2025; Abdulla et al., PLDI 2025"
+    ),
+    "register": Bound("O(n log n) for unambiguous values; else search", "Gibbons, Korach, SIAM J. Comput. 1997"),
+    "set": Bound("O(n) for elements added and removed once; else search", "Abdulla et al., PLDI 2025"),
+    "stack": Bound("O(n log n) typical, O(n²) at worst; else search", "Lee, Mathur, OOPSLA 2025"),
+}
+"""What linearizability of a model costs; "search" is exponential in k at worst, and ends with the budget."""
+
+
 BY_KEY: Final = frozenset({"linearizability"})
 """Checkers whose promise is made for each key by itself, so that their work can be divided."""
 
 
 def described() -> dict[str, list[dict[str, str]]]:
-    """What `--list` prints: name, summary, cost and source of every checker; name and summary of every model."""
+    """What `--list` prints: name, summary, cost and source of every checker and model, and who judges a model."""
     checkers = []
     for name in registry.names("checkers"):
         bound = BOUNDS.get(name, Bound("", ""))
         summary = _first_line(registry.load("checkers", name))
         checkers.append({"name": name, "summary": summary, "cost": bound.cost, "source": bound.source})
-    declared = [
-        {"name": name, "summary": registry.load("models", name).summary, "checkers": "linearizability"}
-        for name in registry.names("models")
-    ]
-    others = [
-        {"name": name, "summary": "", "checkers": ", ".join(checker.name for checker in suite_of(Header(model=name)))}
-        for name in models()
-        if name not in registry.names("models")
-    ]
-    return {"checkers": checkers, "models": declared + others}
+    declared = registry.names("models")
+    described_models = []
+    for name in [*declared, *(name for name in models() if name not in declared)]:
+        judges = [checker.name for checker in suite_of(Header(model=name))]
+        known = name in declared
+        bound = MODEL_BOUNDS.get(name, BOUNDS["linearizability"]) if known else BOUNDS[judges[0]]
+        summary = registry.load("models", name).summary if known else ""
+        row = {"name": name, "summary": summary, "checkers": ", ".join(judges), "cost": bound.cost}
+        described_models.append({**row, "source": bound.source})
+    return {"checkers": checkers, "models": described_models}
 
 
 def _first_line(thing: object) -> str:

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from harness.cli import main
+from harness import registry
+from harness.cli import main, suites
 
 GOOD = """{"splitbrain":1,"model":"register"}
 {"index":0,"time":0,"process":0,"type":"invoke","f":"write","value":1}
@@ -153,3 +154,36 @@ def test_a_checker_that_overruns_is_ended_and_says_how_much_was_decided(words, s
     verdict = result["verdicts"][0]
     assert (result["outcome"], verdict["answer"]) == ("inconclusive", "unknown")
     assert verdict["reason"].startswith(said)
+
+
+def test_every_checker_and_model_has_a_bound_and_a_source():
+    rows = suites.described()
+    assert {row["name"] for row in rows["models"]} >= {*registry.names("models")}
+    for row in [*rows["checkers"], *rows["models"]]:
+        assert row["cost"] and row["source"], row["name"]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("--model", "session"), 1, "one order of writes for everybody (convergent), all keys together"),
+        (("--model", "session", "--sessions", "weak"), 0, "an order per session (weak), all keys together"),
+        (("--checkers", "monotonic-reads+writes-follow-reads", "--sessions", "weak,per-key"), 0, "each key by itself"),
+    ],
+)
+def test_what_session_guarantees_mean_is_an_option_and_is_named(words, code, said, tmp_path, capsys):
+    steps = [(0, "write", 1), (1, "write", 2), (2, "read", 1), (2, "read", 2), (3, "read", 2), (3, "read", 1)]
+    text = '{"splitbrain":1,"model":"session"}\n' + "".join(
+        f'{{"process":{process},"type":"{kind}","f":"{f}","value":{value}}}\n'
+        for process, f, value in steps
+        for kind in ("invoke", "ok")
+    )
+    assert main(["check", str(saved(tmp_path, text)), *words, "--json"]) == code
+    verdicts = json.loads(capsys.readouterr().out)["verdicts"]
+    assert all(said in verdict["summary"] for verdict in verdicts if verdict["checker"] != "statistics")
+
+
+@pytest.mark.parametrize("words", ["odd", "weak,convergent", "per-key,global"])
+def test_session_semantics_that_mean_nothing_are_refused(words, tmp_path, capsys):
+    assert main(["check", str(saved(tmp_path, GOOD)), "--sessions", words]) == 254
+    assert "wanted some of weak or convergent, per-key or global" in capsys.readouterr().err
