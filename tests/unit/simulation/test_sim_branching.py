@@ -75,13 +75,33 @@ def test_a_branch_is_run_again_from_its_turn():
         assert [again, loop.trace.digest()] == json.loads(one.data)
 
 
-def test_no_child_is_left():
+@pytest.fixture
+def forked(monkeypatch):
+    """The numbers of all processes that are forked."""
+    real, pids = os.fork, []
+
+    def fork():
+        pid = real()
+        pids.append(pid)
+        return pid
+
+    monkeypatch.setattr(os, "fork", fork)
+    return pids
+
+
+def assert_gone(pids):
+    for pid in pids:
+        with pytest.raises(ChildProcessError):
+            os.waitpid(pid, os.WNOHANG)
+
+
+def test_no_child_is_left(forked):
     branched()
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+    assert len(forked) == 3
+    assert_gone(forked)
 
 
-def test_a_child_that_says_nothing_is_ended_and_told_of():
+def test_a_child_that_says_nothing_is_ended_and_told_of(forked):
     def hang():
         while True:
             pass
@@ -89,8 +109,8 @@ def test_a_child_that_says_nothing_is_ended_and_told_of():
     drawn, _, found = branched(2, hang, patience_s=0.1)
     assert len(drawn) == 20
     assert [one.why for one in found] == [f"The branch b{n} said nothing for 0.1 s, and was ended." for n in (0, 1)]
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+    assert len(forked) == 2
+    assert_gone(forked)
 
 
 def test_a_child_that_fails_is_told_of():
