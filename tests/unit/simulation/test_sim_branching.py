@@ -9,13 +9,14 @@ from harness.simulation.branching import Child, fork_each, leave
 from harness.simulation.loop import SimLoop
 from harness.simulation.world import Turn, World, read_world, told_turns
 from harness.streams import Streams
+from harness.tape import Tape
 
 BRANCH_S = 0.5
 
 
-def story(told, at_branch=None, turns=()):
+def story(told, at_branch=None, turns=(), streams=None):
     """Draws twenty numbers, one each tenth of a second, into `told`; the loop."""
-    loop = SimLoop(Streams(7), World(turns=turns))
+    loop = SimLoop(streams or Streams(7), World(turns=turns))
     chance = loop.streams.stream("test")
 
     async def main():
@@ -73,6 +74,17 @@ def test_a_branch_is_run_again_from_its_turn():
         again = []
         loop = story(again, turns=read_world({"turns": told_turns([one.turn])}).turns)
         assert [again, loop.trace.digest()] == json.loads(one.data)
+
+
+def test_the_tape_of_a_branch_is_the_branch_under_any_seed_and_without_its_turn():
+    branch, again = [], []
+    recorded = story(branch, turns=(Turn(550_000_000, "b1"),), streams=Streams(7, record=True))
+    tape = Tape.from_json(recorded.streams.recorded().to_json())
+    replayed = story(again, streams=Streams(99, tape=tape))
+    assert again == branch and replayed.trace.digest() == recorded.trace.digest()
+    plain = []
+    story(plain)
+    assert plain[:5] == branch[:5] and plain[5:] != branch[5:]
 
 
 @pytest.fixture
