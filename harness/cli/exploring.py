@@ -24,6 +24,7 @@ from harness.exploration.states import Looker, abstract_states, circumstances
 from harness.plan import Plan
 from harness.schedule.planned import DISK_EVENTS, THERE, PlannedFault, Trigger
 from harness.simulation.branching import Told
+from harness.simulation.compare import compare
 from harness.streams import Streams
 
 
@@ -170,6 +171,11 @@ def _differs(first: Judged, second: Judged) -> str:
             if one != other:
                 told = [f"{op.type} {op.f} at {op.time} ns" for op in (one, other)]
                 return f"event {one.index} is {told[0]} in the first run, {told[1]} in the second"
+    # What happened on the loop differs: run twice more, and listed, it is found where.
+    again, once_more = (run_judged(first.plan, record=True).recording for _ in range(2))
+    difference = compare(again, once_more) if again is not None and once_more is not None else None
+    if difference is not None:
+        return "; ".join(line.strip() for line in str(difference).splitlines()[:3])
     return "the histories are equal as far as both go, but what happened on the loop differs"
 
 

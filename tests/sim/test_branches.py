@@ -28,12 +28,22 @@ PLAN = plan_from(
 
 @pytest.fixture(scope="module")
 def findings(tmp_path_factory):
-    place = tmp_path_factory.mktemp("memory")
+    place, fork, pids = tmp_path_factory.mktemp("memory"), os.fork, []
+
+    def forked():
+        pids.append(fork())
+        return pids[-1]
+
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fork", forked)
         for module in (judged, branches):
             patch.setattr(module, "in_memory", lambda: str(place))
         found = explore_whole(Task(PLAN, ("partition", "kill"), "isolate-leader", twice=True, branches=2))
     assert not list(place.iterdir()), "folders were left behind"
+    assert len(pids) == len(found) - 1
+    for pid in pids:
+        with pytest.raises(ChildProcessError):  # nor was a process
+            os.waitpid(pid, os.WNOHANG)
     return found
 
 
@@ -66,11 +76,6 @@ def test_a_kept_branch_is_replayed_in_another_process(findings, tmp_path):
     ]
     done = subprocess.run(again, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0 and "the same run again" in done.stdout, done.stdout + done.stderr
-
-
-def test_no_process_is_left(findings):
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
 
 
 def test_branches_are_counted_apart_from_the_runs(tmp_path, capsys):

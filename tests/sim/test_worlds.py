@@ -8,6 +8,7 @@ from torture import many
 
 from harness import registry
 from harness.cli import main
+from harness.cli.exploring import Task, explore_one
 from harness.cli.judged import run_judged
 from harness.cli.trials import Nobody
 from harness.controller import Controller
@@ -109,6 +110,20 @@ def test_a_run_that_is_not_the_same_twice_is_an_error_that_names_the_first_diffe
     assert (code, result["outcome"]) == (255, "harness")
     assert "The run is not the same twice. At event" in result["reason"]
     assert "first run" in result["reason"]
+
+
+def test_an_exploration_names_the_first_step_that_differs_though_no_client_saw_it(monkeypatch):
+    count = [0]
+    real = server.Server._reply
+
+    def leaking(self, connection, answer):
+        count[0] += 1
+        real(self, connection, {**answer, "leak": "x" * (count[0] // 100)})
+
+    monkeypatch.setattr(server.Server, "_reply", leaking)
+    plan = plan_from({"nodes": 3, "concurrency": 3, "rate": 60.0, "time_limit_s": 3.0, "quiet_s": 0.2, "seed": 3})
+    finding = explore_one(Task(plan, twice=True))
+    assert finding.differs.startswith("At event ") and "first run" in finding.differs and "n" in finding.differs
 
 
 @pytest.mark.parametrize(

@@ -9,13 +9,14 @@ from harness.simulation.branching import Child, fork_each, leave
 from harness.simulation.loop import SimLoop
 from harness.simulation.world import Turn, World, read_world, told_turns
 from harness.streams import Streams
+from harness.tape import Tape
 
 BRANCH_S = 0.5
 
 
-def story(told, at_branch=None, turns=()):
+def story(told, at_branch=None, turns=(), streams=None):
     """Draws twenty numbers, one each tenth of a second, into `told`; the loop."""
-    loop = SimLoop(Streams(7), World(turns=turns))
+    loop = SimLoop(streams or Streams(7), World(turns=turns))
     chance = loop.streams.stream("test")
 
     async def main():
@@ -75,13 +76,44 @@ def test_a_branch_is_run_again_from_its_turn():
         assert [again, loop.trace.digest()] == json.loads(one.data)
 
 
-def test_no_child_is_left():
+def test_the_tape_of_a_branch_is_the_branch_under_any_seed_and_without_its_turn():
+    branch, again = [], []
+    recorded = story(branch, turns=(Turn(550_000_000, "b1"),), streams=Streams(7, record=True))
+    tape = Tape.from_json(recorded.streams.recorded().to_json())
+    replayed = story(again, streams=Streams(99, tape=tape))
+    assert again == branch and replayed.trace.digest() == recorded.trace.digest()
+    plain = []
+    story(plain)
+    assert plain[:5] == branch[:5] and plain[5:] != branch[5:]
+
+
+@pytest.fixture
+def forked(monkeypatch):
+    """The numbers of all processes that are forked."""
+    real, pids = os.fork, []
+
+    def fork():
+        pid = real()
+        pids.append(pid)
+        return pid
+
+    monkeypatch.setattr(os, "fork", fork)
+    return pids
+
+
+def assert_gone(pids):
+    for pid in pids:
+        with pytest.raises(ChildProcessError):
+            os.waitpid(pid, os.WNOHANG)
+
+
+def test_no_child_is_left(forked):
     branched()
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+    assert len(forked) == 3
+    assert_gone(forked)
 
 
-def test_a_child_that_says_nothing_is_ended_and_told_of():
+def test_a_child_that_says_nothing_is_ended_and_told_of(forked):
     def hang():
         while True:
             pass
@@ -89,8 +121,8 @@ def test_a_child_that_says_nothing_is_ended_and_told_of():
     drawn, _, found = branched(2, hang, patience_s=0.1)
     assert len(drawn) == 20
     assert [one.why for one in found] == [f"The branch b{n} said nothing for 0.1 s, and was ended." for n in (0, 1)]
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+    assert len(forked) == 2
+    assert_gone(forked)
 
 
 def test_a_child_that_fails_is_told_of():
