@@ -101,6 +101,11 @@ def _coverage(report: Mapping[str, Any]) -> Iterator[str]:
     yield f"{report['states']} abstract states reached. By template:"
     for name, counts in report["templates"].items():
         yield f"  {name:<26} {counts['runs']:>5} runs {counts['new']:>5} reached new {counts['failures']:>5} failed"
+    if report["schedulers"]:
+        shares = ", ".join(
+            f"{name} {one['runs']} ({one['failures']} failed)" for name, one in report["schedulers"].items()
+        )
+        yield f"Runs by the order of callbacks: {shares}."
     hit = ", ".join(" ".join(one) for one in report["circumstances"])
     yield from textwrap.wrap(f"Exercised (fault, role, phase): {hit or 'nothing'}.", WIDTH)
     missing = ", ".join(" ".join(one) for one in report["never_exercised"])

@@ -76,6 +76,7 @@ class Exploration:
     states: set[str] = field(default_factory=set)
     circumstances: set[tuple[str, str, str]] = field(default_factory=set)
     templates: dict[str, list[int]] = field(default_factory=dict)
+    schedulers: dict[str, list[int]] = field(default_factory=dict)
     bandit: Bandit | None = None
 
     def take(self, finding: Finding) -> None:
@@ -90,10 +91,12 @@ class Exploration:
         self.states |= finding.states
         self.circumstances |= finding.circumstances
         template = (finding.template or "as planned") + (", branched" if finding.branch else "")
-        counts = self.templates.setdefault(template, [0, 0, 0])
-        counts[0] += 1
-        counts[1] += new
-        counts[2] += finding.outcome == "violation"
+        scheduler = str(finding.plan.world.get("scheduler", "fifo"))
+        for table, name in ((self.templates, template), (self.schedulers, scheduler)):
+            counts = table.setdefault(name, [0, 0, 0])
+            counts[0] += 1
+            counts[1] += new
+            counts[2] += finding.outcome == "violation"
         if finding.outcome == "violation":
             self.failures.append(finding)
         if finding.differs or finding.outcome == "harness":
@@ -233,13 +236,15 @@ def _report(exploration: Exploration, seconds: float, kept: list[dict[str, Any]]
         "states": len(exploration.states),
         "circumstances": sorted(exploration.circumstances),
         "never_exercised": never_exercised(exploration.kinds, exploration.circumstances),
-        "templates": {
-            name: dict(zip(("runs", "new", "failures"), counts, strict=True))
-            for name, counts in sorted(exploration.templates.items())
-        },
+        "templates": _counted(exploration.templates),
+        "schedulers": _counted(exploration.schedulers),
         "seconds": round(seconds, 1),
         "processor_seconds": round(exploration.processor_ns / 1e9, 1),
     }
+
+
+def _counted(table: dict[str, list[int]]) -> dict[str, dict[str, int]]:
+    return {name: dict(zip(("runs", "new", "failures"), counts, strict=True)) for name, counts in sorted(table.items())}
 
 
 def _sentence(finding: Finding, guarantee: str, name: str) -> str:

@@ -6,8 +6,6 @@ finding = explore_one(Task(plan, template="isolate-leader"))
 from __future__ import annotations
 
 import asyncio
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -18,10 +16,10 @@ import msgspec
 
 from harness import clock
 from harness.cli.judged import Judged, run_judged
-from harness.errors import InfrastructureError, UsageError
+from harness.errors import UsageError
 from harness.exploration import steps, templates
 from harness.exploration.states import Looker, abstract_states, circumstances
-from harness.plan import Plan
+from harness.plan import Plan, Setting
 from harness.schedule.planned import DISK_EVENTS, THERE, PlannedFault, Trigger
 from harness.simulation.branching import Told
 from harness.simulation.compare import compare
@@ -132,7 +130,7 @@ def _planned(task: Task) -> Plan:
         source = templates.Draw(plan.node_names(), steps.unit_s(plan), plan.time_limit_s, random)
         kinds = [kind for kind in task.kinds if random.random() < 0.7]
         faults = templates.swarm(task.template, kinds, source)
-        plan = msgspec.structs.replace(steps.with_faults(plan, faults), combine=True)
+        plan = msgspec.structs.replace(steps.with_faults(plan, faults), combine=True, world=_world(plan))
     return plan
 
 
@@ -155,6 +153,16 @@ def _finding(task: Task, plan: Plan, judged: Judged, looker: Looker, differs: st
         clock.processor_ns() - began_ns,
         digests=(judged.digest, judged.history_digest),
     )
+
+
+def _world(plan: Plan) -> dict[str, Setting]:
+    """The plan's world; where it does not choose an order of callbacks, PCT for a fifth of seeds, random for two."""
+    if "scheduler" in plan.world:
+        return plan.world
+    random = Streams(plan.seed).stream("scheduler")
+    scheduler = random.choice(("pct", "random", "random", "fifo", "fifo"))
+    depth = {"pct_depth": random.choice((2, 3, 4))} if scheduler == "pct" else {}
+    return {**plan.world, "scheduler": scheduler, **depth}
 
 
 def explore_some(tasks: Sequence[Task]) -> list[Finding]:
@@ -252,32 +260,11 @@ class Dask:
 
     def run(self, tasks: Sequence[Task]) -> Iterator[Finding]:
         """A few at a time to each."""
+        from harness.cli.errand import explore_encoded
+
         data = [msgspec.msgpack.encode(list(part)) for part in _parts(tasks)]
         for future in self._client.map(explore_encoded, data, pure=False):
             yield from msgspec.msgpack.decode(future.result(), type=list[Finding])
-
-
-def explore_encoded(data: bytes) -> bytes:
-    """`explore_some` on bytes, for transports that know nothing of our types; in a process of its own, since a run is
-    bounded by a signal, which is for main threads only, and Dask's workers are threads of processes without children.
-
-    Raises:
-        InfrastructureError: that process failed.
-    """
-    done = subprocess.run([sys.executable, "-c", _ALONE], input=data, capture_output=True, check=False)  # noqa: S603 - a constant program
-    if done.returncode:
-        told = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
-        raise InfrastructureError(f"A worker's run failed: {' '.join(told)}")
-    return done.stdout
-
-
-def explore_stream() -> None:
-    """Tasks from standard input, findings to standard output."""
-    tasks = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=list[Task])
-    sys.stdout.buffer.write(msgspec.msgpack.encode(explore_some(tasks)))
-
-
-_ALONE = "from harness.cli.exploring import explore_stream; explore_stream()"
 
 
 @contextmanager

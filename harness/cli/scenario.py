@@ -5,17 +5,23 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from harness.cli.arguments import Parser
 from harness.cli.judged import loaded
-from harness.errors import UsageError
+from harness.cli.planning import Parts, ground_options, preflight
+from harness.errors import PlanError, UsageError
 from harness.plan import Plan
+from harness.protocols import Ground
 from harness.scenario.language import Scenario, Step, names, parse, typed
 from harness.store import Run, create_run, default_store
+
+if TYPE_CHECKING:
+    from harness.scenario.play import Player
 
 READY_S: Final = 60.0
 
@@ -64,7 +70,9 @@ def _play(path: Path, scenario: Scenario, given: Any) -> dict[str, Any]:
     from harness.history.reader import read_history
 
     system, workload = loaded("systems", given.system), loaded("workloads", scenario.workload)
-    defaults = {option.name: option.default for option in [*system.options, *workload.options]}
+    defaults = {
+        option.name: option.default for option in [*system.options, *workload.options, *ground_options(given.on)]
+    }
     settings = typed(scenario.options, defaults, str(path))
     plan = Plan(
         system=given.system,
@@ -76,8 +84,9 @@ def _play(path: Path, scenario: Scenario, given: Any) -> dict[str, Any]:
         op_timeout_s=scenario.timeout_s,
         options=settings,
     )
+    ground = _ground(plan, scenario, Parts(plan, system, workload), path)
     run = create_run(given.store or default_store(), plan)
-    surprises, told = _perform(run, plan, scenario, system, workload)
+    player = _perform(run, plan, scenario, ground, system, workload)
     history = read_history(run.history_path)
     repeat = f"splitbrain scenario {path}"
     result = judge_run(history, plan, workload.checkers(plan), Budget(plan.check_budget_s), repeat)
@@ -85,11 +94,15 @@ def _play(path: Path, scenario: Scenario, given: Any) -> dict[str, Any]:
     judging.write_reports(run, result)
     shown = [one for verdict in result.verdicts if verdict.answer == "invalid" for one in verdict.anomalies]
     expected = [step for step in scenario.steps if step.kind == "expect"]
+    surprises = player.surprises
     surprises += _judged_otherwise(expected, {word for one in shown for word in (one.name, one.guarantee)})
     return {
         "as_told": not surprises,
-        "steps": told,
+        "steps": sorted(player.told, key=lambda line: float(line.split()[0])),
         "surprises": surprises,
+        "outcomes": sorted(player.outcomes),
+        "verdict": result.outcome,
+        "anomalies": sorted({(one.guarantee, one.name) for one in shown}),
         "sentences": [one.sentence for one in shown],
         "run": str(run.path),
     }
@@ -107,12 +120,28 @@ def _judged_otherwise(expected: Sequence[Step], seen: set[str]) -> list[str]:
     return wrong
 
 
-def _perform(run: Run, plan: Plan, scenario: Scenario, system: Any, workload: Any) -> tuple[list[str], list[str]]:
-    """Play it into the run's history; returns the surprises and the steps as they went."""
+def _ground(plan: Plan, scenario: Scenario, parts: Parts, path: Path) -> Ground:
+    """The ground, if it can do all that the story asks of it.
+
+    Raises:
+        PlanError: a step that it cannot do, and why.
+    """
+    from harness.scenario.play import KINDS
+
+    kinds = {KINDS[step.kind][0]: step for step in scenario.steps if step.kind in KINDS}
+    for kind, step in kinds.items():
+        try:
+            preflight(replace(parts, plan=msgspec.structs.replace(plan, nemesis=(kind,))), None)
+        except PlanError as error:
+            raise PlanError(f"{path}, line {step.line}: {step.text!r} cannot be played: {error}") from error
+    return preflight(parts, None)
+
+
+def _perform(run: Run, plan: Plan, scenario: Scenario, ground: Ground, system: Any, workload: Any) -> Player:
+    """Play it into the run's history; the player has the surprises and the steps as they went."""
     from harness.history.recorder import Recorder
     from harness.scenario.play import Player
 
-    ground = loaded("grounds", plan.on)(plan.seed, None)
     settings = dict(plan.options)
     loop = ground.new_event_loop()
     box: list[Player] = []
@@ -134,7 +163,7 @@ def _perform(run: Run, plan: Plan, scenario: Scenario, system: Any, workload: An
     finally:
         asyncio.set_event_loop(None)
         loop.close()
-    return box[0].surprises, sorted(box[0].told, key=lambda line: float(line.split()[0]))
+    return box[0]
 
 
 def _told(result: dict[str, Any]) -> str:

@@ -124,15 +124,18 @@ def _wanted(judged: Judged, name: str | None) -> Wanted:
 def _shrink(plan: Plan, wanted: Wanted, budget_s: float, jobs: int, *, quiet: bool) -> tuple[Shrunk, float]:
     from harness.cli.candidates import candidates
     from harness.exploration.shrinking import cost_s, shrink
+    from harness.exploration.steps import with_faults, with_operations
 
     def told(step: str, now: Plan) -> None:
         if not quiet:
             faults, operations = len(now.faults or ()), len(now.operations or ())
             sys.stderr.write(f"  {step:<16} {operations:>6} operations {faults:>4} faults {now.nodes:>3} nodes\n")
 
+    # Told by a run in which nothing happens: what went wrong in this one may have made it slow.
+    idle = msgspec.structs.replace(with_operations(with_faults(plan, ()), ()), time_limit_s=1.0)
     began_ns = clock.processor_ns()
-    run_judged(plan)
-    slowness = (clock.processor_ns() - began_ns) / 1e9 / cost_s(plan)
+    run_judged(idle)
+    slowness = (clock.processor_ns() - began_ns) / 1e9 / cost_s(idle)
     with candidates(wanted, jobs, slowness) as trials:
         began_ns = trials.now_ns()
         shrunk = shrink(plan, trials, trials.now_ns, budget_s, told, trials.width)

@@ -43,6 +43,7 @@ SURE: Final = 3.0
 COST_PER_CANDIDATE: Final = 1 / 40
 """The share of the budget that a candidate may cost with all its seeds, by a rough count of what runs cost."""
 GUESSING_SHARE: Final = 0.3
+GUESSED_OPERATIONS: Final = 40
 LOOKING_S: Final = 0.001
 ROUNDS_MAX: Final = 8
 SMALL_FAULTS: Final = 3
@@ -230,6 +231,8 @@ def _guess(search: _Search, share: float) -> bool:
             break
         search.lately = max(1.0, looked / 4)
         search.told("guess", search.plan)
+        if len(search.plan.operations or ()) <= GUESSED_OPERATIONS:
+            break
     return search.plan is not before
 
 

@@ -20,9 +20,15 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import msgspec
+
+from harness.history.circumstances import OLD_LEADER
+from harness.nemesis.catalogue import FAULTS
 from harness.schedule.planned import THERE, PlannedFault, Trigger
 from harness.streams import Random
 
+replace = msgspec.structs.replace
+BLOCKS: Final = 3
 SHORTEST_UNITS: Final = 0.1
 LONGEST_UNITS: Final = 20.0
 FAULTS_MAX: Final = 24
@@ -145,29 +151,101 @@ def _at_the_disk(kind: str) -> Template:
     return template
 
 
+def _split_in_three(draw: Draw) -> list[PlannedFault]:
+    """Balanced: every node in a block drawn for it, none of which is a majority where there are more than three."""
+    faults = []
+    for fault in _again(draw, "partition", lambda: "random"):
+        order = list(draw.nodes)
+        draw.random.shuffle(order)
+        block = {node: place % BLOCKS for place, node in enumerate(order)}
+        cuts = tuple((one, other) for one in draw.nodes for other in draw.nodes if block[one] != block[other])
+        faults.append(replace(fault, cuts=cuts))
+    return faults
+
+
+def _swizzle(draw: Draw) -> list[PlannedFault]:
+    """Links are cut one by one, one way each, and come back one by one in another order."""
+    links = [(one, other) for one in draw.nodes for other in draw.nodes if one != other]
+    cut = draw.random.sample(links, draw.random.randint(2, min(len(links), FAULTS_MAX // 3)))
+    back = draw.random.sample(cut, len(cut))
+    steps = [cut[: count + 1] for count in range(len(cut))] + [back[count + 1 :] for count in range(len(cut) - 1)]
+    faults, at_s = [], draw.pause_s()
+    for links_now in steps:
+        lasting_s = min(draw.lasting_s(), draw.length_s / len(steps))
+        fault = draw.fault("partition", at_s, lasting_s, "random")
+        faults.append(replace(fault, cuts=tuple(sorted(links_now))))
+        at_s += lasting_s
+    return faults
+
+
+def _followers(_draw: Draw) -> str:
+    return "followers"
+
+
+def _inside(outer: str, inner: str, target: Callable[[Draw], str]) -> Template:
+    """While the leader suffers one thing, somebody suffers another."""
+
+    def template(draw: Draw) -> list[PlannedFault]:
+        faults: list[PlannedFault] = []
+        for fault in _again(draw, outer, lambda: "leader", "isolate"):
+            at_s = fault.at_s + draw.random.uniform(0.1, 0.9) * (fault.duration_s or 0.0)
+            faults += [fault, draw.fault(inner, at_s, draw.lasting_s(), target(draw))]
+        return faults[:FAULTS_MAX]
+
+    return template
+
+
+def _cut_between_append_and_sync(draw: Draw) -> list[PlannedFault]:
+    """A leader that has written an entry, and is about to sync it, is cut off there and then."""
+    counts = sorted(round(math.exp(draw.random.uniform(0, math.log(300)))) for _ in range(4))
+    return [_after(draw, "partition", Trigger("sync", "leader", count), THERE, "isolate") for count in counts]
+
+
+def _alone(kind: str) -> Template:
+    """One kind again and again, at whom it may."""
+    return lambda draw: _again(draw, kind, lambda: draw.random.choice(("leader", "one", "random", "minority")))
+
+
+def _of(kinds: str, template: Template) -> tuple[frozenset[str], Template]:
+    return frozenset(kinds.split()), template
+
+
 TEMPLATES: Final[dict[str, tuple[frozenset[str], Template]]] = {
-    "split": (frozenset({"partition"}), lambda draw: _again(draw, "partition", lambda: "random", "random-halves")),
-    "isolate-leader": (frozenset({"partition"}), lambda draw: _again(draw, "partition", lambda: "leader", "isolate")),
-    "isolate-one": (frozenset({"partition"}), lambda draw: _again(draw, "partition", lambda: "one", "isolate")),
-    "ring": (frozenset({"partition"}), lambda draw: _again(draw, "partition", lambda: "random", "majorities-ring")),
-    "bridge": (frozenset({"partition"}), lambda draw: _again(draw, "partition", draw.one, "bridge")),
-    "one-way": (frozenset({"partition"}), lambda draw: _again(draw, "partition", draw.one, "one-way")),
-    "cut-the-elected": (frozenset({"partition"}), _cut_the_elected),
-    "kill-leader": (frozenset({"kill"}), lambda draw: _again(draw, "kill", lambda: "leader")),
-    "kill-some": (frozenset({"kill"}), lambda draw: _again(draw, "kill", lambda: "random")),
-    "kill-all": (frozenset({"kill"}), lambda draw: _again(draw, "kill", lambda: "all")),
-    "rolling-kill": (frozenset({"kill"}), _rolling_kill),
-    "kill-the-elected": (frozenset({"kill"}), _kill_the_elected),
-    "kill-after-acknowledging": (frozenset({"kill"}), _kill_after_acknowledging),
-    "kill-at-the-disk": (frozenset({"kill"}), _at_the_disk("kill")),
-    "kill-in-partition": (frozenset({"partition", "kill"}), _kill_in_partition),
-    "pause": (frozenset({"pause"}), lambda draw: _again(draw, "pause", draw.one)),
-    "power-majority": (frozenset({"power"}), lambda draw: _again(draw, "power", lambda: "majority")),
-    "power-some": (frozenset({"power"}), lambda draw: _again(draw, "power", lambda: "random")),
-    "power-at-the-disk": (frozenset({"power"}), _at_the_disk("power")),
-    "clock": (frozenset({"clock"}), lambda draw: _again(draw, "clock", lambda: "random")),
+    "split": _of("partition", lambda draw: _again(draw, "partition", lambda: "random", "random-halves")),
+    "split-in-three": _of("partition", _split_in_three),
+    "isolate-leader": _of("partition", lambda draw: _again(draw, "partition", lambda: "leader", "isolate")),
+    "isolate-old-leader": _of("partition", lambda draw: _again(draw, "partition", lambda: OLD_LEADER, "isolate")),
+    "isolate-one": _of("partition", lambda draw: _again(draw, "partition", lambda: "one", "isolate")),
+    "ring": _of("partition", lambda draw: _again(draw, "partition", lambda: "random", "majorities-ring")),
+    "bridge": _of("partition", lambda draw: _again(draw, "partition", draw.one, "bridge")),
+    "one-way": _of("partition", lambda draw: _again(draw, "partition", draw.one, "one-way")),
+    "swizzle": _of("partition", _swizzle),
+    "cut-the-elected": _of("partition", _cut_the_elected),
+    "cut-between-append-and-sync": _of("partition", _cut_between_append_and_sync),
+    "kill-leader": _of("kill", lambda draw: _again(draw, "kill", lambda: "leader")),
+    "kill-some": _of("kill", lambda draw: _again(draw, "kill", lambda: "random")),
+    "kill-all": _of("kill", lambda draw: _again(draw, "kill", lambda: "all")),
+    "rolling-kill": _of("kill", _rolling_kill),
+    "kill-the-elected": _of("kill", _kill_the_elected),
+    "kill-after-acknowledging": _of("kill", _kill_after_acknowledging),
+    "kill-at-the-disk": _of("kill", _at_the_disk("kill")),
+    "kill-in-partition": _of("partition kill", _kill_in_partition),
+    "pause": _of("pause", lambda draw: _again(draw, "pause", draw.one)),
+    "kill-in-pause": _of("pause kill", _inside("pause", "kill", _followers)),
+    "power-majority": _of("power", lambda draw: _again(draw, "power", lambda: "majority")),
+    "power-some": _of("power", lambda draw: _again(draw, "power", lambda: "random")),
+    "power-at-the-disk": _of("power", _at_the_disk("power")),
+    "power-in-partition": _of("partition power", _inside("partition", "power", _followers)),
+    "clock": _of("clock", lambda draw: _again(draw, "clock", lambda: "random")),
+    "clock-in-partition": _of("partition clock", _inside("partition", "clock", _followers)),
+    "clogged-leader": _of("clog", lambda draw: _again(draw, "clog", lambda: "leader")),
+    "reset-leader": _of("reset", lambda draw: _again(draw, "reset", lambda: "leader", "isolate")),
+    "kill-with-slow-links": _of("latency kill", _inside("latency", "kill", Draw.one)),
 }
 """By name: the kinds of faults that it needs, and what draws it."""
+TEMPLATES.update(
+    (kind, _of(kind, _alone(kind))) for kind in FAULTS if kind not in ("partition", "kill", "power", *TEMPLATES)
+)
 
 
 def feasible(kinds: Iterable[str]) -> list[str]:

@@ -45,6 +45,7 @@ class Player:
     Attributes:
         surprises: a sentence for each step that came out otherwise than expected.
         told: a line for each step, with what came of it.
+        outcomes: for each question, the line that asks it, and what came of it, in the words of the language.
     """
 
     scenario: Scenario
@@ -54,6 +55,7 @@ class Player:
     recorder: Recorder
     surprises: list[str] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
+    outcomes: list[tuple[int, str]] = field(default_factory=list)
     _clients: dict[str, tuple[int, Client]] = field(default_factory=dict)
     _names: dict[str, str] = field(default_factory=dict)
     _cuts: set[Cut] = field(default_factory=set)
@@ -127,6 +129,7 @@ class Player:
         if ended.type == "ok" and ended.node is not None:
             self._acknowledged[ended.node] = self._acknowledged.get(ended.node, 0) + 1
         came = _came(ended)
+        self.outcomes.append((step.line, came))
         said = f" (says {self._called(ended.node)})" if ended.node else ""
         self.told.append(
             f"{(begun.time or 0) / 1e9:8.3f} s  {step.text.partition('->')[0].strip():<46} -> {came}{said}"

@@ -1,18 +1,26 @@
 """`splitbrain explore` on the store: equal arguments, equal findings; failures are kept; every use of a disk is hit."""
 
 import json
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
 
+import msgspec
 import pytest
 
 from harness.cli import main
-from harness.cli.exploring import Task, boundaries, explore_encoded, explore_one
+from harness.cli.errand import Child
+from harness.cli.exploring import Finding, Task, boundaries, explore_one
 from harness.cli.judged import run_judged
+from harness.errors import InfrastructureError
 from harness.exploration import steps
 from harness.store import open_run
 from harness.testing import plan_from
 
 SHORT = "--nodes 3 --time-limit 0.8 --quiet-period 0.4 -c 3 --rate 80 --heartbeat-ms 20 --election-timeout-ms 100"
-BUGGY = f"explore {SHORT} --wait-ms 300 --bug no-fencing --nemesis partition --seeds 0..7 --json"
+BUGGY = f"explore {SHORT} --wait-ms 300 --bug read-without-confirmation --nemesis partition --seeds 0..7 --json"
+COMMAND = "import sys; from harness.cli import main; sys.exit(main())"
 
 
 def explored(words, store, capsys):
@@ -50,15 +58,66 @@ def test_single_faults_hit_every_use_of_every_disk(tmp_path, capsys):
     assert {kind for kind, _, _ in report["circumstances"]} == {"power"}
 
 
-def test_findings_travel_as_bytes():
-    import msgspec
-
-    from harness.cli.exploring import Finding
-
+def test_findings_travel_as_bytes_and_a_worker_s_process_serves_again():
     plan = steps.with_faults(plan_from({"nodes": 3, "time_limit_s": 0.1, "quiet_s": 0.1}), ())
-    (finding,) = msgspec.msgpack.decode(explore_encoded(msgspec.msgpack.encode([Task(plan)])), type=list[Finding])
-    here = explore_one(Task(plan))
-    assert (finding.outcome, finding.states) == (here.outcome, here.states)
+    here, child = explore_one(Task(plan)), Child()
+    for _ in range(2):
+        (finding,) = msgspec.msgpack.decode(child.ask(msgspec.msgpack.encode([Task(plan)])), type=list[Finding])
+        assert (finding.outcome, finding.states) == (here.outcome, here.states)
+    with pytest.raises(InfrastructureError, match="A worker's run failed"):
+        child.ask(b"no tasks")
+    child.close()
+
+
+@pytest.fixture
+def dask_cluster(tmp_path):
+    """A scheduler and a worker with two processes on loopback; yields the scheduler's host and port."""
+    told = tmp_path / "scheduler.json"
+    common = ["--no-dashboard", "--scheduler-file", str(told)]
+    scheduler = ["distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0", *common]
+    worker = ["distributed.cli.dask_worker", "--host", "127.0.0.1", "--nworkers", "2", "--nthreads", "1", *common]
+    with (tmp_path / "dask.log").open("wb") as log, ExitStack() as stack:
+        for module, *words in (scheduler, worker):
+            command = [
+                sys.executable,
+                "-m",
+                module,
+                *words,
+                *(["--local-directory", str(tmp_path)] if words[2] != "--port" else []),
+            ]
+            process = subprocess.Popen(command, stdout=log, stderr=log, cwd=tmp_path)
+            stack.callback(process.wait)
+            stack.callback(process.terminate)
+            while not told.exists():
+                assert process.poll() is None, (tmp_path / "dask.log").read_text()
+                time.sleep(0.05)
+        yield json.loads(told.read_text())["address"].removeprefix("tcp://")
+
+
+def test_a_dask_cluster_finds_what_one_process_finds(dask_cluster, tmp_path, capsys):
+    code, one = explored(BUGGY, tmp_path / "1", capsys)
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "harness.cli",
+            *BUGGY.split(),
+            "--executor",
+            f"dask://{dask_cluster}",
+            "--store",
+            str(tmp_path / "2"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == code == 1, done.stderr
+    assert plain(json.loads(done.stdout)) == plain(one)
+
+
+def test_a_dask_cluster_that_is_not_there_is_named_in_a_sentence(tmp_path, capsys):
+    assert main(["explore", "--executor", "dask://127.0.0.1:9", "--seeds", "1", "--store", str(tmp_path)]) == 254
+    assert "no Dask scheduler answers at 127.0.0.1:9" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

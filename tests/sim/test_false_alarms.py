@@ -25,7 +25,7 @@ def tasks(seeds):
 
 
 def test_no_alarm_on_the_correct_store_with_each_template():
-    assert set(feasible(KINDS)) == set(TEMPLATES) - {"clock"}
+    assert {name for name, (kinds, _) in TEMPLATES.items() if kinds <= set(KINDS)} == set(feasible(KINDS))
     findings = explore_some(tasks(range(len(feasible(KINDS)))))
     assert [finding for finding in findings if finding.outcome in ("violation", "harness")] == []
 
@@ -38,7 +38,6 @@ def test_the_same_runs_see_a_planted_bug():
     pytest.fail("a bug that shows in most runs was not seen in eleven")
 
 
-@pytest.mark.torture
 def test_no_alarm_in_two_thousand_seeds():
     from concurrent.futures import ProcessPoolExecutor
     from multiprocessing import get_context

@@ -2,6 +2,7 @@
 
 import io
 import math
+from itertools import pairwise
 from types import SimpleNamespace
 
 import pytest
@@ -28,6 +29,29 @@ def test_every_template_draws_faults_that_can_be_carried_out(name):
         check_lists(Plan(nodes=3, faults=faults), SYSTEM, observed=True)
         assert {fault.kind for fault in faults} <= templates.TEMPLATES[name][0]
         assert all(fault.duration_s <= 1.0 for fault in faults)
+
+
+def test_every_kind_of_fault_has_a_template_and_every_template_with_its_kinds_is_feasible():
+    from harness.nemesis.catalogue import FAULTS
+
+    assert {kind for kinds, _ in templates.TEMPLATES.values() for kind in kinds} == set(FAULTS)
+    assert all(templates.feasible((kind,)) for kind in FAULTS)
+
+
+def test_a_swizzle_cuts_link_by_link_and_heals_in_another_order():
+    faults = templates.draw("swizzle", templates.Draw(NODES, 0.1, 2.0, Streams(4).stream("t")))
+    cuts = [set(fault.cuts) for fault in faults]
+    grown = max(range(len(cuts)), key=lambda place: len(cuts[place]))
+    assert grown >= 1 and all(one < other for one, other in pairwise(cuts[: grown + 1]))
+    assert all(one > other for one, other in pairwise(cuts[grown:])) and len(cuts[-1]) == 1
+
+
+def test_three_blocks_of_five_nodes_leave_no_majority():
+    nodes = ("n1", "n2", "n3", "n4", "n5")
+    for seed in range(10):
+        for fault in templates.draw("split-in-three", templates.Draw(nodes, 0.1, 2.0, Streams(seed).stream("t"))):
+            sees = {node: {other for other in nodes if (node, other) not in fault.cuts} for node in nodes}
+            assert max(len(block) for block in sees.values()) == 2
 
 
 def test_lengths_are_spread_over_orders_of_magnitude():
