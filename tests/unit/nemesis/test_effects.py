@@ -498,11 +498,11 @@ def test_of_two_faults_that_set_the_same_clock_only_one_is_in_force() -> None:
 @pytest.mark.parametrize(
     ("look", "fits"),
     [
-        (Look(60.0, 300.0, 340.0), True),
-        (Look(60.0, 200.0, 560.0), True),
-        (Look(20.0, 300.0, 340.0), False),
-        (Look(120.0, 300.0, 340.0), False),
-        (Look(5.0, 20.0, 40.0), False),
+        (Look(0, 60_000_000, 300.0, 340.0), True),
+        (Look(0, 60_000_000, 200.0, 560.0), True),
+        (Look(0, 20_000_000, 300.0, 340.0), False),
+        (Look(0, 120_000_000, 300.0, 340.0), False),
+        (Look(0, 5_000_000, 20.0, 40.0), False),
     ],
 )
 def test_a_rate_is_seen_as_exactly_as_the_looks_took_time(look: Look, fits: bool) -> None:
