@@ -45,8 +45,8 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         seed: decides every random choice; on `sim` it decides the run.
         nemesis: names of the fault packages that take part.
         target: which nodes faults aim at: one, minority, majority, leader, followers, all, none, random, or n1,n2.
-        partition: shape of partitions: halves, random-halves, isolate, majorities-ring, bridge, one-way; auto isolates
-            the target, and draws random halves when the target is random.
+        partition: shape of partitions: halves, random-halves, isolate, blocks, majorities-ring, bridge, one-way; auto
+            isolates the target, and draws random halves when the target is random.
         interval_s: mean pause between faults of one package.
         duration_s: mean length of one fault.
         combine: whether faults of different packages may overlap.

@@ -50,7 +50,7 @@ OPTIONS: Final = (
 ON_LOOP: Final = ("power", "disk-full", "disk-read-only", "disk-slow", "disk-hung")
 ON_QUEUE: Final = (
     *("packet", "latency", "loss", "bandwidth", "packet-reorder", "packet-duplicate", "packet-corrupt"),
-    "clog",
+    *("clog", "swizzle"),
 )
 CLOCKS: Final = ("clock", "clock-drift", "clock-strobe", "clock-freeze")
 FSYNC: Final = ("disk-error", "disk-lying-fsync")
@@ -70,7 +70,7 @@ def lacking(options: Mapping[str, Any]) -> dict[str, str]:
     elif options.get("clock_by") == "vdso":
         found |= dict.fromkeys(FSYNC, "servers have no preload.so then; use --clock-by preload")
     if (reason := no_queue()) is not None:
-        found |= dict.fromkeys(ON_QUEUE if options.get("links") != "netem" else ("clog",), reason)
+        found |= dict.fromkeys(ON_QUEUE if options.get("links") != "netem" else ("clog", "swizzle"), reason)
     if "disk-slow" not in found and not _throttles():
         found["disk-slow"] = "this kernel has no control group that throttles disks; boot one with blkio or io"
     return found

@@ -136,6 +136,12 @@ CLOG: Final = _fault(
     _effect(lambda of: links.Clog(of.cluster, of.net)),
     slot="cut",
 )
+SWIZZLE: Final = _fault(
+    "links of one node after another hold everything, and let go in another order",
+    "net clogs",
+    _effect(lambda of: links.Swizzle(of.cluster, of.net, of.random)),
+    slot="cut",
+)
 RESET: Final = _fault("links answer with a reset", "net ports", _cut(lambda of: links.ResetNet(of.net)), slot="cut")
 PORT: Final = _fault(
     "the servers' port is cut, and nothing else",
@@ -209,6 +215,7 @@ FAULTS: Final[dict[str, Fault]] = {
     "packet-duplicate": PACKET_DUPLICATE,
     "packet-corrupt": PACKET_CORRUPT,
     "clog": CLOG,
+    "swizzle": SWIZZLE,
     "reset": RESET,
     "port": PORT,
     "kill": KILL,

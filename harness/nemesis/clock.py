@@ -82,7 +82,8 @@ class ClockNemesis:
         proven = all(abs(read_back[node] - offset) <= TOLERANCE_MS * MILLISECOND_NS for node, offset in offsets.items())
         others = f"; others: {_told(found)}" if found else ""
         evidence = f"read back: {_told(read_back)}; before: {_told(before)}{others}"
-        return op.ok(value={**fault, "proven": proven, "evidence": evidence})
+        shown = clocks_ms({**found, **before}, {**found, **read_back})
+        return op.ok(value={**fault, "proven": proven, "evidence": evidence, "clocks_ms": shown})
 
     async def _read(self, nodes: Iterable[str]) -> dict[str, int]:
         """The offset of each of these nodes' clocks, in ns."""
@@ -95,6 +96,15 @@ class ClockNemesis:
             return self.fixed_ns
         size_ms = math.exp(self._random.uniform(math.log(JUMP_MS_MIN), math.log(JUMP_MS_MAX)))
         return int(self._random.choice((-1, 1)) * size_ms * MILLISECOND_NS)
+
+
+def clocks_ms(first: Mapping[str, int], last: Mapping[str, int]) -> dict[str, list[float]]:
+    """Offsets in ns as they go into the history: by node, in ms, at first and at last.
+
+    >>> clocks_ms({"n1": 0}, {"n1": 1_500_000})
+    {'n1': [0.0, 1.5]}
+    """
+    return {node: [round(one[node] / MILLISECOND_NS, 3) for one in (first, last)] for node in sorted(last)}
 
 
 def _told(offsets: Mapping[str, int]) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from harness.errors import InfrastructureError
-from harness.nemesis.clock import MILLISECOND_NS, TOLERANCE_MS
+from harness.nemesis.clock import MILLISECOND_NS, TOLERANCE_MS, clocks_ms
 from harness.nemesis.effect import Nodes, Proof, each, goes_on
 from harness.protocols import Clocks, Cluster, DriftsClocks
 from harness.streams import Random
@@ -28,11 +28,17 @@ STROBE_PAUSE_S: Final = (0.01, 0.3)
 
 @dataclass(frozen=True)
 class Look:
-    """By how much a clock's offset grew, and how long that took at least and at most, in ms: a look takes time, too."""
+    """A clock's offset at first and at last, and how long was between at least and at most: a look takes time, too."""
 
-    gained_ms: float
+    first_ns: int
+    last_ns: int
     least_ms: float
     most_ms: float
+
+    @property
+    def gained_ms(self) -> float:
+        """How far it went meanwhile."""
+        return (self.last_ns - self.first_ns) / MILLISECOND_NS
 
     def fits(self, ppm: int) -> bool:
         """Whether the clock may run too fast by that, and does run wrong."""
@@ -70,7 +76,11 @@ class WrongClock:
         )
         detail = f"{' '.join(nodes)} {'stand still' if self.kind == 'clock-freeze' else f'{ppm:+d} ppm'}"
         apart = "all other clocks moved alike" if alike else "the other clocks did not move like that"
-        return Proof(f"{moved}; {apart}", seen and not alike, detail)
+        looks = dict(zip([*nodes, *others], [*mine, *theirs], strict=True))
+        shown = clocks_ms(
+            {node: one.first_ns for node, one in looks.items()}, {node: one.last_ns for node, one in looks.items()}
+        )
+        return Proof(f"{moved}; {apart}", seen and not alike, detail, {"clocks_ms": shown})
 
     async def _look(self, node: str) -> Look:
         """How far a clock gains while we wait, by the harness' own clock."""
@@ -79,8 +89,7 @@ class WrongClock:
         from_s = loop.time()
         await asyncio.sleep(LOOK_S)
         until_s, second_ns = loop.time(), await self._clocks.offset_ns(node)
-        gained_ms = (second_ns - first_ns) / MILLISECOND_NS
-        return Look(gained_ms, (until_s - from_s) * 1000, (loop.time() - began_s) * 1000)
+        return Look(first_ns, second_ns, (until_s - from_s) * 1000, (loop.time() - began_s) * 1000)
 
     async def lift(self, nodes: Nodes) -> Proof:
         """Set rate and clock right, and see both."""
@@ -116,7 +125,9 @@ class Strobe:
         proven = all(abs(there[node] - away) <= near and abs(back[node]) <= near for node in nodes)
         self._task = goes_on(self._go_on(nodes, away))
         detail = f"{' '.join(nodes)} to and fro by {size_ms:+.0f} ms"
-        return Proof(f"read back: {told(there)}, then {told(back)}", proven, detail)
+        return Proof(
+            f"read back: {told(there)}, then {told(back)}", proven, detail, {"clocks_ms": clocks_ms(there, back)}
+        )
 
     async def _jump(self, nodes: Nodes, offset: int) -> dict[str, int]:
         """Set the clocks off, and see where they then are."""
@@ -131,7 +142,7 @@ class Strobe:
         if task is not None:
             await task
         proof = await set_right(self._clocks, nodes, await offsets(self._clocks, nodes))
-        return Proof(f"{self._jumps} jumps; {proof.evidence}", proof.proven)
+        return Proof(f"{self._jumps} jumps; {proof.evidence}", proof.proven, figures=proof.figures)
 
     async def _go_on(self, nodes: Nodes, away: int) -> None:
         while not self._ended:
@@ -156,7 +167,8 @@ async def set_right(clocks: Clocks, nodes: Nodes, before: Mapping[str, int]) -> 
     await asyncio.sleep(LOOK_S)
     second = await offsets(clocks, nodes)
     right = all(abs(offset) <= TOLERANCE_MS * MILLISECOND_NS for offset in [*first.values(), *second.values()])
-    return Proof(f"stood at {told(before)}; read back: {told(second)}", right)
+    evidence = f"stood at {told(before)}; read back: {told(second)}"
+    return Proof(evidence, right, figures={"clocks_ms": clocks_ms(before, second)})
 
 
 def told(found: Mapping[str, int]) -> str:

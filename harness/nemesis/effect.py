@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, runtime_checkable
 
 from harness.errors import InfrastructureError
@@ -34,11 +34,13 @@ class Proof:
     Attributes:
         evidence: in words; proven: whether it is enough.
         detail: what exactly was done, where that was drawn.
+        figures: further fields of the completion, for programs: `clocks_ms` has offsets by node, first and last.
     """
 
     evidence: str
     proven: bool
     detail: str = ""
+    figures: Mapping[str, Any] = field(default_factory=dict)
 
 
 class NotNow(Exception):  # noqa: N818 (it is an answer, not an error)
@@ -109,7 +111,7 @@ class EffectNemesis:
             proof = Proof(str(error), proven=False)
         if proof.detail:
             self.active["detail"] = proof.detail
-        return op.ok(value={**self.active, "proven": proof.proven, "evidence": proof.evidence})
+        return op.ok(value={**self.active, "proven": proof.proven, "evidence": proof.evidence, **proof.figures})
 
     async def _stop(self, op: Op) -> Op:
         fault = self.active
@@ -122,7 +124,7 @@ class EffectNemesis:
         except InfrastructureError as error:  # it stays in force, and the next attempt may do better
             return op.info(f"not-lifted: {error}")
         self.active = None
-        return op.ok(value={**fault, "proven": proof.proven, "evidence": proof.evidence})
+        return op.ok(value={**fault, "proven": proof.proven, "evidence": proof.evidence, **proof.figures})
 
     async def heal(self) -> None:
         """Lift what is in force."""

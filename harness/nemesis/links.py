@@ -28,6 +28,7 @@ PROBES: Final = 30
 BATCH: Final = 6
 PROBED_LINKS: Final = 2
 BURSTS_MAX: Final = 3
+SWIZZLE_S: Final = (0.05, 0.6)
 PROBE_BYTES: Final = 84
 TRIES: Final = 4
 SEEN: Final = 0.5
@@ -177,6 +178,41 @@ class Clog:
 
     async def _reached(self) -> list[bool]:
         return list(await asyncio.gather(*(reaches_at_last(self._net, link) for link in self._probed)))
+
+
+class Swizzle:
+    """The links of one node after another are clogged, and released in another order: no two see the same.
+
+    FoundationDB's tests found it to be the strongest of patterns ("swizzle-clog" in its own documentation).
+    """
+
+    kind, holds = "swizzle", False
+
+    def __init__(self, cluster: Cluster, net: Net, random: Random) -> None:
+        assert isinstance(net, ClogsLinks)
+        self._cluster, self._net, self._clogs, self._random = cluster, net, net, random
+        self._probed: Sequence[Cut] = ()
+
+    async def inject(self, nodes: Nodes) -> Proof:
+        """Clog them, and probe some of the links."""
+        order = self._random.sample(list(nodes), len(nodes))
+        self._probed = (await passing(self._net, links_of(nodes, self._cluster.nodes)))[: 2 * PROBED_LINKS]
+        await self._one_after_another([order[: place + 1] for place in range(len(order))])
+        reached = [await reaches_at_last(self._net, link) for link in self._probed]
+        return Proof(f"{len(reached)} links probed, {sum(reached)} pass", not any(reached), f"{', '.join(order)}")
+
+    async def lift(self, nodes: Nodes) -> Proof:
+        """Release them, and probe again."""
+        order = self._random.sample(list(nodes), len(nodes))
+        await self._one_after_another([order[place + 1 :] for place in range(len(order))])
+        reached = [await reaches_at_last(self._net, link) for link in self._probed]
+        return Proof(f"released {', '.join(order)}; {len(reached)} links probed, {sum(reached)} pass", all(reached))
+
+    async def _one_after_another(self, steps: Sequence[Sequence[str]]) -> None:
+        for place, clogged in enumerate(steps):
+            if place:
+                await asyncio.sleep(self._random.uniform(*SWIZZLE_S))
+            await self._clogs.clog(links_of(clogged, self._cluster.nodes))
 
 
 class ResetNet:

@@ -16,7 +16,7 @@ from typing import Final
 from harness.protocols import Cut
 from harness.streams import Random
 
-SHAPES: Final = ("auto", "halves", "random-halves", "isolate", "majorities-ring", "bridge", "one-way")
+SHAPES: Final = ("auto", "halves", "random-halves", "isolate", "blocks", "majorities-ring", "bridge", "one-way")
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,7 @@ def draw(kind: str, nodes: Sequence[str], aimed: Sequence[str], random: Random) 
 
     - halves: in cluster order, the first half against the rest; aimed nodes first.
     - random-halves: as halves, in random order.
+    - blocks: three or more, none of which sees another; how many is drawn, nodes are dealt out one by one.
     - isolate: the aimed nodes together against all others (one drawn node when none is aimed at).
     - majorities-ring: every node sees a majority, no two the same one.
     - bridge: two halves that only one node connects; an aimed node is the bridge.
@@ -46,6 +47,8 @@ def draw(kind: str, nodes: Sequence[str], aimed: Sequence[str], random: Random) 
     if kind != "halves":
         random.shuffle(rest)
     order = [node for node in nodes if node in aimed] + rest
+    if kind == "blocks":
+        return _blocks(nodes, order, random.randint(min(3, len(nodes)), len(nodes)))
     if kind == "bridge":
         return _bridge(nodes, order[0], order[1:])
     if kind == "majorities-ring":
@@ -68,6 +71,13 @@ def _split(nodes: Sequence[str], side: Iterable[str]) -> Shape:
     left = [node for node in nodes if node in set(side)]
     right = [node for node in nodes if node not in left]
     return Shape(tuple(left), f"{' '.join(left)} | {' '.join(right)}", _both_ways(left, right))
+
+
+def _blocks(nodes: Sequence[str], order: Sequence[str], count: int) -> Shape:
+    """The first block is that of the first in order, who is aimed at if anybody is."""
+    blocks = [[node for node in nodes if node in order[place::count]] for place in range(count)]
+    cuts = (cut for a, b in combinations(blocks, 2) for cut in _both_ways(a, b))
+    return Shape(tuple(blocks[0]), " | ".join(" ".join(block) for block in blocks), tuple(cuts))
 
 
 def _one_way(nodes: Sequence[str], aimed: Sequence[str], deaf: bool) -> Shape:

@@ -24,6 +24,7 @@ from harness.result import Result
 from harness.store import Run
 from harness.verdict import Outcome, Verdict
 from reports.coverage import FIGURES, circumstance_of, coverage_lines, coverage_rows, coverage_summary, figures_of
+from reports.html.clocks import clocks_of
 from reports.html.columns import pack
 from reports.html.picture import Picture, picture_of
 from reports.summary import (
@@ -128,6 +129,7 @@ def render_html(result: Result, history: History | None, trouble: str = "", run_
         coverage_summary=coverage_summary(result),
         coverage_lines=coverage_lines(result),
         phases=PHASES,
+        clocks=clocks_of(history, result.duration_ns) if history else (),
         plan=_plan(result),
         commands=commands(result, ""),
         trouble=inert(trouble, 1000),

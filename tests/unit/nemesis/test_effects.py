@@ -279,6 +279,7 @@ DEAF = {
     "packet-duplicate": "shape",
     "packet-corrupt": "shape",
     "clog": "clog",
+    "swizzle": "clog",
     "reset": "resets",
     "port": "cut_port",
     "kill": "kill",
@@ -348,6 +349,26 @@ def test_servers_that_did_not_survive_a_broken_disk_are_started() -> None:
     (_, stop), _ = run(machines, "start-disk-full", "stop-disk-full")
     assert "server was stopped" in stop.value["evidence"]
     assert machines.states["n2"] == "running"
+
+
+def test_nodes_are_clogged_one_after_another_and_released_in_another_order() -> None:
+    class Watched(Machines):
+        def __init__(self) -> None:
+            super().__init__()
+            self.seen: list[frozenset[str]] = []
+
+        async def clog(self, links: Any) -> None:
+            await super().clog(links)
+            self.seen.append(frozenset(node for node in NODES if all((node, o) in links for o in NODES if o != node)))
+
+    machines = Watched()
+    (start, stop), _ = run(machines, "start-swizzle", "stop-swizzle", target="n1,n2")
+    assert (start.value["proven"], stop.value["proven"]) == (True, True)
+    assert [len(step & {"n1", "n2"}) for step in machines.seen] == [1, 2, 1, 0]
+    assert machines.seen[0] < machines.seen[1]
+    assert sorted(start.value["detail"].split(", ")) == ["n1", "n2"]
+    assert stop.value["evidence"].startswith("released n")
+    assert machines.clogged == set()
 
 
 def test_damage_never_falls_on_more_than_a_minority_of_a_run() -> None:
@@ -498,11 +519,11 @@ def test_of_two_faults_that_set_the_same_clock_only_one_is_in_force() -> None:
 @pytest.mark.parametrize(
     ("look", "fits"),
     [
-        (Look(60.0, 300.0, 340.0), True),
-        (Look(60.0, 200.0, 560.0), True),
-        (Look(20.0, 300.0, 340.0), False),
-        (Look(120.0, 300.0, 340.0), False),
-        (Look(5.0, 20.0, 40.0), False),
+        (Look(0, 60_000_000, 300.0, 340.0), True),
+        (Look(0, 60_000_000, 200.0, 560.0), True),
+        (Look(0, 20_000_000, 300.0, 340.0), False),
+        (Look(0, 120_000_000, 300.0, 340.0), False),
+        (Look(0, 5_000_000, 20.0, 40.0), False),
     ],
 )
 def test_a_rate_is_seen_as_exactly_as_the_looks_took_time(look: Look, fits: bool) -> None:

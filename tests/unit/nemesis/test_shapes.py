@@ -66,6 +66,20 @@ def test_one_way_cuts_only_one_direction_and_draws_both():
     assert details == {"n1 cannot hear", "nobody hears n1"}
 
 
-@pytest.mark.parametrize("kind", ["isolate", "halves", "random-halves", "bridge", "one-way", "majorities-ring"])
+@pytest.mark.parametrize("seed", range(6))
+def test_of_three_or_more_blocks_none_sees_another(seed):
+    shape = draw("blocks", NODES, ("n2",), random(seed))
+    blocks = [set(block.split()) for block in shape.detail.split(" | ")]
+    assert 3 <= len(blocks) <= 5
+    assert sorted(node for block in blocks for node in block) == sorted(NODES)
+    assert max(map(len, blocks)) - min(map(len, blocks)) <= 1
+    assert "n2" in shape.nodes
+    apart = {(a, b) for one in blocks for other in blocks if one is not other for a in one for b in other}
+    assert set(shape.cuts) == apart
+
+
+@pytest.mark.parametrize(
+    "kind", ["isolate", "halves", "random-halves", "blocks", "bridge", "one-way", "majorities-ring"]
+)
 def test_the_same_seed_draws_the_same_shape(kind):
     assert draw(kind, NODES, (), random(9)) == draw(kind, NODES, (), random(9))
