@@ -168,7 +168,7 @@ def _judge_registers(history: History, name: str, budget: Budget) -> _Tally:
 def _contradiction(history: History, columns: Columns, place: int, rows: Any) -> Anomaly | None:
     """What is wrong among a few chains of a register."""
     own = columns.rows(place)
-    refutation = decide(columns.register(np.union1d(rows, own[columns.aborted[own]])))
+    refutation = decide(columns.register(np.union1d(rows, columns.failures_behind(rows, own))))
     if not isinstance(refutation, Refutation):
         return None
     states_at = partial(possible_in_columns, columns, place)

@@ -51,7 +51,7 @@ class Register:
         kind, expected, produced: see the module docstring; values are codes into `values`.
         invoke, response: indices of events; the response of what may never have happened is NEVER.
         values: code → JSON value.
-        aborted: value → invocation of a write of it that failed.
+        aborted: value → invocation of a write or a change to it that failed.
     """
 
     key: Any
@@ -146,6 +146,7 @@ class Columns:
         self.expected = np.full(len(operations), NO_VALUE, dtype=np.int64)
         self.produced = np.full(len(operations), NO_VALUE, dtype=np.int64)
         self.aborted: NDArray[np.bool_] = np.zeros(len(operations), dtype=np.bool_)
+        self.intended: NDArray[np.int64] = np.empty(0, dtype=np.int64)  # what the aborted ones would have produced
         self._keys()
         if model == "mutex":
             self._mutex()
@@ -174,6 +175,11 @@ class Columns:
             return np.arange(len(self.kind))
         return self.order[self.edges[place] : self.edges[place + 1]]
 
+    def failures_behind(self, rows: NDArray[np.intp], own: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Which of the register's `own` rows are no steps of it, but tell why a value that `rows` saw was not there."""
+        told = own[self.aborted[own] & (self.kind[own] < 0)]
+        return told[np.isin(self.intended[told], self.expected[rows])] if len(told) else told
+
     def key(self, place: int) -> Any:
         """Whose steps they are."""
         return self.operations.keys[self.operations.key[self.rows(place)[0] if self.order is not None else 0]]
@@ -192,7 +198,7 @@ class Columns:
             invoke=operations.invoke[kept].tolist(),
             response=operations.response[kept].tolist(),
             values=self.values,
-            aborted=dict(zip(self.produced[aborted].tolist(), operations.invoke[aborted].tolist(), strict=True)),
+            aborted=dict(zip(self.intended[aborted].tolist(), operations.invoke[aborted].tolist(), strict=True)),
         )
 
     def _rows(self, f: str) -> NDArray[np.bool_]:
@@ -208,6 +214,7 @@ class Columns:
         self.produced[writes] = operations.argument[writes]
         self.kind[reads] = READ
         self.aborted = writes & (operations.status == FAIL)
+        self.intended = np.where(self.aborted, self.produced, NO_VALUE)
         self.kind[writes & ~self.aborted] = WRITE
 
     def _compare_and_sets(self, header: Header) -> None:
@@ -227,6 +234,8 @@ class Columns:
         self._pairs(rest, argument)
         self.kind[rows] = CAS
         failed = rows[operations.status[rows] == FAIL]
+        self.aborted[failed] = True
+        self.intended[failed] = self.produced[failed]
         self.produced[failed] = NO_VALUE
         self.kind[failed] = -1
         if header.fail_cas != "drop":

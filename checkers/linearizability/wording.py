@@ -30,7 +30,7 @@ def anomaly_of(history: History, refutation: Refutation) -> Anomaly:
         guarantee="linearizability",
         sentence=sentence,
         key=register.key,
-        ops=tuple(invoke[step] for step in steps),
+        ops=tuple(sorted({invoke[step] for step in steps} | _failed(refutation))),
         culprit=invoke[culprit],
         before=_before(refutation, steps),
         rule=refutation.rule,
@@ -59,6 +59,13 @@ def _shown(refutation: Refutation) -> list[int]:
         seen = {register.expected[step] for step in steps if register.kind[step] in (READ, CAS)}
         steps |= {step for step, value in enumerate(register.produced) if value in seen}
     return sorted(steps)
+
+
+def _failed(refutation: Refutation) -> set[int]:
+    """The invocation that would have written the value that nobody wrote, had it not failed."""
+    register = refutation.register
+    failed = register.aborted.get(register.expected[refutation.culprit])
+    return {failed} if refutation.rule == "unwritten-value" and failed is not None else set()
 
 
 def _before(refutation: Refutation, steps: list[int]) -> str:
@@ -158,8 +165,9 @@ class _Words:
             return "non-linearizable", f"{self._who(step)} was refused a change from {old}, and told that it was {old}."
         failed = self.register.aborted.get(value)
         if failed is not None:
-            writer = f"p{self.events[failed].process}"
-            return "aborted-read", f"{self._did(step)}, but the write of that value by {writer} had failed."
+            event = self.events[failed]
+            what = "write of" if event.f == "write" else "change to"
+            return "aborted-read", f"{self._did(step)}, but the {what} that value by p{event.process} had failed."
         return "garbage-read", f"{self._did(step)}, but nobody ever wrote {self._value(value)}."
 
     def _value_asked(self, step: int) -> str:

@@ -132,6 +132,9 @@ def test_a_value_from_nowhere_and_one_that_failed() -> None:
     aborted = found(did(0, "write", 9, "fail") + did(1, "read", 9))
     assert aborted.name == "aborted-read"
     assert aborted.sentence == "p1 read 9, but the write of that value by p0 had failed."
+    changed = found(did(0, "cas", [3, 9], "fail") + did(1, "read", 9))
+    assert (changed.name, changed.rule, changed.ops) == ("aborted-read", "unwritten-value", (0, 2))
+    assert changed.sentence == "p1 read 9, but the change to that value by p0 had failed."
 
 
 def test_a_lost_update_is_two_changes_of_the_same_value() -> None:

@@ -105,3 +105,10 @@ def test_the_summary_tells_the_main_figures():
         "50.0 % of 2 operations succeeded, half of them within 2 ms, 99 % within 2 ms;"
         " the longest time without any was 0.00 s."
     )
+
+
+def test_times_that_only_number_the_events_are_not_told_as_latencies():
+    events = [Op(0, 1, 1, "invoke", "read"), Op(1, 2, 1, "ok", "read")]
+    verdict = Statistics().check(History(Header(), events), Budget(10))
+    assert verdict.summary == "100.0 % of 1 operations succeeded."
+    assert verdict.measures["latency_ms_p50"] == pytest.approx(1e-6)
