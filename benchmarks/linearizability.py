@@ -3,6 +3,7 @@
     python benchmarks/linearizability.py                             up to 10,000 operations; a few minutes
     python benchmarks/linearizability.py --lengths 1000000 --clients 5,10 --values unique
     python benchmarks/linearizability.py --lengths 1000,10000,100000,1000000 --budget 60       the whole grid
+    ... --brief                                               one line for all lengths, as in docs/performance.md
 
 Each history is made by `gen.py` (--generator; it is not part of the project) in a folder that is removed at the end,
 and judged in a process of its own, as `splitbrain check` would: imports, reading and checking are timed apart, in
@@ -19,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -98,6 +99,22 @@ def row(case: Case, told: dict[str, Any], shorter_s: float | None) -> str:
     return table_row([*said, "yes" if case.corrupt else "no", *times, answer])
 
 
+def brief_table(told: dict[Case, dict[str, Any]]) -> Iterator[str]:
+    """One line for all lengths: seconds of reading and checking; growth and memory of the longest."""
+    lengths = sorted({case.operations for case in told})
+    heads = ["values", "clients", "in doubt", "corrupted", *(f"{length:,}" for length in lengths), "growth", "MB"]
+    yield table_row([*heads, "answers"]) + "\n|" + "---:|" * len(heads) + "---|"
+    for first in [case for case in told if case.operations == lengths[0]]:
+        line = [told[replace(first, operations=length)] for length in lengths]
+        took = [one["read"] + one["check"] if "read" in one else float("nan") for one in line]
+        growth = f"{took[-1] / took[-2]:.1f}" if len(took) > 1 and lengths[-1] == 10 * lengths[-2] else ""
+        said = [first.values, str(first.clients), f"{first.doubt:.0%}", "yes" if first.corrupt else "no"]
+        answers = [one["answer"] for one in line]
+        same = answers[:1] if len(set(answers)) == 1 else answers
+        times = [f"{seconds:.2f}" for seconds in took]
+        yield table_row([*said, *times, growth, str(line[-1].get("memory", "")), ", ".join(same)])
+
+
 def table_row(cells: Sequence[str]) -> str:
     """One line of a table in Markdown."""
     return "| " + " | ".join(cells) + " |"
@@ -123,6 +140,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--values", type=numbers(str), default=["unique", "5"])
     parser.add_argument("--budget", type=float, default=20.0, help="seconds of processor time for each")
     parser.add_argument("--verify", action="store_true", help="re-check the certificates")
+    parser.add_argument("--brief", action="store_true", help="print one line for all lengths at the end instead")
     parser.add_argument("--generator", type=Path, default=GENERATOR)
     return parser.parse_args()
 
@@ -133,7 +151,9 @@ def main() -> int:
     if not given.generator.is_file():
         print(f"{given.generator}: no such file; --generator names the program that makes the histories")
         return 0
-    print(table_row(COLUMNS) + "\n|" + "---:|" * (len(COLUMNS) - 1) + "---|", flush=True)
+    if not given.brief:
+        print(table_row(COLUMNS) + "\n|" + "---:|" * (len(COLUMNS) - 1) + "---|", flush=True)
+    found: dict[Case, dict[str, Any]] = {}
     decided = wrong = total = 0
     shorter: tuple[Case, float] | None = None
     with tempfile.TemporaryDirectory() as folder:
@@ -143,11 +163,14 @@ def main() -> int:
             path.unlink()
             comparable = shorter is not None and shorter[0].operations * 10 == case.operations
             line = row(case, told, shorter[1] if shorter is not None and comparable else None)
-            print(line, flush=True)
+            found[case] = told
+            print(line, file=sys.stderr if given.brief else sys.stdout, flush=True)
             total += 1
             decided += told["answer"] in ("valid", "invalid")
             wrong += "WRONG" in line or "NOT CONFIRMED" in line
             shorter = (case, told["read"] + told["check"]) if "read" in told else None
+    if given.brief:
+        print("\n".join(brief_table(found)))
     print(f"{decided} of {total} decided, {wrong} wrong or not confirmed")
     return 1 if wrong else 0
 
