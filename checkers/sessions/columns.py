@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from checkers.sessions.visibility import MR, MW, RYW, WFR, Rules
 from checkers.tokens import token_of
 from harness.history import History
-from harness.history.operations import FAIL, INFO, OK
+from harness.history.operations import FAIL, INFO, OK, Operations
 
 Column = NDArray[np.int64]
 NOTHING: Final = -1
@@ -201,21 +201,15 @@ def _traced(history: History, reads: Any, writes: Any, version: Column) -> tuple
     """Versions of reads and writes, and sources, once every read is traced to the one write of its value; else None."""
     o = history.operations
     initial = _code(history)
-    width = len(o.values)
-    written = o.key[writes].astype(np.int64) * width + o.argument[writes]
-    sorting = np.argsort(written)
-    ranked = written[sorting]
-    if np.any(ranked[1:] == ranked[:-1]) or np.any(o.argument[writes] == initial):
-        return None
-    shown = o.key[reads].astype(np.int64) * width + o.result[reads]
     first = o.result[reads] == initial
-    found = np.minimum(np.searchsorted(ranked, shown), max(len(ranked) - 1, 0))
-    if not len(ranked):
+    traced = ~first
+    if np.any(o.argument[writes] == initial):
+        return None
+    if not len(writes):
         nothing = np.full(len(reads), NOTHING)
         return (nothing, np.empty(0, np.int64), nothing) if np.all(first) else None
-    source = sorting[found]
-    traced = ~first
-    if np.any(ranked[found][traced] != shown[traced]):
+    source = _sources(o, reads, writes)
+    if source is None or np.any(source[traced] < 0):
         return None
     if np.any(o.invoke[writes][source][traced] > o.response[reads][traced]):
         return None
@@ -232,6 +226,24 @@ def _traced(history: History, reads: Any, writes: Any, version: Column) -> tuple
     if np.any(np.isin(o.key[reads][first].astype(np.int64) * span + version[reads][first], places)):
         return None
     return np.where(first, NOTHING, version[reads]), write_version, np.where(first, NOTHING, source)
+
+
+def _sources(o: Operations, reads: Column, writes: Column) -> Column | None:
+    """Per read the place of the one write of its value to its key, -1 without one; None where a value has several."""
+    width, places = len(o.values), np.arange(len(writes))
+    writer = np.full(width, -1)
+    writer[o.argument[writes]] = places
+    if np.array_equal(writer[o.argument[writes]], places):  # all different, of whatever key: no need to sort them
+        source = writer[o.result[reads]]
+        return np.where(o.key[writes][source] == o.key[reads], source, -1)
+    written = o.key[writes].astype(np.int64) * width + o.argument[writes]
+    sorting = np.argsort(written)
+    ranked = written[sorting]
+    if np.any(ranked[1:] == ranked[:-1]):
+        return None
+    shown = o.key[reads].astype(np.int64) * width + o.result[reads]
+    found = np.minimum(np.searchsorted(ranked, shown), len(ranked) - 1)
+    return np.where(ranked[found] == shown, sorting[found], -1)
 
 
 def _code(history: History) -> int:
