@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -19,7 +19,7 @@ import msgspec
 from harness import clock
 from harness.cli import arguments, planning
 from harness.cli.arguments import Parser
-from harness.cli.exploring import Finding, Task, boundaries, executor, facts, single_fault
+from harness.cli.exploring import Executor, Finding, Task, boundaries, executor, facts, single_fault
 from harness.errors import UsageError
 from harness.exploration.bandit import Bandit
 from harness.plan import Plan
@@ -54,6 +54,9 @@ def build_parser() -> Parser:
         help="fork each run where it comes to a new state, and let N branches go on by chance of their own",
     )
     parser.add_argument("--single-faults", action="store_true", help="instead: a crash at every use of every disk")
+    parser.add_argument(
+        "--bugs", type=arguments.names, metavar="NAMES", help="instead: these planted bugs, or all, and none; a table"
+    )
     parser.add_argument("--first", action="store_true", help="stop after the round of the first failure")
     parser.add_argument("--store", type=Path, help="where results are kept (default: $SPLITBRAIN_STORE, else ./store)")
     parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
@@ -78,6 +81,11 @@ class Exploration:
     templates: dict[str, list[int]] = field(default_factory=dict)
     schedulers: dict[str, list[int]] = field(default_factory=dict)
     bandit: Bandit | None = None
+
+    @classmethod
+    def of(cls, plan: Plan) -> Exploration:
+        """Nothing yet."""
+        return cls(plan, plan.nemesis or DEFAULT_KINDS)
 
     def take(self, finding: Finding) -> None:
         """Add one run, and learn from it whether its template reaches states that are new."""
@@ -116,6 +124,10 @@ class Exploration:
 def main(argv: Sequence[str]) -> int:
     """Explore; returns 1 when something failed, 255 when two equal runs differed, else 0."""
     given, rest = build_parser().parse_known_args(argv)
+    if given.bugs is not None:
+        from harness.cli.exploring_bugs import explore_bugs
+
+        return explore_bugs(given, rest)
     _, parts = planning.parse(rest or ["--nemesis", ",".join(DEFAULT_KINDS)])
     plan = parts.plan
     if plan.on != "sim":
@@ -125,17 +137,10 @@ def main(argv: Sequence[str]) -> int:
 
     grid = Grid(sys.stderr if given.json else sys.stdout)
     folder = create_folder(given.store or default_store(), "explore")
-    exploration = Exploration(plan, plan.nemesis or DEFAULT_KINDS)
+    exploration = Exploration.of(plan)
     began_ns = clock.monotonic_ns()
     with executor(given.executor, given.jobs) as where:
-        for tasks in _rounds(given, exploration):
-            for finding in where.run([msgspec.structs.replace(task, branches=given.branch) for task in tasks]):
-                exploration.take(finding)
-                grid.add(finding)
-            grid.rate(exploration.runs, (clock.monotonic_ns() - began_ns) / 1e9)
-            spent_s = (clock.monotonic_ns() - began_ns) / 1e9
-            if (given.budget and spent_s > given.budget) or (given.first and exploration.failures):
-                break
+        explore(given, exploration, where, grid.add, grid.rate)
     grid.end()
     kept = _kept(folder, exploration)
     report = _report(exploration, (clock.monotonic_ns() - began_ns) / 1e9, kept)
@@ -146,6 +151,25 @@ def main(argv: Sequence[str]) -> int:
         sys.stdout.writelines(f"{line}\n" for line in summary_lines(report))
         sys.stdout.write(f"\n  results   {folder.path / 'explore.json'}\n")
     return 255 if exploration.odd else 1 if exploration.failures else 0
+
+
+def explore(
+    given: Any,
+    exploration: Exploration,
+    where: Executor,
+    each: Callable[[Finding], None] = lambda _finding: None,
+    rate: Callable[[int, float], None] = lambda _runs, _seconds: None,
+) -> None:
+    """Make the runs that were asked for, round by round."""
+    began_ns = clock.monotonic_ns()
+    for tasks in _rounds(given, exploration):
+        for finding in where.run([msgspec.structs.replace(task, branches=given.branch) for task in tasks]):
+            exploration.take(finding)
+            each(finding)
+        spent_s = (clock.monotonic_ns() - began_ns) / 1e9
+        rate(exploration.runs, spent_s)
+        if (given.budget and spent_s > given.budget) or (given.first and exploration.failures):
+            break
 
 
 def _rounds(given: Any, exploration: Exploration) -> Iterator[list[Task]]:
@@ -272,4 +296,5 @@ _EXAMPLES: Final = """examples:
   splitbrain explore plan.toml --seeds 0..999 --jobs 4
   splitbrain explore --bug no-fencing --nodes 3 --time-limit 3 --seeds 0..99 --first
   splitbrain explore --nodes 3 --time-limit 1 --nemesis kill,power --single-faults
+  splitbrain explore --bugs all --seeds 1..96 --jobs 2
 """

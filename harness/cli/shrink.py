@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 DETERMINISM_RUNS: Final = 3
 SEARCH_LIMIT: Final = 60
+SLOWNESS_MIN: Final = 0.6
+"""Of a run's processor time, in multiples of what `cost_s` says: where much happens, it costs more."""
 STORY_LINES_MAX: Final = 60
 
 
@@ -135,7 +137,7 @@ def _shrink(plan: Plan, wanted: Wanted, budget_s: float, jobs: int, *, quiet: bo
     idle = msgspec.structs.replace(with_operations(with_faults(plan, ()), ()), time_limit_s=1.0)
     began_ns = clock.processor_ns()
     run_judged(idle)
-    slowness = (clock.processor_ns() - began_ns) / 1e9 / cost_s(idle)
+    slowness = max(SLOWNESS_MIN, (clock.processor_ns() - began_ns) / 1e9 / cost_s(idle))
     with candidates(wanted, jobs, slowness) as trials:
         began_ns = trials.now_ns()
         shrunk = shrink(plan, trials, trials.now_ns, budget_s, told, trials.width)

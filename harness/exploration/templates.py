@@ -178,6 +178,12 @@ def _swizzle(draw: Draw) -> list[PlannedFault]:
     return faults
 
 
+def _isolate_old_leader(draw: Draw) -> list[PlannedFault]:
+    """A leader, and then, again and again, whoever led before the one who leads now."""
+    targets = iter(("leader", *[OLD_LEADER] * FAULTS_MAX))
+    return _again(draw, "partition", lambda: next(targets), "isolate")
+
+
 def _followers(_draw: Draw) -> str:
     return "followers"
 
@@ -214,7 +220,7 @@ TEMPLATES: Final[dict[str, tuple[frozenset[str], Template]]] = {
     "split": _of("partition", lambda draw: _again(draw, "partition", lambda: "random", "random-halves")),
     "split-in-three": _of("partition", _split_in_three),
     "isolate-leader": _of("partition", lambda draw: _again(draw, "partition", lambda: "leader", "isolate")),
-    "isolate-old-leader": _of("partition", lambda draw: _again(draw, "partition", lambda: OLD_LEADER, "isolate")),
+    "isolate-old-leader": _of("partition", _isolate_old_leader),
     "isolate-one": _of("partition", lambda draw: _again(draw, "partition", lambda: "one", "isolate")),
     "ring": _of("partition", lambda draw: _again(draw, "partition", lambda: "random", "majorities-ring")),
     "bridge": _of("partition", lambda draw: _again(draw, "partition", draw.one, "bridge")),

@@ -115,6 +115,15 @@ def test_a_dask_cluster_finds_what_one_process_finds(dask_cluster, tmp_path, cap
     assert plain(json.loads(done.stdout)) == plain(one)
 
 
+def test_planted_bugs_are_found_by_exploring_and_the_correct_store_shows_none(tmp_path, capsys):
+    words = "explore --bugs read-without-confirmation --seeds 1..6 --json"
+    code = main([*words.split(), "--store", str(tmp_path)])
+    bug, none = json.loads(capsys.readouterr().out)
+    assert code == 0 and (bug["bug"], none["bug"]) == ("read-without-confirmation", "")
+    assert 1 <= bug["seeds"] <= 6 and bug["anomaly"] and bug["template"] and none["seeds"] is None
+    assert none["runs"] == 6 and none["failures"] == 0
+
+
 def test_a_dask_cluster_that_is_not_there_is_named_in_a_sentence(tmp_path, capsys):
     assert main(["explore", "--executor", "dask://127.0.0.1:9", "--seeds", "1", "--store", str(tmp_path)]) == 254
     assert "no Dask scheduler answers at 127.0.0.1:9" in capsys.readouterr().err
@@ -128,6 +137,8 @@ def test_a_dask_cluster_that_is_not_there_is_named_in_a_sentence(tmp_path, capsy
         ("--executor ftp://x", "wants dask://HOST:PORT"),
         ("--on docker", "simulated ground only"),
         ("--nemsis kill", "--nemesis"),
+        ("--bugs no-fancing", "Did you mean 'no-fencing'"),
+        ("--bugs no-fencing --nodes 3", "'--nodes' is one too many"),
     ],
 )
 def test_what_cannot_be_explored_is_said_in_a_sentence(words, said, tmp_path, capsys):

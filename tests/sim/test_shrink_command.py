@@ -12,13 +12,18 @@ from harness.exploration import steps
 from harness.store import open_run
 from harness.testing import plan_from
 
-BUGGY = "run --seed 2 --bug cas-outside-log --keys 1 --nodes 3 --rate 1500 -c 8 --time-limit 0.3 --quiet-period 0.3"
+BUGGY = {
+    "without a fault": "--bug cas-outside-log --keys 1 --rate 1500 -c 8 --time-limit 0.3",
+    "with a fault": "--bug read-without-confirmation --nemesis partition --target leader --interval 0.2 --duration 0.35"
+    " --rate 120 -c 6 --time-limit 2 --heartbeat-ms 20 --election-timeout-ms 100 --wait-ms 300",
+}
 
 
-@pytest.fixture(scope="module")
-def shrunk(tmp_path_factory):
+@pytest.fixture(scope="module", params=BUGGY)
+def shrunk(request, tmp_path_factory):
     store = tmp_path_factory.mktemp("store")
-    assert main([*BUGGY.split(), "--store", str(store), "--json"]) == 1
+    words = f"run --seed 2 --nodes 3 --quiet-period 0.3 {BUGGY[request.param]}".split()
+    assert main([*words, "--store", str(store), "--json"]) == 1
     failing = (store / "latest").resolve()
     assert main(["shrink", str(failing), "--store", str(store), "--json"]) == 1
     return open_run(store / "latest")
@@ -26,7 +31,8 @@ def shrunk(tmp_path_factory):
 
 def test_what_is_left_is_small_and_every_element_is_needed(shrunk):
     facts = json.loads((shrunk.path / "shrunk.json").read_bytes())
-    assert facts["before"]["operations"] > 200 and facts["after"]["operations"] <= 4 and facts["is_minimal"]
+    assert facts["before"]["operations"] > 100 and facts["after"]["operations"] <= 6 and facts["is_minimal"]
+    assert facts["after"]["faults"] == min(1, facts["before"]["faults"])
     plan, wanted = shrunk.plan(), (facts["guarantee"], facts["anomaly"])
     assert wanted in run_judged(plan).broken()
     for element in (*steps.faults(plan), *steps.operations(plan)):
