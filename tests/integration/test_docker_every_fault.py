@@ -75,8 +75,8 @@ def made_and_lifted(up: Up, kind: str, target: str, seed: int = 5) -> tuple[Op, 
 def test_a_fault_is_proven_to_hold_and_to_be_lifted(breakable: Up, kind: str) -> None:
     start, stop = made_and_lifted(breakable, kind, "n2")
     assert start.type == stop.type == "ok", (start, stop)
-    assert start.value["proven"], start.value
-    assert stop.value["proven"], stop.value
+    assert start.value["proven"], start.value["evidence"]
+    assert stop.value["proven"], stop.value["evidence"]
     assert start.value["fault"] == stop.value["fault"]
     for node in NODES:
         assert breakable.do(breakable.processes.state(node)) == "running"
@@ -223,7 +223,7 @@ def test_damage_falls_on_a_minority_and_stays(breakable: Up) -> None:
     look = ["sh", "-c", "cd /var/lib/splitbrain && rm -f log other held && printf 111111111111 >starts && cat *"]
     before = {node: engine("exec", breakable.container(node), *look) for node in NODES}
     start, _ = made_and_lifted(breakable, "corrupt", "all")
-    assert start.value["proven"], start.value
+    assert start.value["proven"], start.value["evidence"]
     after = {node: engine("exec", breakable.container(node), "sh", "-c", "cat /var/lib/splitbrain/*") for node in NODES}
     harmed = [node for node in NODES if after[node] != before[node]]
     assert len(harmed) == 1
