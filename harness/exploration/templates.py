@@ -163,7 +163,7 @@ def _split_in_three(draw: Draw) -> list[PlannedFault]:
     return faults
 
 
-def _swizzle(draw: Draw) -> list[PlannedFault]:
+def _swizzled_cuts(draw: Draw) -> list[PlannedFault]:
     """Links are cut one by one, one way each, and come back one by one in another order."""
     links = [(one, other) for one in draw.nodes for other in draw.nodes if one != other]
     cut = draw.random.sample(links, draw.random.randint(2, min(len(links), FAULTS_MAX // 3)))
@@ -225,7 +225,7 @@ TEMPLATES: Final[dict[str, tuple[frozenset[str], Template]]] = {
     "ring": _of("partition", lambda draw: _again(draw, "partition", lambda: "random", "majorities-ring")),
     "bridge": _of("partition", lambda draw: _again(draw, "partition", draw.one, "bridge")),
     "one-way": _of("partition", lambda draw: _again(draw, "partition", draw.one, "one-way")),
-    "swizzle": _of("partition", _swizzle),
+    "swizzled-cuts": _of("partition", _swizzled_cuts),
     "cut-the-elected": _of("partition", _cut_the_elected),
     "cut-between-append-and-sync": _of("partition", _cut_between_append_and_sync),
     "kill-leader": _of("kill", lambda draw: _again(draw, "kill", lambda: "leader")),

@@ -39,7 +39,7 @@ def test_every_kind_of_fault_has_a_template_and_every_template_with_its_kinds_is
 
 
 def test_a_swizzle_cuts_link_by_link_and_heals_in_another_order():
-    faults = templates.draw("swizzle", templates.Draw(NODES, 0.1, 2.0, Streams(4).stream("t")))
+    faults = templates.draw("swizzled-cuts", templates.Draw(NODES, 0.1, 2.0, Streams(4).stream("t")))
     cuts = [set(fault.cuts) for fault in faults]
     grown = max(range(len(cuts)), key=lambda place: len(cuts[place]))
     assert grown >= 1 and all(one < other for one, other in pairwise(cuts[: grown + 1]))
