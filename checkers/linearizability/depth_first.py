@@ -90,7 +90,7 @@ class _Search:
         self.choices: list[Choice] = []
         self.leading: dict[tuple[int, int], list[Lead]] = {}
         self.led: dict[tuple[int, int, int], Ways] = {}
-        self.alike = steps.alike()
+        self.alike, self.many = steps.alike(), len(steps.observes) > ACTIONS
         self.visits = Visits(steps, self.at, self.doubtful) if steps.moves is not None else None
         self.hard = 0
 
@@ -120,7 +120,7 @@ class _Search:
                     if ways is not None:
                         choices.append((len(placed), number, state, mask, used, None, None))
                         for _, bit, action, mover in movers[number]:
-                            if not mask & bit and ways >> action & 1:
+                            if not mask & bit and ways >> action & 1 and row[action] != NOWHERE:
                                 step = mover
                                 break
             if step == NOWHERE:
@@ -243,6 +243,8 @@ class _Search:
 
         None where nothing leads there: then it went back to a choice after which something does.
         """
+        if self.many:
+            return -1
         open_actions = 0
         for _, bit, action, _ in self.at.movers[number]:
             if not mask & bit:
@@ -260,7 +262,7 @@ class _Search:
                 open_actions |= 1 << mover[2]
                 if row[mover[2]] != NOWHERE:
                     movers.append(mover)
-        if row[due] != NOWHERE:
+        if self.many or row[due] != NOWHERE:
             return movers[::-1]
         _, ways = self._led(state, open_actions, due)
         return [mover for way in ways for mover in movers if way >> mover[2] & 1][::-1]
