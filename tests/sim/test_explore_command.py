@@ -99,8 +99,8 @@ def test_a_dask_cluster_finds_what_one_process_finds(dask_cluster, tmp_path, cap
     done = subprocess.run(
         [
             sys.executable,
-            "-m",
-            "harness.cli",
+            "-c",
+            COMMAND,
             *BUGGY.split(),
             "--executor",
             f"dask://{dask_cluster}",
@@ -111,7 +111,7 @@ def test_a_dask_cluster_finds_what_one_process_finds(dask_cluster, tmp_path, cap
         text=True,
         check=False,
     )
-    assert done.returncode == code == 1, done.stderr
+    assert done.returncode == code == 1 and done.stdout, done.stderr
     assert plain(json.loads(done.stdout)) == plain(one)
 
 
