@@ -181,14 +181,17 @@ def _outcome(verdicts: Sequence[Verdict], vacuity: Verdict | None) -> tuple[Outc
     if undecided:
         reasons = " ".join(f"{verdict.checker}: {verdict.reason or verdict.summary}" for verdict in undecided)
         return "inconclusive", f"{_listed([verdict.checker for verdict in undecided])} could not be decided.", reasons
-    promises = [verdict.checker for verdict in verdicts if verdict.answer == "valid" and not _only_measures(verdict)]
+    promises = [verdict.checker for verdict in verdicts if verdict.answer == "valid" and not _is_aside(verdict)]
     return "valid", f"{_listed(promises)} held." if promises else "Nothing was asked.", ""
 
 
-def _only_measures(verdict: Verdict) -> bool:
+def _is_aside(verdict: Verdict) -> bool:
+    """Whether nothing was promised of what this says: it only measures, or looks at what nodes wrote."""
     if verdict.checker == "staleness":
         return not any(bound is not None for bound in verdict.certificate.get("bounds", {}).values())
-    return verdict.checker == "statistics" or (verdict.checker == "availability" and not verdict.counts.get("bounds"))
+    if verdict.checker == "availability":
+        return not verdict.counts.get("bounds")
+    return verdict.checker in ("statistics", "log-pattern")
 
 
 def count(operations: Operations) -> Counts:

@@ -2,8 +2,9 @@
 
 A test marked `docker`, `browser`, `namespaces`, `volume` or `corpus` runs where a Docker engine answers, where
 Chromium is installed, where root can make network namespaces, where root can mount an ext4 volume, where the histories
-recorded by others lie. Elsewhere it is skipped, and says why. With `SPLITBRAIN_REQUIRE_DOCKER=1` and so on, as in
-`.ci/run`, it fails instead: there, a skipped test would be an untested promise.
+recorded by others lie; README.md has all marks. Elsewhere it is skipped, and says why. With
+`SPLITBRAIN_REQUIRE_DOCKER=1` and so on, as in `.ci/run`, it fails instead: there, a skipped test would be an untested
+promise.
 A test marked `torture` takes minutes, on any machine; it is left out, and the end says so, but for `make torture`.
 
 Each resource is looked for at most once a session, and only if a test that needs it is about to run.
@@ -20,6 +21,7 @@ from __future__ import annotations
 import collections
 import functools
 import os
+import platform
 import shutil
 import signal
 import subprocess
@@ -33,6 +35,7 @@ import torture
 
 ROOT = Path(__file__).resolve().parents[1]
 ENGINE_ANSWER_S = 10
+ENGINE_SOCKET = Path("/var/run/docker.sock")
 TEST_S = 600
 LONG_TEST_S = 7200
 TORTURE = os.environ.get("SPLITBRAIN_TORTURE") == "1"
@@ -53,6 +56,16 @@ def docker_missing() -> str | None:
     if done.returncode == 0:
         return None
     return f"no Docker engine answers: {(done.stderr.strip().splitlines() or ['no reason given'])[-1]}"
+
+
+def socket_missing() -> str | None:
+    """Why the engine's socket cannot be lent to a container, or None."""
+    return None if ENGINE_SOCKET.is_socket() else f"the engine's socket is not {ENGINE_SOCKET}, so it cannot be lent"
+
+
+def x86_64_missing() -> str | None:
+    """Why nothing that knows the system calls of x86-64 only can be tried, or None."""
+    return None if platform.machine() == "x86_64" else f"this machine is {platform.machine()}, not x86-64"
 
 
 @functools.cache
@@ -122,11 +135,13 @@ hypothesis.settings.load_profile("splitbrain")
 
 MISSING: dict[str, Callable[[], str | None]] = {
     "docker": docker_missing,
+    "socket": socket_missing,
     "loop": loop_missing,
     "browser": browser_missing,
     "namespaces": namespaces_missing,
     "corpus": corpus_missing,
     "volume": volume_missing,
+    "x86_64": x86_64_missing,
 }
 
 

@@ -77,7 +77,8 @@ class LogPattern:
             return Verdict(self.name, "invalid", text, tuple(anomalies), counts)
         if trouble:
             return _unknown(self.name, trouble)
-        text = f"None of {counts['lines']:,} lines in {counts['files']:,} files fits the pattern."
+        told = "tells of a crash" if self.pattern == PATTERN else f"fits {self.pattern!r}"
+        text = f"None of {counts['lines']:,} lines in {counts['files']:,} files {told}."
         return Verdict(self.name, "valid", text, counts=counts)
 
     def _search(

@@ -76,5 +76,5 @@ def no_netem() -> str | None:
     if os.geteuid() != 0 or shutil.which("unshare") is None or shutil.which("tc") is None:
         return "it can be tried by root with unshare and tc only; use --links queue"
     words = ["unshare", "--net", "sh", "-c", " && ".join(f"tc qdisc add dev lo {trial}" for trial in TRIALS)]
-    done = subprocess.run(words, capture_output=True, timeout=TRIAL_S, env=IN_CONTAINER, check=False)  # noqa: S603 (ours)
+    done = subprocess.run(words, capture_output=True, timeout=TRIAL_S, env=IN_CONTAINER, check=False)  # noqa: S603 (our own words)
     return None if done.returncode == 0 else "this kernel has no netem; load its module sch_netem, or use --links queue"

@@ -112,7 +112,7 @@ class Vdso:
             return 0
         entry = functions(image)[FUNCTIONS[0]]
         words = [sys.executable, "-I", "-S", "-c", SHOW, str(entry), str(number)]
-        done = subprocess.run(words, input=image, capture_output=True, timeout=SHOW_S, check=False)  # noqa: S603 (ours)
+        done = subprocess.run(words, input=image, capture_output=True, timeout=SHOW_S, check=False)  # noqa: S603 (our own words)
         if done.returncode != 0:
             said = done.stderr.decode(errors="replace").strip()[-200:]
             raise InfrastructureError(f"process {self._pid}: its vDSO cannot be run ({done.returncode}): {said}")

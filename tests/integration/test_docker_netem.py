@@ -20,10 +20,10 @@ def test_tc_understands_every_command() -> None:
     async def scenario() -> tuple[str, list[float | None]]:
         run_id = f"test-netem-{os.getpid()}"
         async with DockerGround(None).cluster(CountingSystem(), ("n1", "n2"), {}, run_id) as cluster:
-            control = cluster.net._control  # type: ignore[union-attr]
+            control = cluster.net._control  # type: ignore[union-attr]  # it has one on docker
             told = netem.batch({control.addresses["n2"]: EVERYTHING})
             done = await control.run("n1", ["tc", "-force", "-batch", "-"], stdin=told)
-            return done.errors, await cluster.net.round_trip_ms("n1", "n2", 9)  # type: ignore[union-attr]
+            return done.errors, await cluster.net.round_trip_ms("n1", "n2", 9)  # type: ignore[union-attr]  # it has one on docker
 
     errors, trips = asyncio.run(scenario())
     came = sorted(trip for trip in trips if trip is not None)

@@ -18,11 +18,8 @@ from somebodys_machines import host_key
 from harness.docker_ground.engine import connect
 from harness.docker_ground.images import system_image
 
-SOCKET = Path("/var/run/docker.sock")
-pytestmark = [
-    pytest.mark.docker,
-    pytest.mark.skipif(not SOCKET.is_socket(), reason=f"the engine's socket is not {SOCKET}, so it cannot be lent"),
-]
+ENGINE_SOCKET = Path("/var/run/docker.sock")
+pytestmark = [pytest.mark.docker, pytest.mark.socket]
 SPLITBRAIN = (sys.executable, "-c", "import sys; from harness.cli import main; sys.exit(main())")
 DIAL = """#!/usr/bin/env python3
 import os, socket, sys, threading
@@ -57,7 +54,7 @@ def away(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dict[str, s
     name = f"sshd-test-{os.getpid()}-engine"
     engine("network", "create", "--internal", name)
     try:
-        lent = ["--volume", f"{SOCKET.resolve()}:/run/engine.sock", "--entrypoint", "sh"]
+        lent = ["--volume", f"{ENGINE_SOCKET.resolve()}:/run/engine.sock", "--entrypoint", "sh"]
         given = [f"{key.get_name()} {key.get_base64()}", DIAL, str(request.param)]
         engine("run", "--detach", "--name", name, "--network", name, "--init", *lent, image, "-c", BOOT, "sh", *given)
         shape = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"

@@ -106,7 +106,7 @@ def clocks(static: Up) -> Iterator[DriftsClocks]:
         static.do(static.processes.start(node))
         static.do(found.freeze_clock(node, False))
         static.do(found.set_rate_ppm(node, 0))
-        static.do(static.cluster.clocks.set_offset_ns(node, 0))  # type: ignore[union-attr]
+        static.do(static.cluster.clocks.set_offset_ns(node, 0))  # type: ignore[union-attr]  # docker has clocks
 
 
 def says(up: Up, node: str) -> tuple[float, float, int, int]:

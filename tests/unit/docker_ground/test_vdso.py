@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import platform
 import re
 import struct
 import subprocess
@@ -18,7 +17,7 @@ from harness.docker_ground.vdso import FUNCTIONS, Vdso, functions, jump, room_fo
 from harness.docker_ground.vdso_clocks import server_pids
 from harness.errors import InfrastructureError
 
-pytestmark = pytest.mark.skipif(platform.machine() != "x86_64", reason="vdso.c knows x86-64 only")
+pytestmark = pytest.mark.x86_64  # vdso.c knows no other
 
 
 def own_image() -> bytes:

@@ -18,7 +18,7 @@ def acquired(process: int, key: str, node: str | None = None) -> Op:
 
 
 def released(process: int, key: str, type_: str = "ok") -> Op:
-    return Op(process=process, type=type_, f="release", key=key, value=1, node="n1")  # type: ignore[arg-type]
+    return Op(process=process, type=type_, f="release", key=key, value=1, node="n1")  # type: ignore[arg-type]  # a name of few
 
 
 def test_a_holder_is_where_it_was_answered_or_at_home() -> None:

@@ -24,7 +24,7 @@ def carried_out(machines: Machines, faults: list[PlannedFault], *steps: str, lea
         return Situation(leader)
 
     kinds = tuple({fault.kind for fault in faults})
-    nemesis = ScheduledNemesis(Plan(nemesis=kinds, nodes=3), faults, machines, situation)  # type: ignore[arg-type]
+    nemesis = ScheduledNemesis(Plan(nemesis=kinds, nodes=3), faults, machines, situation)  # type: ignore[arg-type]  # twins suffice
 
     async def go() -> list[Op]:
         done = []
@@ -34,7 +34,7 @@ def carried_out(machines: Machines, faults: list[PlannedFault], *steps: str, lea
             done.append(await nemesis.invoke(Op(process=NEMESIS, f=f, value={"planned": int(place)})))
         return done
 
-    return virtual(go())  # type: ignore[no-any-return]
+    return virtual(go())  # type: ignore[no-any-return]  # any result
 
 
 def cutting(kind: str, *cuts: tuple[str, str]) -> PlannedFault:
