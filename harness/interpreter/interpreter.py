@@ -92,13 +92,15 @@ class Interpreter:
         loop = asyncio.get_running_loop()
         self._generator, self._stopped = generator, False
         flusher = loop.create_task(self._flush_now_and_then(), name="flush history")
-        stopper = loop.create_task(self._watch(stop), name="watch stop") if stop is not None else None
+        helpers = [flusher]
+        if stop is not None:
+            helpers.append(loop.create_task(self._watch(stop), name="watch stop"))
         try:
             await self._pump(loop)
         finally:
-            flusher.cancel()
-            if stopper is not None:
-                stopper.cancel()
+            for helper in helpers:
+                helper.cancel()
+            await asyncio.wait(helpers)  # one that never heard that it was cancelled would be told as destroyed
             self._wake = None
             self._recorder.flush()
         if flusher.done() and not flusher.cancelled() and (error := flusher.exception()) is not None:
