@@ -184,10 +184,12 @@ class Connection:
         channel = self._open_channel(command, deadline_ns)
         try:
             channel.settimeout(_left_s(deadline_ns))
-            channel.exec_command(command)
             if stdin:
+                channel.exec_command(command)
                 channel.sendall(stdin)
-            channel.shutdown_write()
+                channel.shutdown_write()
+            else:  # to end the input of a command that is over already ends the connection of all others, too
+                channel.exec_command(f"{command} </dev/null")
             output = _read(channel.recv)
             errors = _read(channel.recv_stderr)
             if not channel.status_event.wait(_left_s(deadline_ns)):

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from harness.generator import Generator
+from harness.generator import Generator, delay, repeat, until_ok
 from harness.op import NEMESIS, Op
 from harness.streams import Random
+
+FINAL_TRIES: Final = 6
+FINAL_RETRY_S: Final = 0.3
+"""An election may begin after the system was found well: a read that failed is tried again while one may last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +51,12 @@ class RotatingKeys:
 def final_reads(
     events: Sequence[Op], nodes: Sequence[str | None] = (None,), fs: Collection[str] = ("write", "cas")
 ) -> Generator:
-    """One read of every key that was written, from each of the nodes (None: the client's choice), keys in order."""
-    return [Op(f="read", key=key, node=node) for key in keys_of(events, fs) for node in nodes]
+    """A read of every key that was written, from each of the nodes (None: the client's choice), keys in order.
+
+    Each is tried until it succeeds, FINAL_TRIES times at most.
+    """
+    reads = (Op(f="read", key=key, node=node) for key in keys_of(events, fs) for node in nodes)
+    return [until_ok(delay(FINAL_RETRY_S, repeat(read, FINAL_TRIES))) for read in reads]
 
 
 def keys_of(events: Sequence[Op], fs: Collection[str]) -> list[Any]:

@@ -4,8 +4,9 @@ from collections import Counter
 
 import pytest
 
-from harness.generator import BUSY
+from harness.generator import BUSY, clients
 from harness.generator.context import ThreadContext
+from harness.generator.simulate import imperfect, quick, simulate
 from harness.op import NEMESIS, Op
 from harness.plan import Plan
 from harness.streams import Streams
@@ -90,8 +91,17 @@ def test_final_reads_cover_every_written_key_in_order():
         Op(process=0, f="read", key="k3"),
         Op(process=NEMESIS, f="start-kill"),
     ]
-    assert [op.key for op in keys.final_reads(events)] == ["k9", "k10"]
-    assert {op.f for op in keys.final_reads(events)} == {"read"}
+    asked = [op for op in quick(clients(keys.final_reads(events)), concurrency=1) if op.type == "invoke"]
+    assert [(op.f, op.key) for op in asked] == [("read", "k9"), ("read", "k10")]
+
+
+def test_a_final_read_that_fails_is_tried_again_but_not_for_ever():
+    events = [Op(process=0, f="write", key="k1", value=1)]
+    ends = [op.type for op in imperfect(clients(keys.final_reads(events)), concurrency=1) if op.type != "invoke"]
+    assert ends == ["fail", "info", "ok"]
+    refused = simulate(clients(keys.final_reads(events)), lambda op: (op.fail("no leader"), 1_000_000), concurrency=1)
+    assert [op.type for op in refused].count("fail") == keys.FINAL_TRIES
+    assert refused[-1].time > (keys.FINAL_TRIES - 2) * keys.FINAL_RETRY_S * 1e9
 
 
 @pytest.mark.parametrize("module", [register, session])
