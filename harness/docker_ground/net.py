@@ -110,9 +110,10 @@ class IptablesNet:
         """
         return pinged(await self._ping(source, destination, count, PING_EVERY_S), count)
 
-    async def echoes(self, source: str, destination: str, count: int) -> list[int]:
+    async def echoes(self, source: str, destination: str, count: int, over_ms: float = 0.0) -> list[int]:
         """Ping in a burst: the numbers of the pings in the order in which they were answered, doubles and all."""
-        return answered(await self._ping(source, destination, count, BURST_EVERY_S))
+        every_s = max(BURST_EVERY_S, round(over_ms / 1e3 / count, 3))
+        return answered(await self._ping(source, destination, count, every_s))
 
     async def _ping(self, source: str, destination: str, count: int, every_s: float) -> str:
         address = self._control.addresses[destination]

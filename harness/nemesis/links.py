@@ -28,6 +28,8 @@ PROBES: Final = 30
 BATCH: Final = 6
 PROBED_LINKS: Final = 2
 BURSTS_MAX: Final = 3
+BURST_DELAYS: Final = 1.5
+"""A burst lasts longer than the delay, so that what was delayed once is back before the last probe is sent."""
 SWIZZLE_S: Final = (0.05, 0.6)
 PROBE_BYTES: Final = 84
 TRIES: Final = 4
@@ -52,8 +54,9 @@ KINDS: Final = {
 class TellsOrder(Protocol):
     """On `net`: evidence for what is doubled or overtakes."""
 
-    async def echoes(self, source: str, destination: str, count: int) -> list[int]:
-        """Send so many probes in a burst; their numbers from 1, in the order in which answers came, doubles and all."""
+    async def echoes(self, source: str, destination: str, count: int, over_ms: float = 0.0) -> list[int]:
+        """Send so many probes, spread over so long; their numbers from 1, in the order in which answers came, doubles
+        and all. Who sends may leave soon after the last, if nothing slow has come back by then."""
 
 
 class ShapedLinks:
@@ -73,7 +76,7 @@ class ShapedLinks:
         shape = self.draw()
         self._before = await self._measure((await passing(self._net, links))[:PROBED_LINKS])
         disorderly = shape.duplicate or shape.reorder
-        self._doubling = {link: (await self._burst(link))[0] for link in self._before} if disorderly else {}
+        self._doubling = {link: (await self._burst(link, shape))[0] for link in self._before} if disorderly else {}
         await self._net.shape(dict.fromkeys(links, shape))
         during = await self._measure_until_seen(shape)
         said, disordered = await self._disorder(shape)
@@ -125,7 +128,7 @@ class ShapedLinks:
         for link, before in self._doubling.items():
             doubled = overtook = sent = 0
             for _ in range(BURSTS_MAX):
-                more, late = await self._burst(link)
+                more, late = await self._burst(link, shape)
                 doubled, overtook, sent = doubled + more, overtook + late, sent + PROBES
                 if (doubled or not shape.duplicate) and (overtook or not shape.reorder):
                     break
@@ -134,11 +137,11 @@ class ShapedLinks:
             fits = fits and (overtook > 0 or not shape.reorder)
         return told, fits
 
-    async def _burst(self, link: Cut) -> tuple[int, int]:
+    async def _burst(self, link: Cut, shape: LinkShape) -> tuple[int, int]:
         """How many of PROBES came again, and how many overtook."""
         if not isinstance(self._net, TellsOrder):
             return 0, 0
-        came = await self._net.echoes(*link, PROBES)
+        came = await self._net.echoes(*link, PROBES, BURST_DELAYS * shape.delay_ms)
         return len(came) - len(set(came)), overtaking(came)
 
     async def _measure_until_seen(self, shape: LinkShape) -> dict[Cut, list[float | None]]:

@@ -59,8 +59,8 @@ class SimNet:
             await asyncio.sleep(ROUND_TRIP_GAP_S)
         return times
 
-    async def echoes(self, source: str, destination: str, count: int) -> list[int]:
-        """Datagrams in a burst, and their answers."""
+    async def echoes(self, source: str, destination: str, count: int, over_ms: float = 0.0) -> list[int]:
+        """Datagrams in a burst, and their answers; nobody leaves before they are back, so it need not last longer."""
         return await self._network.echoes(source, destination, count)
 
     async def clog(self, links: Iterable[Cut]) -> None:

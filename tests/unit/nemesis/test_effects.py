@@ -102,7 +102,7 @@ class Machines:
                 trips[place] = 0.1
         return trips
 
-    async def echoes(self, source: str, destination: str, count: int) -> list[int]:
+    async def echoes(self, source: str, destination: str, count: int, over_ms: float = 0.0) -> list[int]:
         ways = [self.shaped.get(link, LinkShape()) for link in ((source, destination), (destination, source))]
         came = list(range(1, count + 1))
         if any(way.reorder for way in ways):
