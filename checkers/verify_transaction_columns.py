@@ -73,7 +73,7 @@ def _places(
         found.append(place)
     start, commit = found
     there = commit != ABSENT
-    wrong = (start > commit) | ((start != ABSENT) & ~there) | (there & (table.status == FAIL))
+    wrong = (start > commit) | ((start != ABSENT) != there) | (there & (table.status == FAIL))
     if (wrong | (~there & (table.status == OK))).any():
         return None
     return start, commit
