@@ -18,7 +18,8 @@ from typing import Any
 
 import msgspec
 
-from harness.cli.judged import Judged, loaded, run_judged
+from harness import registry
+from harness.cli.judged import Judged, run_judged
 from harness.plan import Plan, Setting, Thresholds
 
 CHECK_BUDGET_S = 20.0
@@ -54,7 +55,7 @@ class Search(msgspec.Struct, frozen=True):
 
 def plan_of(setting: Any, bug: str, seed: int) -> Plan:
     """The plan of one run in a setting of `system_under_test.leader_follower.bugs`; `bug` may be ""."""
-    system, workload = loaded("systems", "leader-follower"), loaded("workloads", setting.workload)
+    system, workload = registry.load("systems", "leader-follower"), registry.load("workloads", setting.workload)
     options: dict[str, Setting] = {option.name: option.default for option in [*system.options, *workload.options]}
     fields = {name: getattr(setting, name) for name in Plan.__struct_fields__ if hasattr(setting, name)}
     fields["world"] = dict(setting.world)
@@ -112,5 +113,5 @@ def _shown(judged: Judged) -> Shown:
 def _repeat(plan: Plan) -> str:
     from harness.cli import planning
 
-    system, workload = loaded("systems", plan.system), loaded("workloads", plan.workload)
+    system, workload = registry.load("systems", plan.system), registry.load("workloads", plan.workload)
     return planning.repeat_command(plan, [*system.options, *workload.options])

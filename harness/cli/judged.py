@@ -11,7 +11,6 @@ by a signal.
 from __future__ import annotations
 
 import asyncio
-import functools
 import gc
 import hashlib
 import logging
@@ -26,6 +25,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness import registry
 from harness.errors import SplitbrainError
 from harness.history import History
 from harness.op import Op
@@ -119,10 +119,10 @@ def run_judged(
         branches: where the run is forked, and what came of its children.
         record: whether everything that happens is listed, too.
     """
-    system = system or loaded("systems", plan.system)
+    system = system or registry.load("systems", plan.system)
     check_lists(plan, system, observed=True)
-    workload = workload or loaded("workloads", plan.workload)
-    ground = loaded("grounds", "sim")(plan.seed, None)
+    workload = workload or registry.load("workloads", plan.workload)
+    ground = registry.load("grounds", "sim")(plan.seed, None)
     ground.record = record
     if plan.world:
         ground.configure(plan.world)
@@ -163,9 +163,7 @@ def _run(controller: Controller, budget_s: float) -> Judged:
     with _bounded(budget_s) as bound:
         try:
             controller.execute()
-        except SplitbrainError as error:
-            failure = str(error)
-        except _Overdue as error:
+        except (SplitbrainError, _Overdue) as error:
             failure = str(error)
         except Exception as error:  # One run's failure is a finding, not the end of the others.
             failure = f"The harness itself failed: {type(error).__name__}: {error}"
@@ -219,14 +217,6 @@ def quietly() -> Iterator[None]:
             gc.collect()
     finally:
         sys.unraisablehook, logger.disabled = said, False
-
-
-@functools.cache
-def loaded(group: str, name: str) -> Any:
-    """A plug-in; looking for one takes as long as a short run."""
-    from harness import registry
-
-    return registry.load(group, name)
 
 
 def in_memory() -> str | None:

@@ -15,8 +15,9 @@ from typing import Any, Final
 
 import msgspec
 
+from harness import registry
 from harness.cli.arguments import Parser
-from harness.cli.judged import Judged, loaded, run_judged
+from harness.cli.judged import Judged, run_judged
 from harness.errors import SplitbrainError, UsageError
 from harness.store import Run, open_run
 
@@ -121,7 +122,7 @@ def _text(judged: Judged) -> Iterator[str]:
 
     assert judged.history is not None
     assert judged.recording is not None
-    patterns = getattr(loaded("systems", judged.plan.system), "events", {})
+    patterns = getattr(registry.load("systems", judged.plan.system), "events", {})
     anomaly = next(iter(judged.anomalies()), None)
     yield tell(judged.history.events, anomaly, judged.logs, patterns, judged.started_ns, everything=True)
     yield f"\nEverything, on the nodes' clock, which showed {judged.started_ns / 1e9:.6f} s when the history began:\n\n"

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from harness import registry
 from harness.cli.arguments import Parser
-from harness.cli.judged import loaded
 from harness.cli.planning import Parts, ground_options, preflight
 from harness.errors import PlanError, UsageError
 from harness.plan import Plan
@@ -69,7 +69,7 @@ def _play(path: Path, scenario: Scenario, given: Any) -> dict[str, Any]:
     from harness.cli import judging
     from harness.history.reader import read_history
 
-    system, workload = loaded("systems", given.system), loaded("workloads", scenario.workload)
+    system, workload = registry.load("systems", given.system), registry.load("workloads", scenario.workload)
     defaults = {
         option.name: option.default for option in [*system.options, *workload.options, *ground_options(given.on)]
     }

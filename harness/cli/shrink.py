@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from harness import clock
+from harness import clock, registry
 from harness.cli import arguments
 from harness.cli.arguments import Parser
-from harness.cli.judged import Judged, loaded, run_judged
+from harness.cli.judged import Judged, run_judged
 from harness.errors import SplitbrainError, UsageError, nearest
 from harness.plan import Plan, read_plan
 from harness.store import Run, create_run, default_store, open_run
@@ -45,14 +45,12 @@ def build_parser() -> Parser:
     parser.add_argument("--anomaly", help="which of its anomalies to keep (default: any of them)")
     parser.add_argument("--budget", type=arguments.positive, default=60.0, help="processor seconds (default: 60)")
     parser.add_argument("--jobs", "-j", type=arguments.count, default=1, help="candidates at once (default: 1)")
-    parser.add_argument("--bugs", type=_bug_names, help="shrink the first failure of these planted bugs, or of all")
+    parser.add_argument(
+        "--bugs", type=arguments.names, help="shrink the first failure of these planted bugs, or of all"
+    )
     parser.add_argument("--store", type=Path, help="where runs are kept (default: $SPLITBRAIN_STORE, else ./store)")
     parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
     return parser
-
-
-def _bug_names(text: str) -> tuple[str, ...]:
-    return arguments.names(text)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -169,7 +167,7 @@ def keep(store: Path, plan: Plan, wanted: Wanted) -> tuple[Run, str, Anomaly]:
 
     run, judged = _kept(store, plan)
     assert judged.history is not None, "it failed a moment ago"
-    system = loaded("systems", plan.system)
+    system = registry.load("systems", plan.system)
     kept = next(one for one in judged.anomalies() if (one.guarantee, one.name) in wanted)
     told = tell(judged.history.events, kept, judged.logs, getattr(system, "events", {}), judged.started_ns)
     run.write("story.txt", told.encode())

@@ -10,7 +10,8 @@ binary has not.
 
 from __future__ import annotations
 
-from typing import Final
+from abc import ABC, abstractmethod
+from typing import Final, Literal
 
 from harness.docker_ground.control import Control
 from harness.docker_ground.node_image import PRELOAD, SET_PRELOAD, SHOW_CLOCK
@@ -23,11 +24,8 @@ LOADED: Final = (
 """A server that does not run will have it when it is started."""
 
 
-class PreloadClocks:
-    """Implements `Clocks` and `DriftsClocks` of `harness.protocols`."""
-
-    def __init__(self, control: Control) -> None:
-        self._control = control
+class ServerClocks(ABC):
+    """Implements `Clocks` and `DriftsClocks` of `harness.protocols`, by whatever way a server's clock is reached."""
 
     async def offset_ns(self, node: str) -> int:
         """What the server's wall clock shows minus the kernel's."""
@@ -37,7 +35,7 @@ class PreloadClocks:
         """Jump the server's wall clock.
 
         Raises:
-            InfrastructureError: the server does not have our clock.
+            InfrastructureError: the server's clock cannot be set.
         """
         await self._set(node, "offset", offset_ns)
 
@@ -53,6 +51,21 @@ class PreloadClocks:
         """What the server's monotonic clock shows minus the kernel's."""
         return await self._look(node, "monotonic")
 
+    @abstractmethod
+    async def _look(self, node: str, clock: Literal["wall", "monotonic"]) -> int:
+        """What this clock of the server's shows minus the kernel's, in ns."""
+
+    @abstractmethod
+    async def _set(self, node: str, what: str, value: int) -> None:
+        """Change one of the settings of `preload_file`."""
+
+
+class PreloadClocks(ServerClocks):
+    """By preload.so, which the server loads."""
+
+    def __init__(self, control: Control) -> None:
+        self._control = control
+
     async def go_wrong_together(self) -> None:
         """From now on monotonic clocks are wrong by what the wall clock is wrong by."""
         await self._control.everywhere(self._control.nodes, lambda node: self._tell(node, "monotonic", 1))
@@ -62,7 +75,7 @@ class PreloadClocks:
         done = await self._control.run(node, ["sh", "-c", LOADED, "loaded", PRELOAD], repeatable=True)
         return done.status == 0
 
-    async def _look(self, node: str, clock: str) -> int:
+    async def _look(self, node: str, clock: Literal["wall", "monotonic"]) -> int:
         return int(await self._control.check(node, [*SHOW_CLOCK, clock], repeatable=True))
 
     async def _set(self, node: str, what: str, value: int) -> None:

@@ -15,9 +15,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from harness import clock
+from harness.docker_ground.clocks import ServerClocks
 from harness.docker_ground.host import Host
 from harness.docker_ground.node_image import SERVER_PID, VDSO_CODE
 from harness.docker_ground.node_image.preload_file import NAMES, changed, shown_ns
@@ -26,40 +27,19 @@ from harness.docker_ground.vdso import Vdso
 from harness.errors import InfrastructureError
 
 WALL, MONOTONIC = 0, 1
+CLOCKS: Final = {"wall": WALL, "monotonic": MONOTONIC}
 SETTLED: Final = 6
 """A server that was started has what we put there, if it still has it after so many looks."""
 LOOKS_MAX: Final = 40
 LOOK_EVERY_S: Final = 0.05
 
 
-class VdsoClocks:
-    """Implements `Clocks` and `DriftsClocks` of `harness.protocols`."""
+class VdsoClocks(ServerClocks):
+    """By the vDSO of each of the server's processes."""
 
     def __init__(self, hosts: Mapping[str, Host], on_thread: Callable[..., Awaitable[Any]]) -> None:
         self._hosts, self._on_thread = hosts, on_thread
         self._settings = {node: dict.fromkeys(NAMES, 0) for node in hosts}
-
-    async def offset_ns(self, node: str) -> int:
-        """By how much the server's wall clock is ahead of the kernel's."""
-        found: int = await self._on_thread(self._shown, node, WALL)
-        return found
-
-    async def set_offset_ns(self, node: str, offset_ns: int) -> None:
-        """Jump the server's wall clock."""
-        await self._set(node, "offset", offset_ns)
-
-    async def set_rate_ppm(self, node: str, ppm: int) -> None:
-        """Let it run faster; what it gained stays when that is lifted."""
-        await self._set(node, "rate", ppm)
-
-    async def freeze_clock(self, node: str, on: bool) -> None:
-        """Let it stand still; when it goes on, it is behind by as long."""
-        await self._set(node, "freeze", int(on))
-
-    async def monotonic_offset_ns(self, node: str) -> int:
-        """By how much the server's monotonic clock is ahead of the kernel's."""
-        found: int = await self._on_thread(self._shown, node, MONOTONIC)
-        return found
 
     async def go_wrong_together(self) -> None:
         """From now on monotonic clocks are wrong by what the wall clock is wrong by."""
@@ -78,8 +58,12 @@ class VdsoClocks:
                 return
             await asyncio.sleep(LOOK_EVERY_S)
 
-    async def _set(self, node: str, verb: str, value: int) -> None:
-        self._settings[node] = changed(self._settings[node], verb, value, clock.wall_ns(), clock.monotonic_ns())
+    async def _look(self, node: str, clock: Literal["wall", "monotonic"]) -> int:
+        found: int = await self._on_thread(self._shown, node, CLOCKS[clock])
+        return found
+
+    async def _set(self, node: str, what: str, value: int) -> None:
+        self._settings[node] = changed(self._settings[node], what, value, clock.wall_ns(), clock.monotonic_ns())
         await self._on_thread(self._apply, node)
 
     def _apply(self, node: str) -> bool:

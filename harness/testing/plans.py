@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from harness import registry
 from harness.cli.judged import Judged, run_judged
 from harness.errors import PlanError
 from harness.plan import Plan
@@ -20,14 +21,11 @@ def plan_from(data: Mapping[str, Any], *, system: Any = None, workload: Any = No
     Raises:
         PlanError: naming the field, what was found and what was wanted.
     """
-    from harness.cli.judged import loaded
-
     try:
         plan = msgspec.convert(dict(data), Plan)
     except msgspec.ValidationError as error:
         raise PlanError(f"This is not a plan: {error}.") from error
-    parts = (system or loaded("systems", plan.system), workload or loaded("workloads", plan.workload))
-    defaults = {option.name: option.default for part in parts for option in part.options}
+    defaults = _defaults(plan, system, workload)
     for name in plan.options:
         if name not in defaults:
             raise PlanError(f"The plan's option {name!r} is unknown.")
@@ -44,10 +42,7 @@ def run_plan(data: Mapping[str, Any], *, system: Any = None, workload: Any = Non
 
 def plan_data(plan: Plan, *, system: Any = None, workload: Any = None) -> dict[str, Any]:
     """What `plan_from` makes this plan of: only what differs from the defaults."""
-    from harness.cli.judged import loaded
-
-    parts = (system or loaded("systems", plan.system), workload or loaded("workloads", plan.workload))
-    switches = {option.name: option.default for part in parts for option in part.options}
+    switches = _defaults(plan, system, workload)
     data: dict[str, Any] = msgspec.to_builtins(plan)
     data["options"] = {name: value for name, value in plan.options.items() if value != switches.get(name)}
     plain = msgspec.to_builtins(Plan())
@@ -73,3 +68,9 @@ def {name}():
     assert judged.result is not None, judged.failure
     assert {(anomaly.guarantee, anomaly.name)!r} not in judged.broken(), judged.anomalies()[0].sentence
 '''
+
+
+def _defaults(plan: Plan, system: Any, workload: Any) -> dict[str, Any]:
+    """The switches of a plan's system and workload, as they are unless somebody says otherwise."""
+    parts = (system or registry.load("systems", plan.system), workload or registry.load("workloads", plan.workload))
+    return {option.name: option.default for part in parts for option in part.options}

@@ -88,8 +88,9 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
 def _shrunk(chosen: Simulation, run: Judged) -> list[str]:
     """What is left of a failing run, as lines of a report."""
+    from harness import registry
     from harness.cli.candidates import Here
-    from harness.cli.judged import loaded, run_judged
+    from harness.cli.judged import run_judged
     from harness.exploration.shrinking import shrink
     from harness.exploration.story import tell
 
@@ -100,7 +101,7 @@ def _shrunk(chosen: Simulation, run: Judged) -> list[str]:
     small = run_judged(found.plan, **parts)
     assert small.history is not None, "it failed a moment ago"
     left = next(one for one in small.anomalies() if (one.guarantee, one.name) in wanted)
-    patterns = getattr(chosen.system or loaded("systems", found.plan.system), "events", {})
+    patterns = getattr(chosen.system or registry.load("systems", found.plan.system), "events", {})
     before, after = found.before, found.after
     return [
         f"shrunk   {before.operations} operations, {before.faults} faults"
