@@ -207,6 +207,12 @@ def test_what_is_not_python_keeps_the_file_size_too() -> None:
     assert {path: lines for path, lines in sizes.items() if lines > FILE_LINES_MAX} == {}
 
 
+def test_no_two_test_files_share_a_name() -> None:
+    # pytest imports them by it: the second of two is not collected, and only a run of everything would tell.
+    files = sorted(path.name for path in (ROOT / "tests").rglob("test_*.py"))
+    assert len(set(files)) == len(files), [name for name in set(files) if files.count(name) > 1]
+
+
 def test_every_package_is_looked_at() -> None:
     assert {path.parts[0] for path in package_files()} == set(PACKAGES)
 
