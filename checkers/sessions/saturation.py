@@ -66,6 +66,10 @@ class Saturation:
         """What is known to precede a move directly, outside its lane."""
         return self._needs[number]
 
+    def followers(self) -> list[list[int]]:
+        """Per move what is known to follow it, as a list of its own."""
+        return [list(edges) for edges in self._edges]
+
     def run(self, spent: Callable[[], bool]) -> str:
         """Saturate; says how it ended."""
         moves = self.moves

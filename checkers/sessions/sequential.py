@@ -1,6 +1,8 @@
 """Sequential consistency: is there one order of all operations, in which each session keeps its own?
 
-That is NP-complete, so it is tried in two ways, each of which is right when it answers.
+That is NP-complete, so it is tried in three ways, each of which is right when it answers.
+
+Guesses. Two orders that most valid histories have are tried: see `checkers.sessions.canonical`.
 
 Saturation. Everything known to precede (sessions, and writes before the reads of their values) is closed under
 
@@ -11,28 +13,36 @@ Saturation. Everything known to precede (sessions, and writes before the reads o
 for writes w1, w2 of one key. A circle is a violation. It takes values that are all different.
 
 Search. Operations are placed one after another, in an order that keeps to what was found; reads as soon as they fit.
-What was tried is remembered. It finds an order, or finds that there is none, or gives up when the budget is spent.
+What was tried is remembered, within STATES_BYTES_MAX. It finds an order, or finds that there is none, or gives up when
+the budget is spent.
 
 Sources: Gibbons & Korach (SIAM J. Comput. 1997); saturation as in Biswas & Enea (OOPSLA 2019) and Zennou et al.
 (CAV 2019).
-Limits: not a property of each key, so all keys are judged together. The clocks of saturation, and STATES_MAX, bound the
-memory.
+Limits: not a property of each key, so all keys are judged together. The clocks of saturation, and
+STATES_BYTES_MAX, bound the memory.
 """
 
 from __future__ import annotations
 
+from array import array
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from checkers.protocol import Budget
+from checkers.sessions.canonical import by_what_follows, guessed
 from checkers.sessions.explain import key_text, value_text
 from checkers.sessions.saturation import Edge, Saturation
 from checkers.sessions.steps import NOTHING, Moves
+from checkers.tokens import Token
 from harness.history import History
 from harness.verdict import Anomaly, Verdict
 
-STATES_MAX: Final = 2_000_000
+STATES_BYTES_MAX: Final = 1 << 29
+STATE_BYTES: Final = 100
+"""What remembering a state takes beside the state."""
+NONE: Final = 0
 LOOK_EVERY: Final = 2_000
 OPS_SHOWN_MAX: Final = 40
 
@@ -53,24 +63,33 @@ class Sequential:
         if (stray := _stray(moves)) is not None:
             return self._invalid(moves, stray, counts)
         saturation = Saturation(moves)
+        if moves.unique and (order := guessed(moves, saturation)) is not None:
+            return self._ordered(moves, order, counts)
         state = saturation.run(budget.spent) if moves.unique else "skipped"
         counts["saturation_rounds"] = saturation.rounds
         if saturation.circle:
             return self._invalid(moves, _circle_anomaly(moves, saturation), counts)
+        if moves.unique and (order := by_what_follows(moves, saturation)) is not None:
+            return self._ordered(moves, order, counts)
         search = Search(moves, saturation)
         found = search.run(budget)
         counts["states_searched"] = search.states
         if found == "none":
             return self._invalid(moves, _no_order_anomaly(moves), counts)
-        if found == "order" and not moves.silent:
-            summary = f"All {len(moves.moves):,} operations have an order that each of the sessions agrees with."
-            order = [moves.moves[number].invoke for number in search.order]
-            return Verdict(self.name, "valid", summary, counts=counts, certificate={"order": order})
-        reason = f"{moves.silent:,} refused compare-and-sets that do not tell what they met were left out."
-        if found != "order":
-            reason = (
-                f"{found}; saturation: {state}; at most {search.deepest:,} of {len(moves.moves):,} operations placed."
-            )
+        if found == "order":
+            return self._ordered(moves, search.order, counts)
+        reason = f"{found}; saturation: {state}; at most {search.deepest:,} of {len(moves.moves):,} operations placed."
+        return self._open(reason, counts)
+
+    def _ordered(self, moves: Moves, order: Sequence[int], counts: dict[str, int]) -> Verdict:
+        if moves.silent:
+            reason = f"{moves.silent:,} refused compare-and-sets that do not tell what they met were left out."
+            return self._open(reason, counts)
+        summary = f"All {len(moves.moves):,} operations have an order that each of the sessions agrees with."
+        certificate = {"order": [moves.moves[number].invoke for number in order]}
+        return Verdict(self.name, "valid", summary, counts=counts, certificate=certificate)
+
+    def _open(self, reason: str, counts: dict[str, int]) -> Verdict:
         return Verdict(self.name, "unknown", "Whether there is an order is open.", counts=counts, reason=reason)
 
     def _invalid(self, moves: Moves, anomaly: Anomaly, counts: dict[str, int]) -> Verdict:
@@ -79,87 +98,92 @@ class Sequential:
 
 
 class Search:
-    """Depth-first search over how far each lane has come, and what each key holds."""
+    """Depth-first search over how far each lane has come, and what each key holds.
+
+    Values are numbered; NONE stands for NOTHING.
+    """
 
     def __init__(self, moves: Moves, saturation: Saturation) -> None:
         self.moves, self.saturation = moves, saturation
         self.order: list[int] = []
         self.states = 0
         self.deepest = 0
-        self._left = {
-            (move.key, move.finds): 0 for move in moves.moves if move.finds is not NOTHING
-        }  # finders of a value that are yet to come
-        for move in moves.moves:
-            if move.finds is not NOTHING:
-                self._left[move.key, move.finds] += 1
+        codes: dict[Token, int] = {NOTHING: NONE}
+        self._finds = [codes.setdefault(move.finds, len(codes)) for move in moves.moves]
+        self._leaves = [codes.setdefault(move.leaves, len(codes)) for move in moves.moves]
+        self._key = [move.key for move in moves.moves]
+        self._left = Counter(zip(self._key, self._finds, strict=True))  # finders of a value that are yet to come
         self._must = sum(not optional for optional in moves.optional)
+        self._reached = array("i", [0] * len(moves.lanes))
+        initial = codes.setdefault(moves.initial, len(codes))
+        self._holds = array("i", [initial] * (1 + max(self._key, default=0)))
+        self._done = [False] * len(moves.moves)
 
     def run(self, budget: Budget) -> str:
         """ "order" (see `order`), "none", or why it was given up."""
-        moves = self.moves
-        holds: dict[int, Any] = {}
-        reached = [0] * len(moves.lanes)
-        placed: list[tuple[int, Any]] = []
-        done = [False] * len(moves.moves)
-        must, tried = self._must, set[Any]()
-        choices = [self._choices(reached, holds, done)]
+        holds, key = self._holds, self._key
+        placed: list[tuple[int, int]] = []
+        must, tried = self._must, set[bytes]()
+        states_max = STATES_BYTES_MAX // (STATE_BYTES + len(self._state()))
+        choices = [self._choices()]
         while True:
             if not must:
                 self.order = [number for number, _ in placed]
                 return "order"
             if choices[-1]:
                 number = choices[-1].pop()
-                move = moves.moves[number]
-                placed.append((number, holds.get(move.key, moves.initial)))
-                self._place(number, reached, holds, done, 1)
-                must -= not moves.optional[number]
+                placed.append((number, holds[key[number]]))
+                self._place(number, 1)
+                must -= not self.moves.optional[number]
                 self.states += 1
                 self.deepest = max(self.deepest, len(placed))
                 if not self.states % LOOK_EVERY and budget.spent():
                     return "the time was over"
-                choices.append(self._choices(reached, holds, done))
+                choices.append(self._choices())
                 if len(choices[-1]) > 1:  # only where there is a choice can the same state come up again and again
-                    state = (tuple(reached), tuple(sorted(holds.items(), key=lambda item: item[0])))
+                    state = self._state()
                     if state in tried:
                         choices[-1] = []
-                    elif len(tried) > STATES_MAX:
-                        return f"the search outgrew {STATES_MAX:,} states"
+                    elif len(tried) >= states_max:
+                        return f"the search outgrew {states_max:,} states"
                     tried.add(state)
                 continue
             choices.pop()
             if not placed:
                 return "none"
             number, before = placed.pop()
-            self._place(number, reached, holds, done, -1)
-            holds[moves.moves[number].key] = before
-            must += not moves.optional[number]
+            self._place(number, -1)
+            holds[key[number]] = before
+            must += not self.moves.optional[number]
 
-    def _place(self, number: int, reached: list[int], holds: dict[int, Any], done: list[bool], by: int) -> None:
-        move = self.moves.moves[number]
-        reached[self.moves.lane[number]] += by
-        done[number] = by > 0
-        if move.finds is not NOTHING:
-            self._left[move.key, move.finds] -= by
-        if by > 0 and move.leaves is not NOTHING:
-            holds[move.key] = move.leaves
+    def _state(self) -> bytes:
+        return self._reached.tobytes() + self._holds.tobytes()
 
-    def _choices(self, reached: Sequence[int], holds: dict[int, Any], done: Sequence[bool]) -> list[int]:
+    def _place(self, number: int, by: int) -> None:
+        key = self._key[number]
+        self._reached[self.moves.lane[number]] += by
+        self._done[number] = by > 0
+        self._left[key, self._finds[number]] -= by
+        if by > 0 and self._leaves[number] != NONE:
+            self._holds[key] = self._leaves[number]
+
+    def _choices(self) -> list[int]:
         """What may come next, the best last. A read that fits may always come at once."""
-        moves, found = self.moves, []
-        for lane, place in enumerate(reached):
+        moves, done, found = self.moves, self._done, []
+        for lane, place in enumerate(self._reached):
             if place == len(moves.lanes[lane]):
                 continue
             number = moves.lanes[lane][place]
-            move = moves.moves[number]
-            now = holds.get(move.key, moves.initial)
-            if move.finds is not NOTHING and move.finds != now:
+            key, finds, leaves = self._key[number], self._finds[number], self._leaves[number]
+            now = self._holds[key]
+            if finds not in (NONE, now):
                 continue
             if any(not done[other] for other in self.saturation.needs(number)):
                 continue
-            if move.leaves is NOTHING:
+            if leaves == NONE:
                 return [number]
-            waiting = self._left.get((move.key, now), 0) - (move.finds is not NOTHING)
-            if moves.unique and waiting and now != move.leaves:
+            waiting = self._left[key, now] - (finds != NONE)
+            if moves.unique and waiting and now != leaves:
                 continue
             found.append(number)
         # Most systems take writes about as they come, so the write that began first is tried first.

@@ -11,8 +11,13 @@ from torture import some_and_many
 
 from checkers.protocol import Budget
 from checkers.sessions import Causal, CausalConvergent, Sequential
+from checkers.sessions.canonical import by_time, by_what_follows
+from checkers.sessions.saturation import Saturation
+from checkers.sessions.sequential import Search
+from checkers.sessions.steps import NOTHING, Moves
 from checkers.verify_sessions import verify_sessions
 from harness.history import Header, History
+from harness.op import Op
 from harness.streams import Random
 
 SEEDS = some_and_many(5000)
@@ -55,6 +60,30 @@ def test_sequential_consistency_is_what_trying_all_orders_says(seeds):
 
 
 @SEEDS
+def test_each_way_to_an_order_is_right_when_it_is_the_only_one(seeds):
+    ways, tried = Counter(), 0
+    for seed in seeds[::2]:
+        events = Replicas(seed).history(9, 2)
+        moves = Moves.of(History(Header(1, "register"), events))
+        if not moves.told or not all(move.finds in (NOTHING, moves.initial) or source for move, source in read(moves)):
+            continue
+        holds = oracle.sequential(events)
+        known = Saturation(moves)
+        found = [guess(moves, known) is not None for guess in (by_time, by_what_follows)]
+        assert holds or not any(found), seed
+        assert Search(moves, known).run(Budget(60)) == ("order" if holds else "none"), seed
+        ways.update({"time": found[0], "follows": found[1], "none": not holds})
+        tried += 1
+    seeds.told(ways["none"], tried)
+    assert min(ways["time"], ways["follows"], ways["none"]) > len(seeds) // 20, ways
+
+
+def read(moves):
+    """Each move with whoever may have left what it found."""
+    return [(move, moves.writers.get((move.key, move.finds))) for move in moves.moves]
+
+
+@SEEDS
 def test_compare_and_sets_and_repeated_values_are_in_the_order_too(seeds):
     answers = Counter()
     for seed in seeds[::2]:
@@ -71,6 +100,25 @@ def test_compare_and_sets_and_repeated_values_are_in_the_order_too(seeds):
         answers.update([holds, *(anomaly.rule for anomaly in verdict.anomalies)])
     seeds.told(answers[False], answers[True] + answers[False])
     assert min(answers[False], answers["no-order"], answers["order-cycle"]) > 10
+
+
+def test_a_long_history_of_replicas_that_lag_needs_no_search():
+    # 40 sessions on replicas that are up to 30 writes behind: a search from left to right gets lost in it.
+    random, log, seen, events = Random(7), [], [0] * 40, []
+    for number in range(4000):
+        session, key, index = random.randrange(40), random.randrange(60), 2 * number
+        if random.random() < 0.3:
+            log.append((key, number))
+            seen[session] = len(log)
+            call = Op(index, index, session, "invoke", "write", key, number)
+        else:
+            seen[session] = max(seen[session], len(log) - random.randrange(30))
+            call = Op(index, index, session, "invoke", "read", key)
+        value = next((value for at, value in reversed(log[: seen[session]]) if at == key), None)
+        events += [call, msgspec.structs.replace(call, index=index + 1, type="ok", value=value)]
+    verdict = judged(Sequential(), History(Header(1, "register"), events))
+    assert verdict.answer == "valid"
+    assert "states_searched" not in verdict.counts
 
 
 def test_what_is_sequential_is_causal():
