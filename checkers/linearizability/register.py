@@ -14,7 +14,7 @@ A mutex is a register too: to acquire is the compare-and-set from "free" to "hel
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
@@ -61,7 +61,7 @@ class Register:
     produced: list[int]
     invoke: list[int]
     response: list[int]
-    values: list[Any]
+    values: Sequence[Any]
     aborted: dict[int, int]
 
     def __len__(self) -> int:
@@ -140,7 +140,7 @@ class Columns:
 
     def __init__(self, operations: Operations, header: Header, model: str) -> None:
         self.operations = operations
-        self.codes = _Codes(list(operations.values))
+        self.codes = _Codes(operations.values)
         self.initial = self.codes.code("free" if model == "mutex" else header.initial)
         self.kind = np.full(len(operations), -1, dtype=np.int8)
         self.expected = np.full(len(operations), NO_VALUE, dtype=np.int64)
@@ -274,9 +274,10 @@ class Columns:
 class _Codes:
     """Numbers of values: those of the history, and more behind them for values that are only a part of one there."""
 
-    def __init__(self, values: list[Any]) -> None:
+    def __init__(self, values: Sequence[Any]) -> None:
         self.source = values
         self.values = values
+        self.more: list[Any] = []
         self.known: dict[Any, int] | None = None
 
     def code(self, value: Any) -> int:
@@ -292,11 +293,12 @@ class _Codes:
             first = 0 if numbers is None else 1 + len(numbers)
             self.known = {Interner.token(None): 0}
             self.known |= {Interner.token(self.source[code]): code for code in range(first, len(self.source))}
-            self.values = list(self.source)
+            self.more = list(self.source)
+            self.values = self.more
         token = Interner.token(value)
         code = self.known.setdefault(token, len(self.values))
         if code == len(self.values):
-            self.values.append(value)
+            self.more.append(value)
         return code
 
 

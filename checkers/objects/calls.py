@@ -79,7 +79,7 @@ def by_key(history: History, fs: frozenset[str] | None = None) -> dict[Hashable,
 def _chunks(history: History) -> Iterator[Sequence[Call]]:
     """The calls, a good many at a time: Python numbers for all of a large history at once would take much room."""
     rows = history.operations
-    fs, keys, values, names, events = rows.fs, rows.keys, rows.values, rows.names, rows.events
+    fs, keys, values, names, events = rows.fs, rows.keys, list(rows.values), rows.names, rows.events
     columns = (rows.invoke, rows.response, rows.status, rows.f, rows.key, rows.argument, rows.result, rows.process)
     for start in range(0, len(rows), _CHUNK):
         part = [column[start : start + _CHUNK].tolist() for column in columns]

@@ -64,7 +64,7 @@ def by_key(history: History) -> dict[int, list[Access]]:
 
 
 def _accesses(operations: Operations, returned: bool) -> Iterator[Access]:
-    values, fs = operations.values, operations.fs
+    values, fs = list(operations.values), operations.fs
     tokens = [token_of(value) for value in values]
     columns = zip(
         operations.f.tolist(),

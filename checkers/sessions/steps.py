@@ -107,11 +107,12 @@ class Moves:
 def _moves(history: History) -> Iterator[Move | None]:
     """Every operation on a register that says something; None for one that says what this checker does not use."""
     o = history.operations
+    values = list(o.values)
     columns = (o.f, o.status, o.argument, o.result, o.invoke, o.response, o.session, o.process, o.key)
     for row, (f, status, argument, result, invoke, response, session, process, key) in enumerate(
         zip(*(column.tolist() for column in columns), strict=True)
     ):
-        told = _says(o.fs[f], status, o.values[argument], o.values[result], history.header.fail_cas)
+        told = _says(o.fs[f], status, values[argument], values[result], history.header.fail_cas)
         if told is not None:
             over = NEVER if status == INFO else o.completion[row] if status == FAIL else response
             yield Move(row, invoke, int(over), session, process, key, *told)

@@ -176,7 +176,8 @@ def table_of(history: History) -> Table:
     wanted = [code for code, name in enumerate(rows.fs) if name == "txn" or name in SINGLE]
     taken = np.flatnonzero(np.isin(rows.f, wanted))
     told = np.where(rows.status[taken] == OK, rows.result[taken], rows.argument[taken]).tolist()
-    all_steps: list[Any] = [rows.values[code] for code in told]
+    told_values = list(rows.values)
+    all_steps: list[Any] = [told_values[code] for code in told]
     why_not = ""
     if any(rows.fs[code] != "txn" for code in wanted):
         single = (SINGLE.get(rows.fs[code]) for code in rows.f[taken].tolist())

@@ -86,13 +86,15 @@ def test_the_browser_comes_last(tmp_path: Path) -> None:
 
 
 DRAWS = """
+from itertools import islice
+
 import pytest
 from torture import some_and_many
 
 @some_and_many(7, each=10, least=5)
 @pytest.mark.parametrize("wrong", [False, True])
 def test_random_histories(wrong, seeds):
-    drawn = list(seeds)
+    drawn = list(islice(seeds, 1000))
     seeds.told(len(drawn) // 2)
     assert len(drawn) == len(seeds) and not (wrong and drawn[0])
 """
@@ -118,7 +120,7 @@ def test_torture_draws_as_many_histories_as_it_is_told_and_prints_what_it_compar
 
 def test_torture_draws_fresh_histories_for_as_long_as_it_is_told(tmp_path: Path) -> None:
     assert [row[0] for row in rows(tmp_path, TORTURE_S="0")] == ["50", "50", "100"]
-    assert all(int(row[0].replace(",", "")) > 100 for row in rows(tmp_path, TORTURE_S="2"))
+    assert [row[0] for row in rows(tmp_path, TORTURE_S="600")] == ["10,000", "10,000", "20,000"]
 
 
 def test_torture_runs_when_it_is_asked_for(tmp_path: Path) -> None:
