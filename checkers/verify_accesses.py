@@ -5,9 +5,10 @@ It shares no code with the checkers, on purpose.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import weakref
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -15,6 +16,20 @@ from harness.history import Header, History
 from harness.op import NEMESIS, Op
 
 INFINITE: Final = 1 << 62
+Told = TypeVar("Told")
+
+
+def kept(make: Callable[[History], Told]) -> Callable[[History], Told]:
+    """Keep what is told of the latest history for as long as it lives, since several verdicts are about one."""
+    latest: dict[str, tuple[weakref.ref[History], Told]] = {}
+
+    def told(history: History) -> Told:
+        entry = latest.get("history")
+        if entry is None or entry[0]() is not history:
+            entry = latest["history"] = weakref.ref(history, lambda _: latest.clear()), make(history)
+        return entry[1]
+
+    return told
 
 
 @dataclass(frozen=True)
@@ -40,7 +55,7 @@ class Did:
 
     def session(self) -> Any:
         """To whom the guarantees are promised."""
-        return ("session", self.begin.session) if self.begin.session is not None else ("process", self.begin.process)
+        return self.begin.process if self.begin.session is None else self.begin.session
 
 
 def operations_of(history: History) -> Iterator[Did]:
@@ -57,10 +72,14 @@ def operations_of(history: History) -> Iterator[Did]:
         else:
             ends[running.pop(op.process).index] = op
     for begin in begins:
-        end = ends.get(begin.index)
-        wrote, read = _wrote(begin, end), _read(begin, end, history.header)
-        over = end.index if end is not None and (end.type == "ok" or read is not None) else INFINITE
-        yield Did(begin, end, wrote, read, json_of(begin.key), over)
+        yield did_of(begin, ends.get(begin.index), history.header)
+
+
+def did_of(begin: Op, end: Op | None, header: Header) -> Did:
+    """What two events tell."""
+    wrote, read = _wrote(begin, end), _read(begin, end, header)
+    over = end.index if end is not None and (end.type == "ok" or read is not None) else INFINITE
+    return Did(begin, end, wrote, read, json_of(begin.key), over)
 
 
 def _wrote(begin: Op, end: Op | None) -> bytes | None:

@@ -1,0 +1,184 @@
+"""Certificates of sessions and staleness, re-checked in columns and event by event: columns confirm nothing else.
+
+Histories are good, bad, and changed by hand afterwards; certificates are those of the checkers, and spoiled ones.
+"""
+
+from collections import Counter
+from random import Random
+
+import msgspec
+import pytest
+from oracle.guarantees import SUBSETS
+from oracle.replicas import Sessions as Replicas
+from torture import some_and_many
+
+from checkers.protocol import Budget
+from checkers.sessions import Semantics, Sessions
+from checkers.verify_session_lookup import looked_up
+from checkers.verify_sessions import Proof, proven, served, verify_sessions
+from checkers.verify_visible import doubts, traced_of
+from harness.history import Header, History, reader
+from harness.history.reader import read_history
+
+ERRORS = (KeyError, IndexError, TypeError, ValueError)
+HOPS = ("own-write", "earlier-read", "earlier-write", "read-before", "returned")
+STEPS = ("sees", "mw", "wfr", "version", "real-time")
+RULES = (
+    "older-version",
+    "initial-value",
+    "value-cycle",
+    "overwritten",
+    "garbage-read",
+    "aborted-read",
+    "future-read",
+)
+
+
+def made(seed, folder):
+    """A history: mostly with versions, often with something changed in it, half of them read from a file."""
+    random = Random(seed)
+    versions = random.choice(("none", "global", "global", "key"))
+    events = Replicas(seed).history(random.choice((5, 8, 12)), random.choice((1, 2, 3)), versions)
+    for _ in range(random.choice((0, 0, 1, 2))):
+        place = random.randrange(len(events))
+        events[place] = changed(random, events[place], events)
+    if random.random() < 0.1:
+        events = [msgspec.structs.replace(op, session=random.choice((None, op.process, "a"))) for op in events]
+    header = Header(1, "register", initial=random.choice((None, None, None, 0, 2)))
+    if random.random() < 0.5:
+        return header, History(header, events)
+    path = folder / "history.jsonl"
+    path.write_bytes(b"\n".join([msgspec.json.encode(header), *map(msgspec.json.encode, events)]) + b"\n")
+    return header, read_history(path)
+
+
+def changed(random, op, events):
+    """An event with another version or another value, and so perhaps one that cannot be."""
+    other = random.choice(events)
+    way = random.randrange(6)
+    if way < 3 and op.version is not None:
+        version = (op.version[0], max(0, op.version[1] + random.choice((-1, 1)))), other.version, None, (2, 0)
+        return msgspec.structs.replace(op, version=random.choice(version))
+    if way < 5:
+        return msgspec.structs.replace(op, value=random.choice((other.value, other.value, None, "word", True)))
+    return op
+
+
+def refused(problems):
+    """Whether there is any problem; what cannot be read is one."""
+    try:
+        return any(problems)
+    except ERRORS:
+        return True
+
+
+def asked_of(random):
+    return {
+        "guarantees": sorted(random.choice(SUBSETS)),
+        "per_key": random.random() < 0.4,
+        "convergent": random.random() < 0.7,
+        "linearizable_writes": random.random() < 0.2,
+    }
+
+
+@pytest.fixture(autouse=True)
+def _every_file_is_long(monkeypatch):
+    monkeypatch.setattr(reader, "LONG", 0)
+
+
+@some_and_many(1500, each=4)
+def test_columns_confirm_no_history_that_events_doubt(tmp_path, seeds):
+    found = Counter()
+    for seed in seeds:
+        random = Random(seed)
+        _, history = made(seed, tmp_path)
+        for _ in range(4):
+            certificate = {"asked": asked_of(random), "by": "versions"}
+            if random.random() < 0.1:
+                certificate["asked"].pop(random.choice(list(certificate["asked"])))
+            try:
+                quick = served(history, certificate)
+            except ERRORS:
+                quick = False
+            plainly = not refused(_doubts(history, certificate))
+            assert plainly or not quick, (seed, certificate)
+            found[quick, plainly] += 1
+    seeds.told(found[False, False])
+    assert min(found[True, True], found[False, False]) > len(seeds) / 2
+
+
+def _doubts(history, certificate):
+    yield from doubts(traced_of(history), certificate)
+
+    del history
+
+
+@some_and_many(500, each=20)
+def test_columns_prove_the_same_anomalies_as_events(tmp_path, seeds):
+    found = Counter()
+    for seed in seeds:
+        random = Random(seed)
+        _, history = made(seed, tmp_path)
+        semantics = Semantics(
+            random.random() < 0.7, random.random() < 0.4, random.choice(("any", "any", "linearizable"))
+        )
+        verdict = Sessions(tuple(random.choice(SUBSETS)), semantics).check(history, Budget(60))
+        assert verify_sessions(history, verdict) == [], seed
+        by_versions = verdict.certificate.get("by") == "versions"
+        assert not by_versions or looked_up(history) is None or served(history, verdict.certificate), seed
+        found["valid, by versions"] += by_versions
+        plain = looked_up(history) is not None
+        for anomaly in verdict.anomalies:
+            good = proven(history, anomaly)
+            assert good == plain, (seed, anomaly)
+            found["good", good] += 1
+            for _ in range(20):
+                wrong = spoiled(random, anomaly, history)
+                quick, plainly = proven(history, wrong), not refused(_problems(history, wrong))
+                assert quick == (plainly and plain), (seed, wrong.certificate)
+                found[quick, plainly] += 1
+    seeds.told(found[False, False])
+    assert min(found["valid, by versions"], found["good", True], found[True, True]) > len(seeds) / 10
+    assert found[False, False] > len(seeds) * 2
+
+
+def _problems(history, anomaly):
+    yield from Proof(traced_of(history), anomaly).problems()
+
+
+def spoiled(random, anomaly, history):
+    """The same with one thing about it changed: a number, a word, a rule, or something left out or twice."""
+    certificate = msgspec.json.decode(msgspec.json.encode(anomaly.certificate))
+    if random.random() < 0.1:
+        return msgspec.structs.replace(anomaly, rule=random.choice(RULES))
+    asked = {"asked": certificate.pop("asked")} if random.random() < 0.9 else {}
+    holder, at = random.choice(list(_places(certificate)))
+    holder[at] = _other(random, holder[at], history)
+    if random.random() < 0.15:
+        holder, at = random.choice(list(_places(certificate)))
+        holder.pop(at)
+    elif random.random() < 0.1 and isinstance(holder, list):
+        holder.insert(at, holder[at])
+    return msgspec.structs.replace(anomaly, certificate=certificate | asked)
+
+
+def _places(part):
+    """Everything in a certificate that can be changed, as (what holds it, where)."""
+    for at, inside in part.items() if isinstance(part, dict) else enumerate(part):
+        yield part, at
+        if isinstance(inside, dict | list):
+            yield from _places(inside)
+
+
+def _other(random, value, history):
+    events = len(history.events)
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int):
+        near = value + random.choice((-2, -1, 1, 2))
+        return random.choice((near, random.randrange(events), random.randrange(events), -1, events, str(value)))
+    if isinstance(value, str):
+        return random.choice((*HOPS, *STEPS, ""))
+    if isinstance(value, list):
+        return random.choice((value[::-1], value[1:], value[:-1], []))
+    return value
