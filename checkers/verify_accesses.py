@@ -6,6 +6,7 @@ It shares no code with the checkers, on purpose.
 from __future__ import annotations
 
 import weakref
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
@@ -107,13 +108,29 @@ def json_of(value: Any) -> bytes:
 
 
 def contradiction(dids: Iterable[Did]) -> str:
-    """Why versions cannot be believed."""
+    """Why versions of one key cannot be believed.
+
+    Each completed operation has one, no version is of two values or two writes, and no value of one write has two.
+    """
     named: dict[Any, bytes | None] = {}
+    versions: dict[bytes | None, set[Any]] = {}
+    written: Counter[bytes] = Counter()
+    taken: set[Any] = set()
     for did in dids:
+        version = None if did.version is None else tuple(did.version)
         if did.over < INFINITE:
             value = did.wrote if did.read is None else did.read
-            if did.version is None:
+            if version is None:
                 return f"{did.begin.index} has no version."
-            if named.setdefault(tuple(did.version), value) != value:
-                return f"version {did.version} names two values."
+            if named.setdefault(version, value) != value:
+                return f"version {version} names two values."
+            versions.setdefault(value, set()).add(version)
+        if did.wrote is not None:
+            written[did.wrote] += 1
+            if version is not None and version in taken:
+                return f"version {version} names two writes."
+            taken.add(version)
+    for value, told in versions.items():
+        if value is not None and written[value] == 1 and len(told) > 1:
+            return f"the value {value.decode()}, which was written once, has {len(told)} versions."
     return ""

@@ -35,8 +35,6 @@ ENDLESS: Final = np.iinfo(np.int64).max
 GUARANTEES: Final = ("read-your-writes", "monotonic-reads", "monotonic-writes", "writes-follow-reads")
 _SPACE: Final = 1 << 62
 _PLAIN: Final = {int, str, bool, type(None)}
-_SHORT: Final = 16
-"""Bits by which numbers are sorted at a time."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +110,7 @@ def trace_of(history: History) -> Trace | None:
     reads, writes = columns_of(o)
     if level is None or not len(reads) + len(writes):
         return None
-    if np.any(level[reads] < 0) or np.any(level[writes[o.status[writes] == OK]] < 0):
+    if np.any(level[reads] < 0) or np.any((level[writes] < 0) == (o.status[writes] == OK)):
         return None
     source = _sources(o, reads, writes, initial_code(history))
     return None if source is None else _ordered(o, reads, writes, source, level)
@@ -218,17 +216,17 @@ def _known(trace: Trace, scope: Numbers, writes: Numbers, reads: bool, moments: 
     if reads:
         whose[o.response[trace.reads]], told[o.response[trace.reads]] = scope[trace.reads], trace.shown() + 1
     events = np.flatnonzero(whose >= 0)
-    events = events[_grouped(whose[events])]
+    events = events[grouped(whose[events])]
     floor = whose[events] * height
     told[events] = np.maximum.accumulate(floor + told[events]) - floor - 1
     known: Numbers = told[moments]
     return known
 
 
-def _grouped(groups: Numbers) -> NDArray[np.intp]:
-    """A stable order by numbers that are not negative."""
+def grouped(groups: Numbers) -> NDArray[np.intp]:
+    """A stable order by numbers that are not negative, 16 bits at a time."""
     order = np.argsort((groups & 0xFFFF).astype(np.uint16), kind="stable")
-    for shift in range(_SHORT, int(groups.max(initial=0)).bit_length(), _SHORT):
+    for shift in range(16, int(groups.max(initial=0)).bit_length(), 16):
         part = (groups >> shift & 0xFFFF).astype(np.uint16)
         order = order[np.argsort(part[order], kind="stable")]
     return order

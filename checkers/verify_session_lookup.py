@@ -156,16 +156,32 @@ class _Believed(dict[bytes, bool]):
         self.levels = levels(o)
 
     def __missing__(self, key: bytes) -> bool:
+        self[key] = self._believed(np.flatnonzero(self.columns.key == self.codes[key]))
+        return self[key]
+
+    def _believed(self, rows: Numbers) -> bool:
+        """As `verify_accesses.contradiction`, of the operations on one key."""
         o, level = self.columns, self.levels
-        rows = np.flatnonzero((o.key == self.codes[key]) & (o.status == OK))
         if level is None:
             raise ValueError("the versions are too great.")
-        value = np.where(np.array([f == "read" for f in o.fs])[o.f[rows]], o.result[rows], o.argument[rows])
-        order = np.argsort(level[rows])
-        versions, values = level[rows][order], value[order]
-        same = versions[1:] == versions[:-1]
-        self[key] = not bool(np.any(versions < 0) or np.any(values[1:][same] != values[:-1][same]))
-        return self[key]
+        read = np.array([f == "read" for f in o.fs])[o.f[rows]]
+        writes = rows[~read & (o.status[rows] != FAIL)]
+        done = o.status[rows] == OK
+        versions, values = level[rows[done]], np.where(read, o.result[rows], o.argument[rows])[done]
+        told, by_version, by_value = level[writes], np.argsort(versions), np.lexsort((versions, values))
+        same = np.diff(versions[by_version]) == 0
+        several = (np.diff(values[by_value]) == 0) & (np.diff(versions[by_value]) != 0)
+        doubtful = np.isin(o.argument[writes], values[by_value][1:][several])
+        return not bool(
+            np.any(versions < 0)
+            or np.any(np.diff(values[by_version])[same] != 0)
+            or _repeats(told[told >= 0])
+            or np.any(np.bincount(o.argument[writes][doubtful]) == 1)
+        )
+
+
+def _repeats(numbers: Numbers) -> bool:
+    return len(np.unique(numbers)) < len(numbers)
 
 
 @kept

@@ -7,6 +7,7 @@ from collections import Counter
 from random import Random
 
 import msgspec
+import numpy as np
 import pytest
 from oracle.guarantees import SUBSETS
 from oracle.replicas import Sessions as Replicas
@@ -14,8 +15,13 @@ from torture import some_and_many
 
 from checkers.protocol import Budget
 from checkers.sessions import Semantics, Sessions
+from checkers.staleness import Staleness
+from checkers.verify_session_columns import trace_of
 from checkers.verify_session_lookup import looked_up
 from checkers.verify_sessions import Proof, proven, served, verify_sessions
+from checkers.verify_staleness import _counted, recounted, verify_staleness
+from checkers.verify_staleness import _problems as _problems_with
+from checkers.verify_staleness_columns import _count, counted_in_columns
 from checkers.verify_visible import doubts, traced_of
 from harness.history import Header, History, reader
 from harness.history.reader import read_history
@@ -34,11 +40,11 @@ RULES = (
 )
 
 
-def made(seed, folder):
+def made(seed, folder, most=12):
     """A history: mostly with versions, often with something changed in it, half of them read from a file."""
     random = Random(seed)
     versions = random.choice(("none", "global", "global", "key"))
-    events = Replicas(seed).history(random.choice((5, 8, 12)), random.choice((1, 2, 3)), versions)
+    events = Replicas(seed).history(random.choice((5, 8, most)), random.choice((1, 2, 3)), versions)
     for _ in range(random.choice((0, 0, 1, 2))):
         place = random.randrange(len(events))
         events[place] = changed(random, events[place], events)
@@ -182,3 +188,70 @@ def _other(random, value, history):
     if isinstance(value, list):
         return random.choice((value[::-1], value[1:], value[:-1], []))
     return value
+
+
+@some_and_many(1500, each=4)
+def test_columns_count_staleness_as_events_do(tmp_path, seeds):
+    found = Counter()
+    for seed in seeds:
+        random = Random(seed)
+        _, history = made(seed, tmp_path, 30)
+        bounds = {"k_max": random.choice((None, 1, 1, 2, 3)), "delta_ms_max": random.choice((None, None, 3.0))}
+        verdict = Staleness(**bounds).check(history, Budget(60))
+        trace = trace_of(history)
+        if trace is not None and len(trace.reads):
+            counted = counted_in_columns(trace)
+            figures = zip(counted.k.tolist(), counted.delta_ns.tolist(), strict=True)
+            assert dict(zip(counted.begin.tolist(), figures, strict=True)) == _counted(history), seed
+            found["counted", min(3, counted.worst()[0])] += 1
+        assert verify_staleness(history, verdict) == [], seed
+        for wrong in (verdict, *(spoiled_figures(random, verdict, history) for _ in range(3))):
+            quick = not _fails(recounted, history, wrong)
+            plainly = not refused(_problems_of_staleness(history, wrong))
+            assert quick == (plainly and trace is not None and len(trace.reads) > 0), (seed, wrong)
+            found[quick, plainly] += 1
+    seeds.told(found[False, False])
+    assert min(found[True, True], found[False, False], found["counted", 2], found["counted", 3]) > len(seeds) / 50
+
+
+def _fails(confirms, *told):
+    """Whether columns do not confirm something."""
+    try:
+        return not confirms(*told)
+    except ERRORS:
+        return True
+
+
+def _problems_of_staleness(history, verdict):
+    if verdict.answer != "unknown":
+        yield from _problems_with(_counted(history), verdict)
+
+
+def spoiled_figures(random, verdict, history):
+    """The same with one figure of its certificate, or of that of an anomaly, changed."""
+    if verdict.anomalies and random.random() < 0.1:
+        return msgspec.structs.replace(verdict, answer="valid")
+    at = random.randrange(max(1, len(verdict.anomalies)))
+    certificate = verdict.anomalies[at].certificate if verdict.anomalies else verdict.certificate
+    certificate = msgspec.json.decode(msgspec.json.encode(certificate))
+    if not certificate:
+        return verdict
+    holder, place = random.choice([(h, p) for h, p in _places(certificate) if not isinstance(h[p], list | str)])
+    holder[place] = random.choice((_other(random, holder[place], history), 0, 1, None))
+    if random.random() < 0.1:
+        holder.pop(place)
+    if not verdict.anomalies:
+        return msgspec.structs.replace(verdict, certificate=certificate)
+    anomalies = list(verdict.anomalies)
+    anomalies[at] = msgspec.structs.replace(anomalies[at], certificate=certificate)
+    return msgspec.structs.replace(verdict, anomalies=tuple(anomalies))
+
+
+def test_the_count_of_what_is_not_below_a_bound_is_that_of_counting():
+    for seed in range(40):
+        random = Random(seed)
+        ranks = random.sample(range(seed), seed)
+        asked = [(random.randint(0, seed), random.randint(0, seed)) for _ in range(20)]
+        places, least = (np.array(part) for part in zip(*asked, strict=True))
+        wanted = [sum(rank >= bound for rank in ranks[:place]) for place, bound in asked]
+        assert _count(np.array(ranks, np.int64), places, least).tolist() == wanted
