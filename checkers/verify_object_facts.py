@@ -111,18 +111,21 @@ class Object:
 
 def objects(history: History) -> dict[bytes, Object]:
     """Every key of the history."""
+    begins: list[Op] = []
     running: dict[int | str, Op] = {}
     ended: dict[int, Op] = {}
     for op in history.events:
         if op.process != NEMESIS and op.type == "invoke":
             running[op.process] = op
+            begins.append(op)
         elif op.process in running:
             ended[running.pop(op.process).index] = op
     found: dict[bytes, Object] = {}
-    for op in history.events:
-        if op.process != NEMESIS and op.type == "invoke":
-            of = found.setdefault(json_of(op.key), Object(op.key, history.header.initial, {}))
-            of.by_start[op.index] = Did(op, ended.get(op.index))
+    for op in begins:
+        key = json_of(op.key)
+        if key not in found:
+            found[key] = Object(op.key, history.header.initial, {})
+        found[key].by_start[op.index] = Did(op, ended.get(op.index))
     return found
 
 

@@ -23,6 +23,7 @@ from typing import Any, Final
 
 from checkers.verify_object_facts import ENDLESS, Did, Object, elements_of, json_of, nothing, number_of, objects
 from checkers.verify_object_rules import RULES as OBJECT_RULES
+from checkers.verify_structure_columns import replays
 from harness.history import History
 from harness.verdict import Anomaly, Verdict
 
@@ -39,7 +40,8 @@ def model_of(verdict: Verdict) -> str:
 
 def verify_structures(history: History, verdict: Verdict) -> list[str]:
     """What of a verdict's certificates does not stand; `model_of` must know its object."""
-    if verdict.answer == "unknown":
+    confirmed = verdict.answer == "valid" and replays(history, verdict.certificate, model_of(verdict))
+    if verdict.answer == "unknown" or confirmed:
         return []
     try:
         return [f"{verdict.checker}: {problem}" for problem in _problems(history, verdict)]

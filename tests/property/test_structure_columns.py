@@ -1,0 +1,117 @@
+"""Orders of objects, replayed in columns and one by one: columns confirm exactly the same ones, good and spoiled."""
+
+from collections import Counter
+from random import Random
+
+import msgspec
+import pytest
+from oracle import made_structures as made
+from test_structures import KINDS
+from torture import some_and_many
+
+from checkers.protocol import Budget
+from checkers.structures import Structure
+from checkers.verify_structure_columns import replays
+from checkers.verify_structures import _problems
+from harness.history import Header, History, reader
+from harness.history.reader import read_history
+from harness.verdict import Verdict
+
+NAMES = [name for name in KINDS if name not in ("grow-set", "log")]
+WAYS = 8
+
+
+@pytest.fixture(autouse=True)
+def _every_file_is_long(monkeypatch):
+    monkeypatch.setattr(reader, "LONG", 0)
+
+
+def story(name, seed, folder):
+    """A history of up to three objects, sometimes with an answer changed, half of them read from a file."""
+    random, kind = Random(seed), KINDS[name]
+    parts = []
+    for key in ((None,), ("x",), (1, "1"), ("x", "y", 3))[seed % 4]:
+        events = made.made(random.randrange(1 << 40), kind.thing(seed))
+        process = 100 * len(parts)
+        parts.append([msgspec.structs.replace(op, key=key, process=op.process + process) for op in events])
+    events = []
+    while parts:
+        part = random.choice(parts)
+        events.append(msgspec.structs.replace(part.pop(0), index=len(events)))
+        parts = [part for part in parts if part]
+    if random.random() < 0.3:
+        place = random.randrange(len(events))
+        value = random.choice((None, True, False, 0, 1, 1.0, events[place - 1].value))
+        events[place] = msgspec.structs.replace(events[place], value=value)
+    header = Header(1, initial=kind.initial)
+    if random.random() < 0.5:
+        return History(header, events)
+    path = folder / "history.jsonl"
+    path.write_bytes(b"\n".join([msgspec.json.encode(header), *map(msgspec.json.encode, events)]) + b"\n")
+    return read_history(path)
+
+
+def orders(name, history):
+    """The certificate of a valid verdict; of any other, that all happened as it began, or as it ended."""
+    verdict = Structure(name.partition(" ")[0]).check(history, Budget(60))
+    if verdict.answer == "valid":
+        return verdict.certificate["keys"]
+    o = history.operations
+    rows = sorted(range(len(o)), key=lambda row: (o.response[row], row)) if len(o) % 2 else range(len(o))
+    keys = [[int(o.invoke[row]) for row in rows if o.key[row] == code] for code in range(len(o.keys))]
+    return [{"key": key, "order": order} for key, order in zip(o.keys, keys, strict=True) if order]
+
+
+def spoiled(random, entries, history):
+    """The same orders, with something exchanged, left out, added, named twice, or under another name."""
+    entries = [{"key": entry["key"], "order": list(entry["order"])} for entry in entries]
+    entry = random.choice(entries)
+    order, way, events = entry["order"], random.randrange(WAYS), len(history.events)
+    if way == 0 and len(order) > 1:
+        place = random.randrange(len(order) - 1)
+        order[place], order[place + 1] = order[place + 1], order[place]
+    elif way == 1 and len(order) > 1:
+        one, other = random.sample(range(len(order)), 2)
+        order[one], order[other] = order[other], order[one]
+    elif way == 2 and order:
+        order.pop(random.randrange(len(order)))
+    elif way == 3 and order:
+        order.insert(random.randrange(len(order)), random.choice(order))
+    elif way == 4:
+        added = random.choice((random.randrange(events), random.randrange(events), -1, events, 1.5, "1"))
+        order.insert(random.randint(0, len(order)), added)
+    elif way == 5:
+        order[:] = random.choice(entries)["order"]
+    elif way == 6:
+        entries.insert(random.randint(0, len(entries)), {"key": random.choice(history.operations.keys), "order": []})
+    elif random.random() < 0.5:
+        entries.remove(entry)
+    else:
+        entry["key"] = random.choice((*history.operations.keys, "z"))
+    return entries
+
+
+def plainly(history, verdict):
+    """Whether the order stands, one operation after another."""
+    try:
+        return not any(_problems(history, verdict))
+    except (KeyError, IndexError, TypeError, ValueError):
+        return False
+
+
+@pytest.mark.parametrize("name", NAMES)
+@some_and_many(250, each=8)
+def test_columns_confirm_the_orders_that_stand_one_by_one(name, seeds, tmp_path):
+    found, model = Counter(), name.partition(" ")[0]
+    for seed in seeds:
+        random, history = Random(seed), story(name, seed, tmp_path)
+        entries = orders(name, history)
+        for wrong in (entries, *(spoiled(random, entries, history) for _ in range(7))):
+            verdict = Verdict(model, "valid", certificate={"model": model, "keys": wrong})
+            quick, slow = replays(history, verdict.certificate, model), plainly(history, verdict)
+            assert slow or not quick, (seed, wrong)
+            found[quick, slow] += 1
+    seeds.told(found[False, False])
+    assert found[True, True] > len(seeds) / 4
+    assert found[False, False] > len(seeds)
+    assert found[False, True] < 0.3 * found[True, True], found
