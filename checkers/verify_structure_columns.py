@@ -131,15 +131,13 @@ def _placed(o: Operations, certificate: Mapping[str, Any], model: str) -> _Place
     entries = certificate["keys"]
     keys = [codes[json_of(entry["key"])] for entry in entries]
     ours = np.array([f in _FS[model] for f in o.fs])[o.f]
-    if len(set(keys)) < len(keys) or not set(np.unique(o.key[ours]).tolist()) <= set(keys) <= set(
-        np.unique(o.key).tolist()
-    ):
+    if len(set(keys)) < len(keys) or not set(keys) <= set(np.unique(o.key).tolist()):
         return None
     orders = [np.asarray(entry["order"], dtype=None if len(entry["order"]) else np.int64) for entry in entries]
     if any(order.dtype.kind != "i" or order.ndim != 1 for order in orders):
         return None
     order = np.concatenate([np.zeros(0, np.int64), *orders])
-    part = np.repeat(np.arange(len(keys)), [len(one) for one in orders])
+    part = np.repeat(np.arange(len(keys)), np.array([len(one) for one in orders], np.int64))
     rows = np.minimum(np.searchsorted(o.invoke, order), len(o) - 1)
     times = np.bincount(rows, minlength=len(o))
     seen = ours & ((o.status == OK) | _refused(o, ours, model))

@@ -14,6 +14,7 @@ from checkers.structures import Structure
 from checkers.verify_structure_columns import replays
 from checkers.verify_structures import _problems
 from harness.history import Header, History, reader
+from harness.history.operations import INFO
 from harness.history.reader import read_history
 from harness.verdict import Verdict
 
@@ -99,6 +100,17 @@ def plainly(history, verdict):
         return False
 
 
+def odd(model, history, entries):
+    """What columns leave to others: floats, true for a number, whole reads, keys named twice, takes of nothing."""
+    o = history.operations
+    doubtful = model in ("queue", "stack") and bool((o.status == INFO).any())
+    whole = model == "set" and "read" in o.fs
+    keys = [repr(entry["key"]) for entry in entries]
+    kinds = set(map(type, o.values))
+    number = float in kinds or (bool in kinds and model in ("counter", "fenced-lock"))
+    return doubtful or whole or number or len(set(keys)) < len(keys)
+
+
 @pytest.mark.parametrize("name", NAMES)
 @some_and_many(250, each=8)
 def test_columns_confirm_the_orders_that_stand_one_by_one(name, seeds, tmp_path):
@@ -110,8 +122,8 @@ def test_columns_confirm_the_orders_that_stand_one_by_one(name, seeds, tmp_path)
             verdict = Verdict(model, "valid", certificate={"model": model, "keys": wrong})
             quick, slow = replays(history, verdict.certificate, model), plainly(history, verdict)
             assert slow or not quick, (seed, wrong)
+            assert quick == slow or odd(model, history, wrong), (seed, wrong)
             found[quick, slow] += 1
     seeds.told(found[False, False])
     assert found[True, True] > len(seeds) / 4
     assert found[False, False] > len(seeds)
-    assert found[False, True] < 0.3 * found[True, True], found
