@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from oracle.guarantees import SUBSETS
 from oracle.replicas import Sessions as Replicas
+from oracle.spoiled import other, places
+from oracle.spoiled import spoiled as spoiled_certificate
 from torture import some_and_many
 
 from checkers.protocol import Budget
@@ -28,7 +30,7 @@ from harness.history.reader import read_history
 
 ERRORS = (KeyError, IndexError, TypeError, ValueError)
 HOPS = ("own-write", "earlier-read", "earlier-write", "read-before", "returned")
-STEPS = ("sees", "mw", "wfr", "version", "real-time")
+WORDS = (*HOPS, "sees", "mw", "wfr", "version", "real-time")
 RULES = (
     "older-version",
     "initial-value",
@@ -153,41 +155,14 @@ def _problems(history, anomaly):
 
 
 def spoiled(random, anomaly, history):
-    """The same with one thing about it changed: a number, a word, a rule, or something left out or twice."""
-    certificate = msgspec.json.decode(msgspec.json.encode(anomaly.certificate))
+    """The same under another rule, or with another certificate."""
     if random.random() < 0.1:
         return msgspec.structs.replace(anomaly, rule=random.choice(RULES))
-    asked = {"asked": certificate.pop("asked")} if random.random() < 0.9 else {}
-    holder, at = random.choice(list(_places(certificate)))
-    holder[at] = _other(random, holder[at], history)
-    if random.random() < 0.15:
-        holder, at = random.choice(list(_places(certificate)))
-        holder.pop(at)
-    elif random.random() < 0.1 and isinstance(holder, list):
-        holder.insert(at, holder[at])
-    return msgspec.structs.replace(anomaly, certificate=certificate | asked)
-
-
-def _places(part):
-    """Everything in a certificate that can be changed, as (what holds it, where)."""
-    for at, inside in part.items() if isinstance(part, dict) else enumerate(part):
-        yield part, at
-        if isinstance(inside, dict | list):
-            yield from _places(inside)
-
-
-def _other(random, value, history):
-    events = len(history.events)
-    if isinstance(value, bool):
-        return not value
-    if isinstance(value, int):
-        near = value + random.choice((-2, -1, 1, 2))
-        return random.choice((near, random.randrange(events), random.randrange(events), -1, events, str(value)))
-    if isinstance(value, str):
-        return random.choice((*HOPS, *STEPS, ""))
-    if isinstance(value, list):
-        return random.choice((value[::-1], value[1:], value[:-1], []))
-    return value
+    certificate, kept = dict(anomaly.certificate), {}
+    if random.random() < 0.9:
+        kept["asked"] = certificate.pop("asked")
+    changed = spoiled_certificate(random, certificate, len(history.events), WORDS)
+    return msgspec.structs.replace(anomaly, certificate=changed | kept)
 
 
 @some_and_many(1500, each=4)
@@ -236,8 +211,8 @@ def spoiled_figures(random, verdict, history):
     certificate = msgspec.json.decode(msgspec.json.encode(certificate))
     if not certificate:
         return verdict
-    holder, place = random.choice([(h, p) for h, p in _places(certificate) if not isinstance(h[p], list | str)])
-    holder[place] = random.choice((_other(random, holder[place], history), 0, 1, None))
+    holder, place = random.choice([(h, p) for h, p in places(certificate) if not isinstance(h[p], list | str)])
+    holder[place] = random.choice((other(random, holder[place], len(history.events), ()), 0, 1, None))
     if random.random() < 0.1:
         holder.pop(place)
     if not verdict.anomalies:

@@ -6,15 +6,20 @@ from random import Random
 import msgspec
 import pytest
 from oracle import made_structures as made
+from oracle.spoiled import spoiled
 from test_structures import KINDS
 from torture import some_and_many
 
+from checkers.objects import Counter as ObjectCounter
+from checkers.objects import FencedLock
 from checkers.protocol import Budget
 from checkers.structures import Structure
+from checkers.verify_object_facts import objects
+from checkers.verify_object_lookup import looked_up
 from checkers.verify_structure_columns import replays
-from checkers.verify_structures import _problems
+from checkers.verify_structures import STRUCTURE_RULES, _problems, confirmed, model_of
 from harness.history import Header, History, reader
-from harness.history.operations import INFO
+from harness.history.operations import INFO, OK
 from harness.history.reader import read_history
 from harness.verdict import Verdict
 
@@ -63,7 +68,7 @@ def orders(name, history):
     return [{"key": key, "order": order} for key, order in zip(o.keys, keys, strict=True) if order]
 
 
-def spoiled(random, entries, history):
+def other_orders(random, entries, history):
     """The same orders, with something exchanged, left out, added, named twice, or under another name."""
     entries = [{"key": entry["key"], "order": list(entry["order"])} for entry in entries]
     entry = random.choice(entries)
@@ -95,7 +100,7 @@ def spoiled(random, entries, history):
 def plainly(history, verdict):
     """Whether the order stands, one operation after another."""
     try:
-        return not any(_problems(history, verdict))
+        return not any(_problems(objects(history), verdict))
     except (KeyError, IndexError, TypeError, ValueError):
         return False
 
@@ -108,6 +113,7 @@ def odd(model, history, entries):
     keys = [repr(entry["key"]) for entry in entries]
     kinds = set(map(type, o.values))
     number = float in kinds or (bool in kinds and model in ("counter", "fenced-lock"))
+    number |= model == "fenced-lock" and any(type(o.values[code]) is not int for code in o.result[o.status == OK])
     return doubtful or whole or number or len(set(keys)) < len(keys)
 
 
@@ -118,7 +124,7 @@ def test_columns_confirm_the_orders_that_stand_one_by_one(name, seeds, tmp_path)
     for seed in seeds:
         random, history = Random(seed), story(name, seed, tmp_path)
         entries = orders(name, history)
-        for wrong in (entries, *(spoiled(random, entries, history) for _ in range(7))):
+        for wrong in (entries, *(other_orders(random, entries, history) for _ in range(7))):
             verdict = Verdict(model, "valid", certificate={"model": model, "keys": wrong})
             quick, slow = replays(history, verdict.certificate, model), plainly(history, verdict)
             assert slow or not quick, (seed, wrong)
@@ -127,3 +133,41 @@ def test_columns_confirm_the_orders_that_stand_one_by_one(name, seeds, tmp_path)
     seeds.told(found[False, False])
     assert found[True, True] > len(seeds) / 4
     assert found[False, False] > len(seeds)
+
+
+CHECKERS = {"fenced-lock": FencedLock(), "counter": ObjectCounter(), "counter that tells": ObjectCounter()}
+
+
+@pytest.mark.parametrize("name", NAMES)
+@some_and_many(120, each=40)
+def test_columns_prove_the_same_anomalies_of_objects_as_events(name, seeds, tmp_path):
+    found, model = Counter(), name.partition(" ")[0]
+    for seed in seeds:
+        random, history = Random(seed), story(name, seed, tmp_path)
+        for checker in (Structure(model), *([CHECKERS[name]] if name in CHECKERS else [])):
+            verdict = checker.check(history, Budget(60))
+            if verdict.answer != "invalid" or not model_of(verdict):
+                continue
+            for wrong in (verdict, *(with_another_anomaly(random, verdict, history) for _ in range(20))):
+                quick, slow = confirmed(history, wrong), plainly(history, wrong)
+                assert quick == (slow and looked_up(history) is not None), (seed, wrong)
+                found[quick, slow] += 1
+    seeds.told(found[False, False])
+    assert min(found[True, True], found[False, False]) > len(seeds) / 10
+
+
+def with_another_anomaly(random, verdict, history):
+    """The same with one anomaly of another rule, of another key, with another culprit, or with another certificate."""
+    at = random.randrange(len(verdict.anomalies))
+    anomaly, way = verdict.anomalies[at], random.randrange(12)
+    if way == 0:
+        anomaly = msgspec.structs.replace(anomaly, rule=random.choice(sorted(STRUCTURE_RULES)))
+    elif way == 1:
+        anomaly = msgspec.structs.replace(anomaly, key=random.choice((None, "x", 1, "1", "y", 3)))
+    elif way == 2:
+        anomaly = msgspec.structs.replace(anomaly, culprit=random.randrange(len(history.events)))
+    else:
+        certificate = spoiled(random, anomaly.certificate, len(history.events), ("acquire", "release"))
+        anomaly = msgspec.structs.replace(anomaly, certificate=certificate)
+    anomalies = (*verdict.anomalies[:at], anomaly, *verdict.anomalies[at + 1 :])
+    return msgspec.structs.replace(verdict, anomalies=anomalies)
