@@ -150,5 +150,6 @@ def elements_of(did: Did) -> list[bytes]:
 def number_of(of: Object, did: Did) -> int:
     """The number that an operation on a counter shows."""
     found = did.result if did.result is not None else (of.initial or 0)
-    assert isinstance(found, int)
+    if not isinstance(found, int):
+        raise ValueError(f"event {did.start} shows no number")
     return found
