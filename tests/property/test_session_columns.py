@@ -89,6 +89,11 @@ def asked_of(random):
     }
 
 
+def both(found):
+    """How many certificates were judged both ways."""
+    return sum(found[quick, plainly] for quick in (True, False) for plainly in (True, False))
+
+
 @pytest.fixture(autouse=True)
 def _every_file_is_long(monkeypatch):
     monkeypatch.setattr(reader, "LONG", 0)
@@ -111,7 +116,7 @@ def test_columns_confirm_no_history_that_events_doubt(tmp_path, seeds):
             plainly = not refused(_doubts(history, certificate))
             assert plainly or not quick, (seed, certificate)
             found[quick, plainly] += 1
-    seeds.told(found[False, False])
+    seeds.told(found[False, False], both(found))
     assert min(found[True, True], found[False, False]) > len(seeds) / 2
 
 
@@ -145,7 +150,7 @@ def test_columns_prove_the_same_anomalies_as_events(tmp_path, seeds):
                 quick, plainly = proven(history, wrong), not refused(_problems(history, wrong))
                 assert quick == (plainly and plain), (seed, wrong.certificate)
                 found[quick, plainly] += 1
-    seeds.told(found[False, False])
+    seeds.told(found[False, False], both(found))
     assert min(found["valid, by versions"], found["good", True], found[True, True]) > len(seeds) / 10
     assert found[False, False] > len(seeds) * 2
 
@@ -185,7 +190,7 @@ def test_columns_count_staleness_as_events_do(tmp_path, seeds):
             plainly = not refused(_problems_of_staleness(history, wrong))
             assert quick == (plainly and trace is not None and len(trace.reads) > 0), (seed, wrong)
             found[quick, plainly] += 1
-    seeds.told(found[False, False])
+    seeds.told(found[False, False], both(found))
     assert min(found[True, True], found[False, False], found["counted", 2], found["counted", 3]) > len(seeds) / 50
 
 
