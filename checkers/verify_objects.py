@@ -3,6 +3,8 @@
     invalid   every anomaly: its rule follows from the operations that it names, and from counting all others
     valid     who may have got what is missing from a queue, and nothing came out twice or from nowhere
 
+Columns first, as in `verify_structures`: see `verify_queue_columns`.
+
 Limits: it judges certificates, not completeness of an "invalid": other violations may be there as well.
 """
 

@@ -8,6 +8,9 @@ stand, one sentence each; nothing is best.
     valid     in the claimed order of writes, what a session puts before a write comes before it, and no read returned
               something older than what it was obliged to see
 
+What the columns of a history tell is confirmed there first: `verify_session_columns` for the order of versions,
+`verify_session_lookup` for anomalies. What they do not confirm is judged event by event, and so is every refusal.
+
 Limits: it judges certificates, not completeness of an "invalid": other violations may be there as well. What a session
 was obliged to see is collected operation by operation, for at most STEPS_MAX of them.
 """

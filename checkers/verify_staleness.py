@@ -3,6 +3,7 @@
     invalid   each read missed as many completed writes, for as long, as is claimed, and that is above the bound
     valid     no read was staler than the worst one that is claimed, and that is within the bounds
 
+By versions it is counted in columns first (`verify_staleness_columns`); what that does not confirm is counted here.
 Without versions a write counts as missed if it began after an operation on the returned value was over.
 Limits: what is claimed of whole keys (gamma, and the k that is searched for) is not counted again.
 """

@@ -12,6 +12,9 @@
     counter-range, counter-step   a number that no adds amount to
     others            as in `checkers.verify_object_rules`
 
+Orders are replayed in columns first (`verify_structure_columns`), and what an anomaly names is looked up in them
+(`verify_object_lookup`). What that does not confirm is judged event by event, and so is every refusal.
+
 Limits: at most CONFIGURATIONS are tried for a rule of the first kind, then it is not confirmed.
 """
 
