@@ -18,7 +18,7 @@ from torture import some_and_many
 from checkers.protocol import Budget
 from checkers.sessions import Semantics, Sessions
 from checkers.staleness import Staleness
-from checkers.verify_session_columns import trace_of
+from checkers.verify_session_columns import grouped, trace_of
 from checkers.verify_session_lookup import looked_up
 from checkers.verify_sessions import Proof, proven, served, verify_sessions
 from checkers.verify_staleness import _counted, recounted, verify_staleness
@@ -235,3 +235,10 @@ def test_the_count_of_what_is_not_below_a_bound_is_that_of_counting():
         places, least = (np.array(part) for part in zip(*asked, strict=True))
         wanted = [sum(rank >= bound for rank in ranks[:place]) for place, bound in asked]
         assert _count(np.array(ranks, np.int64), places, least).tolist() == wanted
+
+
+def test_groups_of_any_size_are_ordered_as_by_sorting_them():
+    for seed in range(60):
+        random = Random(seed)
+        groups = np.array([random.randrange(1 << random.randint(0, seed % 60 + 1)) for _ in range(seed)], np.int64)
+        assert grouped(groups).tolist() == sorted(range(seed), key=lambda place: groups[place])
