@@ -5,9 +5,11 @@ It shares no code with the checkers, on purpose.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import weakref
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -15,6 +17,20 @@ from harness.history import Header, History
 from harness.op import NEMESIS, Op
 
 INFINITE: Final = 1 << 62
+Told = TypeVar("Told")
+
+
+def kept(make: Callable[[History], Told]) -> Callable[[History], Told]:
+    """Keep what is told of the latest history for as long as it lives, since several verdicts are about one."""
+    latest: dict[str, tuple[weakref.ref[History], Told]] = {}
+
+    def told(history: History) -> Told:
+        entry = latest.get("history")
+        if entry is None or entry[0]() is not history:
+            entry = latest["history"] = weakref.ref(history, lambda _: latest.clear()), make(history)
+        return entry[1]
+
+    return told
 
 
 @dataclass(frozen=True)
@@ -40,7 +56,7 @@ class Did:
 
     def session(self) -> Any:
         """To whom the guarantees are promised."""
-        return ("session", self.begin.session) if self.begin.session is not None else ("process", self.begin.process)
+        return self.begin.process if self.begin.session is None else self.begin.session
 
 
 def operations_of(history: History) -> Iterator[Did]:
@@ -57,10 +73,14 @@ def operations_of(history: History) -> Iterator[Did]:
         else:
             ends[running.pop(op.process).index] = op
     for begin in begins:
-        end = ends.get(begin.index)
-        wrote, read = _wrote(begin, end), _read(begin, end, history.header)
-        over = end.index if end is not None and (end.type == "ok" or read is not None) else INFINITE
-        yield Did(begin, end, wrote, read, json_of(begin.key), over)
+        yield did_of(begin, ends.get(begin.index), history.header)
+
+
+def did_of(begin: Op, end: Op | None, header: Header) -> Did:
+    """What two events tell."""
+    wrote, read = _wrote(begin, end), _read(begin, end, header)
+    over = end.index if end is not None and (end.type == "ok" or read is not None) else INFINITE
+    return Did(begin, end, wrote, read, json_of(begin.key), over)
 
 
 def _wrote(begin: Op, end: Op | None) -> bytes | None:
@@ -88,13 +108,29 @@ def json_of(value: Any) -> bytes:
 
 
 def contradiction(dids: Iterable[Did]) -> str:
-    """Why versions cannot be believed."""
+    """Why versions of one key cannot be believed.
+
+    Each completed operation has one, no version is of two values or two writes, and no value of one write has two.
+    """
     named: dict[Any, bytes | None] = {}
+    versions: dict[bytes | None, set[Any]] = {}
+    written: Counter[bytes] = Counter()
+    taken: set[Any] = set()
     for did in dids:
+        version = None if did.version is None else tuple(did.version)
         if did.over < INFINITE:
             value = did.wrote if did.read is None else did.read
-            if did.version is None:
+            if version is None:
                 return f"{did.begin.index} has no version."
-            if named.setdefault(tuple(did.version), value) != value:
-                return f"version {did.version} names two values."
+            if named.setdefault(version, value) != value:
+                return f"version {version} names two values."
+            versions.setdefault(value, set()).add(version)
+        if did.wrote is not None:
+            written[did.wrote] += 1
+            if version is not None and version in taken:
+                return f"version {version} names two writes."
+            taken.add(version)
+    for value, told in versions.items():
+        if value is not None and written[value] == 1 and len(told) > 1:
+            return f"the value {value.decode()}, which was written once, has {len(told)} versions."
     return ""

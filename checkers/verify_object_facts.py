@@ -5,7 +5,7 @@ It shares no code with the checkers, on purpose.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
@@ -73,9 +73,14 @@ class Object:
 
     key: Any
     initial: Any
-    by_start: dict[int, Did]
+    by_start: Mapping[int, Did]
     indexed: dict[str, dict[bytes, list[Did]]] = field(default_factory=dict)
     _ended: dict[tuple[str, tuple[str, ...]], list[Did]] = field(default_factory=dict)
+
+    @cached_property
+    def by_ones(self) -> bool:
+        """Whether every increment that happened or may have is of one."""
+        return all(did.begin.value == 1 for did in self.all("increment", "ok", "info"))
 
     @cached_property
     def dids(self) -> list[Did]:
@@ -86,7 +91,7 @@ class Object:
         """The operations that a certificate names."""
         return [self.by_start[index] for index in indices]
 
-    def arguments(self, f: str) -> dict[bytes, list[Did]]:
+    def arguments(self, f: str) -> Mapping[bytes, list[Did]]:
         """Those of one function that happened or may have, by what they were given."""
         if f not in self.indexed:
             found = self.indexed[f] = {}
@@ -94,7 +99,7 @@ class Object:
                 found.setdefault(json_of(did.begin.value), []).append(did)
         return self.indexed[f]
 
-    def results(self, f: str) -> dict[bytes, list[Did]]:
+    def results(self, f: str) -> Mapping[bytes, list[Did]]:
         """Those of one function that happened, by what they were told."""
         if f"{f} results" not in self.indexed:
             found = self.indexed[f"{f} results"] = {}
@@ -111,19 +116,20 @@ class Object:
 
 def objects(history: History) -> dict[bytes, Object]:
     """Every key of the history."""
+    begins: list[Op] = []
     running: dict[int | str, Op] = {}
     ended: dict[int, Op] = {}
     for op in history.events:
         if op.process != NEMESIS and op.type == "invoke":
             running[op.process] = op
+            begins.append(op)
         elif op.process in running:
             ended[running.pop(op.process).index] = op
-    found: dict[bytes, Object] = {}
-    for op in history.events:
-        if op.process != NEMESIS and op.type == "invoke":
-            of = found.setdefault(json_of(op.key), Object(op.key, history.header.initial, {}))
-            of.by_start[op.index] = Did(op, ended.get(op.index))
-    return found
+    found: dict[bytes, tuple[Any, dict[int, Did]]] = {}
+    for op in begins:
+        _, by_start = found.setdefault(json_of(op.key), (op.key, {}))
+        by_start[op.index] = Did(op, ended.get(op.index))
+    return {key: Object(name, history.header.initial, by_start) for key, (name, by_start) in found.items()}
 
 
 def nothing(did: Did) -> bool:
@@ -144,5 +150,6 @@ def elements_of(did: Did) -> list[bytes]:
 def number_of(of: Object, did: Did) -> int:
     """The number that an operation on a counter shows."""
     found = did.result if did.result is not None else (of.initial or 0)
-    assert isinstance(found, int)
+    if not isinstance(found, int):
+        raise ValueError(f"event {did.start} shows no number")
     return found

@@ -17,16 +17,12 @@ from harness.verdict import Anomaly
 def _counter_same(of: Object, anomaly: Anomaly) -> bool:
     one, other = of.named(anomaly.certificate["ops"])
     both = all((did.begin.f, did.kind, did.begin.value) == ("increment", "ok", 1) for did in (one, other))
-    return both and one is not other and one.result == other.result and _by_ones(of)
-
-
-def _by_ones(of: Object) -> bool:
-    return all(did.begin.value == 1 for did in of.all("increment", "ok", "info"))
+    return both and one is not other and one.result == other.result and of.by_ones
 
 
 def _counter_order(of: Object, anomaly: Anomaly) -> bool:
     higher, lower = of.named(anomaly.certificate["ops"])
-    if not (higher.kind == lower.kind == "ok" and higher.end < lower.start and _by_ones(of)):
+    if not (higher.kind == lower.kind == "ok" and higher.end < lower.start and of.by_ones):
         return False
     least = number_of(of, higher) + (lower.begin.f == "increment")
     return number_of(of, lower) < least
@@ -38,7 +34,7 @@ def _counter_many(of: Object, anomaly: Anomaly) -> bool:
     small = len({did.result for did in of.all("increment", "ok") if (of.initial or 0) < did.result <= value})
     doubtful = sum(did.start < culprit.end for did in of.all("increment", "info"))
     shown = culprit.kind == "ok" and number_of(of, culprit) >= value
-    return shown and _by_ones(of) and (of.initial or 0) + small + doubtful < value
+    return shown and of.by_ones and (of.initial or 0) + small + doubtful < value
 
 
 def _counter_bounds(of: Object, anomaly: Anomaly) -> bool:

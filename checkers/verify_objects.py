@@ -3,17 +3,21 @@
     invalid   every anomaly: its rule follows from the operations that it names, and from counting all others
     valid     who may have got what is missing from a queue, and nothing came out twice or from nowhere
 
+Columns first, as in `verify_structures`: see `verify_queue_columns`.
+
 Limits: it judges certificates, not completeness of an "invalid": other violations may be there as well.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from checkers.verify_object_facts import Object, enqueues, json_of, nothing, objects
+from checkers.verify_object_lookup import looked_up
 from checkers.verify_object_rules import RULES
+from checkers.verify_queue_columns import accounted
 from harness.history import History
 from harness.verdict import Verdict
 
@@ -23,13 +27,25 @@ def verify_objects(history: History, verdict: Verdict) -> list[str]:
     if verdict.checker not in _KINDS or verdict.answer == "unknown":
         return []
     try:
-        return [f"{verdict.checker}: {problem}" for problem in _problems(history, verdict)]
+        if confirmed(history, verdict):
+            return []
+        return [f"{verdict.checker}: {problem}" for problem in _problems(objects(history), verdict)]
     except (KeyError, IndexError, TypeError, ValueError) as error:
         return [f"{verdict.checker}: the certificate cannot be read: {type(error).__name__}: {error}."]
 
 
-def _problems(history: History, verdict: Verdict) -> Iterator[str]:
-    found = objects(history)
+def confirmed(history: History, verdict: Verdict) -> bool:
+    """Whether columns confirm a verdict; if not, nothing is said."""
+    try:
+        if verdict.answer == "valid":
+            return accounted(history, verdict.certificate)
+        looked = looked_up(history)
+        return looked is not None and not any(_problems(looked, verdict))
+    except (KeyError, IndexError, TypeError, ValueError):
+        return False
+
+
+def _problems(found: Mapping[bytes, Object], verdict: Verdict) -> Iterator[str]:
     if verdict.answer == "valid":
         entries = {json_of(entry["key"]): entry for entry in verdict.certificate.get("keys", ())}
         for key, of in found.items():

@@ -51,7 +51,7 @@ def confirmed(history: History, certificate: dict[str, Any]) -> bool:
     return (
         right
         and _replays(sees[rows], makes[rows], segment, code_of(values, start))
-        and _in_time(operations, rows, segment)
+        and in_time(operations, rows, segment)
     )
 
 
@@ -107,7 +107,7 @@ def _replays(sees: Numbers, makes: Numbers, segment: Numbers, start: int) -> boo
     return bool(np.all((sees == NOTHING) | (sees == state)))
 
 
-def _in_time(operations: Operations, rows: Numbers, segment: Numbers) -> bool:
+def in_time(operations: Operations, rows: Numbers, segment: Numbers) -> bool:
     """Whether nothing stands before an operation that had ended when it began."""
     if not len(rows):
         return True

@@ -8,6 +8,9 @@ stand, one sentence each; nothing is best.
     valid     in the claimed order of writes, what a session puts before a write comes before it, and no read returned
               something older than what it was obliged to see
 
+What the columns of a history tell is confirmed there first: `verify_session_columns` for the order of versions,
+`verify_session_lookup` for anomalies. What they do not confirm is judged event by event, and so is every refusal.
+
 Limits: it judges certificates, not completeness of an "invalid": other violations may be there as well. What a session
 was obliged to see is collected operation by operation, for at most STEPS_MAX of them.
 """
@@ -17,9 +20,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-from checkers.verify_accesses import INFINITE, Did, contradiction
+from checkers.verify_accesses import INFINITE, Did
 from checkers.verify_durability import Durable
 from checkers.verify_sequential import verify_sequential
+from checkers.verify_session_columns import confirmed, trace_of
+from checkers.verify_session_lookup import looked_up
 from checkers.verify_staleness import verify_staleness
 from checkers.verify_token import verify_token
 from checkers.verify_visible import Traced, doubts, traced_of
@@ -67,7 +72,6 @@ def verify_sessions(history: History, verdict: Verdict) -> list[str]:
 
 
 def _problems(history: History, verdict: Verdict, asked: set[str]) -> list[str]:
-    traced = traced_of(history)
     certificates = [anomaly.certificate for anomaly in verdict.anomalies]
     if verdict.answer == "valid":
         if "asked" not in verdict.certificate:
@@ -76,8 +80,24 @@ def _problems(history: History, verdict: Verdict, asked: set[str]) -> list[str]:
     if any(set(certificate["asked"]["guarantees"]) != asked for certificate in certificates):
         return ["its certificate is about other guarantees."]
     if verdict.answer == "valid":
-        return list(doubts(traced, verdict.certificate))
-    return [text for anomaly in verdict.anomalies for text in Proof(traced, anomaly).problems()]
+        return [] if served(history, verdict.certificate) else list(doubts(traced_of(history), verdict.certificate))
+    unproven = [anomaly for anomaly in verdict.anomalies if not proven(history, anomaly)]
+    return [text for anomaly in unproven for text in Proof(traced_of(history), anomaly).problems()]
+
+
+def served(history: History, certificate: Mapping[str, Any]) -> bool:
+    """Whether columns confirm that the order of versions serves every read; if not, nothing is said."""
+    trace = trace_of(history) if certificate["by"] == "versions" else None
+    return trace is not None and confirmed(trace, certificate["asked"])
+
+
+def proven(history: History, anomaly: Anomaly) -> bool:
+    """Whether columns confirm an anomaly; if not, nothing is said."""
+    looked = looked_up(history)
+    try:
+        return looked is not None and not any(Proof(looked, anomaly).problems())
+    except (KeyError, IndexError, TypeError, ValueError):
+        return False
 
 
 class Proof:
@@ -165,7 +185,7 @@ class Proof:
         newer, older = self.traced.version(write), self.traced.version(read)
         if newer is None or older is None or older >= newer:
             yield f"the read {read.begin.index} is not of an older version than {write.begin.index}."
-        if problem := contradiction(self.traced.of_key(read)):
+        if problem := self.traced.contradiction(read):
             yield problem
 
     def _initial(self) -> Iterator[str]:
@@ -213,7 +233,7 @@ class Proof:
         if step["rule"] == "version":
             older, newer = self.traced.version(before), self.traced.version(after)
             told = older is not None and newer is not None and older < newer
-            return told and same and not contradiction(self.traced.of_key(before))
+            return told and same and not self.traced.contradiction(before)
         return step["rule"] == "real-time" and asked["linearizable_writes"] and before.over < after.begin.index
 
     # ── causal ───────────────────────────────────────────────────────────────────────────────────────────────────────

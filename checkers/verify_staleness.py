@@ -3,6 +3,7 @@
     invalid   each read missed as many completed writes, for as long, as is claimed, and that is above the bound
     valid     no read was staler than the worst one that is claimed, and that is within the bounds
 
+By versions it is counted in columns first (`verify_staleness_columns`); what that does not confirm is counted here.
 Without versions a write counts as missed if it began after an operation on the returned value was over.
 Limits: what is claimed of whole keys (gamma, and the k that is searched for) is not counted again.
 """
@@ -14,6 +15,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from checkers.verify_accesses import INFINITE, Did
+from checkers.verify_session_columns import trace_of
+from checkers.verify_staleness_columns import counted_in_columns
 from checkers.verify_visible import Traced, traced_of
 from harness.history import History
 from harness.verdict import Verdict
@@ -31,17 +34,39 @@ def verify_staleness(history: History, verdict: Verdict) -> list[str]:
     if verdict.checker != "staleness" or verdict.answer == "unknown":
         return []
     try:
+        if recounted(history, verdict):
+            return []
         return [f"staleness: {text}" for text in _problems(_counted(history), verdict)]
     except (KeyError, IndexError, TypeError, ValueError) as error:
         return [f"staleness: the certificate cannot be read: {type(error).__name__}: {error}."]
 
 
+def recounted(history: History, verdict: Verdict) -> bool:
+    """Whether columns confirm it; if not, nothing is said."""
+    trace = trace_of(history)
+    if trace is None or not len(trace.reads):
+        return False
+    counted = counted_in_columns(trace)
+    reads = {index: Stale(*found) for index in _named(verdict) if (found := counted.get(index)) is not None}
+    return not any(_wrong(reads, verdict, counted.worst()))
+
+
+def _named(verdict: Verdict) -> Iterator[int]:
+    return (anomaly.certificate["read"] for anomaly in verdict.anomalies)
+
+
 def _problems(reads: dict[int, Stale], verdict: Verdict) -> Iterator[str]:
+    k, delta_ns = max(read.k for read in reads.values()), max(read.delta_ns for read in reads.values())
+    yield from _wrong(reads, verdict, (k, delta_ns, len(reads)))
+
+
+def _wrong(reads: Mapping[int, Stale], verdict: Verdict, found_worst: tuple[int, int, int]) -> Iterator[str]:
+    """What does not stand, with the figures of the reads that it names, and the worst of all."""
     if verdict.answer == "valid":
         worst, bounds = verdict.certificate["worst"], verdict.certificate["bounds"]
-        k, delta_ns = max(read.k for read in reads.values()), max(read.delta_ns for read in reads.values())
-        if (k, delta_ns, len(reads)) != (worst["k"], worst["delta_ns"], worst["reads"]):
-            yield f"the worst k and delta are {k} and {delta_ns} ns, of {len(reads)} reads."
+        k, delta_ns, count = found_worst
+        if found_worst != (worst["k"], worst["delta_ns"], worst["reads"]):
+            yield f"the worst k and delta are {k} and {delta_ns} ns, of {count} reads."
         if _above(Stale(k, delta_ns), bounds):
             yield "a read is staler than allowed."
     elif not verdict.anomalies:

@@ -12,17 +12,22 @@
     counter-range, counter-step   a number that no adds amount to
     others            as in `checkers.verify_object_rules`
 
+Orders are replayed in columns first (`verify_structure_columns`), and what an anomaly names is looked up in them
+(`verify_object_lookup`). What that does not confirm is judged event by event, and so is every refusal.
+
 Limits: at most CONFIGURATIONS are tried for a rule of the first kind, then it is not confirmed.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from checkers.verify_object_facts import ENDLESS, Did, Object, elements_of, json_of, nothing, number_of, objects
+from checkers.verify_object_lookup import looked_up
 from checkers.verify_object_rules import RULES as OBJECT_RULES
+from checkers.verify_structure_columns import replays
 from harness.history import History
 from harness.verdict import Anomaly, Verdict
 
@@ -39,16 +44,27 @@ def model_of(verdict: Verdict) -> str:
 
 def verify_structures(history: History, verdict: Verdict) -> list[str]:
     """What of a verdict's certificates does not stand; `model_of` must know its object."""
-    if verdict.answer == "unknown":
+    if verdict.answer == "unknown" or confirmed(history, verdict):
         return []
     try:
-        return [f"{verdict.checker}: {problem}" for problem in _problems(history, verdict)]
+        return [f"{verdict.checker}: {problem}" for problem in _problems(objects(history), verdict)]
     except (KeyError, IndexError, TypeError, ValueError) as error:
         return [f"{verdict.checker}: the certificate cannot be read: {type(error).__name__}: {error}."]
 
 
-def _problems(history: History, verdict: Verdict) -> Iterator[str]:
-    found, model = objects(history), model_of(verdict)
+def confirmed(history: History, verdict: Verdict) -> bool:
+    """Whether columns confirm a verdict; if not, nothing is said."""
+    if verdict.answer == "valid":
+        return replays(history, verdict.certificate, model_of(verdict))
+    looked = looked_up(history)
+    try:
+        return looked is not None and not any(_problems(looked, verdict))
+    except (KeyError, IndexError, TypeError, ValueError):
+        return False
+
+
+def _problems(found: Mapping[bytes, Object], verdict: Verdict) -> Iterator[str]:
+    model = model_of(verdict)
     if verdict.answer == "valid":
         orders = {json_of(entry["key"]): entry["order"] for entry in verdict.certificate["keys"]}
         for key, of in found.items():
@@ -271,15 +287,13 @@ def _values(of: Object, anomaly: Anomaly) -> bool:
     put, take = PUTS[model], TAKES[model]
     values = {json_of(value) for value in anomaly.certificate["values"]}
     observers = of.named(anomaly.certificate["observers"])
-    parts = [did for did in of.all(put, "ok", "info") if json_of(did.begin.value) in values and not _only_saw(did)]
+    parts = [did for value in values for did in of.arguments(put).get(value, ()) if not _only_saw(did)]
     if model == "set":
         doubtful: list[Did] = []
-        parts += [
-            did for did in of.all(take, "ok", "info") if json_of(did.begin.value) in values and not _only_saw(did)
-        ]
+        parts += [did for value in values for did in of.arguments(take).get(value, ()) if not _only_saw(did)]
         fit = all(did.kind == "ok" and json_of(did.begin.value) in values and _only_saw(did) for did in observers)
     else:
-        taken = [did for did in of.all(take, "ok") if did.result is not None and json_of(did.result) in values]
+        taken = [did for value in values for did in of.results(take).get(value, ()) if did.result is not None]
         parts += taken
         known = {json_of(did.result) for did in taken}
         doubtful = of.all(take, "info") if values - known else []

@@ -10,29 +10,18 @@ Limits: STEPS_MAX operations taken in; beyond that it says so, which is a proble
 
 from __future__ import annotations
 
-import weakref
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import pairwise
 from typing import Any, Final
 
-from checkers.verify_accesses import INFINITE, Did, contradiction, json_of, operations_of
+from checkers.verify_accesses import INFINITE, Did, contradiction, json_of, kept, operations_of
 from harness.history import History
 from harness.op import Version
 
 STEPS_MAX: Final = 40_000_000
 Rank = Callable[[Did], Any]
-_latest: dict[str, tuple[weakref.ref[History], Traced]] = {}
-
-
-def traced_of(history: History) -> Traced:
-    """A history traced; the latest is kept for as long as it lives, since several verdicts are about one history."""
-    known, traced = _latest.get("history", (None, None))
-    if known is None or traced is None or known() is not history:
-        traced = Traced(history)
-        _latest["history"] = weakref.ref(history, lambda _: _latest.clear()), traced
-    return traced
 
 
 class Traced:
@@ -40,7 +29,7 @@ class Traced:
 
     def __init__(self, history: History) -> None:
         self.initial = json_of(history.header.initial)
-        self.operations = {did.begin.index: did for did in operations_of(history)}
+        self.operations: Mapping[int, Did] = {did.begin.index: did for did in operations_of(history)}
         self.keys: dict[bytes, list[Did]] = {}
         self._writers: dict[tuple[bytes, bytes], list[Did]] = {}
         self._sources: dict[int, Did | None] = {}
@@ -63,9 +52,9 @@ class Traced:
         """Whether two operations are on one key."""
         return one.key == other.key
 
-    def of_key(self, did: Did) -> list[Did]:
-        """Everything on the key of an operation."""
-        return self.keys[did.key]
+    def contradiction(self, did: Did) -> str:
+        """Why versions on the key of an operation cannot be believed."""
+        return contradiction(self.keys[did.key])
 
     def writers(self, did: Did, value: bytes) -> list[Did]:
         """Whatever may have written a value to the key of an operation."""
@@ -144,6 +133,12 @@ class Traced:
         return (one for one in self.sessions[did.session()] if one.over < did.begin.index)
 
 
+@kept
+def traced_of(history: History) -> Traced:
+    """A history traced."""
+    return Traced(history)
+
+
 def doubts(traced: Traced, certificate: Mapping[str, Any]) -> Iterator[str]:
     """Why a valid verdict is not shown."""
     asked = certificate["asked"]
@@ -165,7 +160,7 @@ def doubts(traced: Traced, certificate: Mapping[str, Any]) -> Iterator[str]:
         for session in traced.sessions:
             reads = any(did.read is not None for did in traced.sessions[session])
             if reads:
-                yield from _along(traced, asked, shown[json_of(session[1])], session)
+                yield from _along(traced, asked, shown[json_of(session)], session)
     else:
         yield from _along(traced, asked, certificate["order"], None)
 

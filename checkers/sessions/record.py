@@ -181,14 +181,15 @@ class _Reader:
             candidates = candidates or ([] if access.token == initial else some)
         else:
             candidates = some
+        late = all(accesses[write].invoke > access.response for write in candidates)
         if access.token == initial and not candidates:
             self.source[number] = INITIAL
         elif not candidates:
             rule = "aborted-read" if access.token in aborted else "garbage-read"
             self.impossible.append(Impossible(number, rule, None))
-        elif all(accesses[write].invoke > access.response for write in candidates):
+        elif late and access.token != initial:
             self.impossible.append(Impossible(number, "future-read", candidates[0]))
-        elif len(candidates) == 1 and (versioned or access.token != initial):
+        elif len(candidates) == 1 and not late and (versioned or access.token != initial):
             self.source[number] = candidates[0]
             if versioned and access.version is not None:
                 self.order.setdefault(candidates[0], access.version)

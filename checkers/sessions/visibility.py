@@ -405,10 +405,9 @@ class Walk:
     # ── the end ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def finish(self) -> None:
-        """Add the order of versions where it is wanted, and solve."""
-        if self.mw or self.wfr or self.rules.linearizable_writes:
-            for before, after in self._version_chain():
-                self.order.add(before, after, Why("version"))
+        """Add the order of versions, and solve."""
+        for before, after in self._version_chain():
+            self.order.add(before, after, Why("version"))
         order, self.findings.circles = self.order.solve()
         self.findings.order = [number for number in order if not self.record.accesses[number].reads]
 

@@ -252,6 +252,23 @@ def test_values_are_told_apart_as_json_has_them():
 # ── writes, and several guarantees together ──────────────────────────────────────────────────────────────────────────
 
 
+def test_the_initial_value_is_no_read_of_the_future_because_somebody_writes_it_later():
+    story = Story(initial=0)
+    story.read(1, 0)
+    story.write(2, 0)
+    assert judged(MR, story).answer == "unknown"
+
+
+def test_an_order_that_is_shown_is_that_of_the_versions_whatever_is_asked_for():
+    story = Story()
+    story.write(9, None, (1, 1))  # a write of the initial value is more than columns decide
+    story.write(1, 2, (1, 3))
+    story.write(1, 3, (1, 2))
+    story.read(1, 2, (1, 3))
+    verdict = judged(RYW, story)
+    assert (verdict.answer, verdict.certificate["order"]) == ("valid", [0, 4, 2])
+
+
 def test_writes_of_a_session_in_another_order_of_versions_show():
     story = Story()
     first, second = story.write(1, 1, (1, 9)), story.write(1, 2, (1, 4))
