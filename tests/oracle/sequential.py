@@ -269,18 +269,7 @@ def random_history(random: Random, of: Object) -> list[Op]:
 
 def right(events: Sequence[Op], of: Object) -> bool:
     """Whether some order of the calls agrees with real time and with what the object does (Wing and Gong)."""
-    calls: list[tuple[int, int, str, Any, Any]] = []
-    running: dict[Any, tuple[int, Op]] = {}
-    for place, op in enumerate(events):
-        if op.type == "invoke":
-            running[op.process] = (place, op)
-            continue
-        start, asked = running.pop(op.process)
-        if op.type == "ok":
-            calls.append((start, place, op.f, asked.value, op.value))
-        elif op.type == "info" and op.f not in of.reads:
-            calls.append((start, INFINITY, op.f, asked.value, None))
-    calls += [(start, INFINITY, op.f, op.value, None) for start, op in running.values() if op.f not in of.reads]
+    calls = said(events, of)
     definite = sum(1 << number for number, call in enumerate(calls) if call[1] != INFINITY)
 
     @cache
@@ -297,6 +286,43 @@ def right(events: Sequence[Op], of: Object) -> bool:
         return False
 
     return possible(0, of.initial)
+
+
+def said(events: Sequence[Op], of: Object) -> list[tuple[int, int, str, Any, Any]]:
+    """The calls that say something: (start, end, f, argument, result)."""
+    calls: list[tuple[int, int, str, Any, Any]] = []
+    running: dict[Any, tuple[int, Op]] = {}
+    for place, op in enumerate(events):
+        if op.type == "invoke":
+            running[op.process] = (place, op)
+            continue
+        start, asked = running.pop(op.process)
+        if op.type == "ok":
+            calls.append((start, place, op.f, asked.value, op.value))
+        elif op.type == "info" and op.f not in of.reads:
+            calls.append((start, INFINITY, op.f, asked.value, None))
+    return calls + [(start, INFINITY, op.f, op.value, None) for start, op in running.values() if op.f not in of.reads]
+
+
+def states_before(events: Sequence[Op], of: Object, moment: int) -> set[Any]:
+    """Every state in which an order can end that has all that was over before an event, and of the rest what it likes.
+
+    What was still open then answered later, as it is known to have done.
+    """
+    calls = [call for call in said(events, of) if call[0] < moment]
+    over = sum(1 << number for number, call in enumerate(calls) if call[1] < moment)
+    seen, todo = {(0, of.initial)}, [(0, of.initial)]
+    while todo:
+        placed, state = todo.pop()
+        limit = min((call[1] for number, call in enumerate(calls) if not placed >> number & 1), default=INFINITY)
+        for number, (start, end, f, argument, result) in enumerate(calls):
+            if placed >> number & 1 or start > limit:
+                continue
+            done = of.after(state, f, argument, result, end != INFINITY)
+            if done is not None and (after := (placed | 1 << number, done[0])) not in seen:
+                seen.add(after)
+                todo.append(after)
+    return {state for placed, state in seen if placed & over == over}
 
 
 def as_keys(random: Random, parts: Sequence[Sequence[Op]]) -> list[Op]:
