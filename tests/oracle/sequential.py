@@ -13,11 +13,13 @@ from typing import Any
 
 import msgspec
 
+from harness.history import Header
 from harness.op import Op
 from harness.streams import Random
 
 Done = tuple[Any, Any] | None
 INFINITY = 1 << 60
+TOLD = ("multi-register",)
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,11 @@ class Object:
     reads: tuple[str, ...] = ()
     told: Callable[[Any, str, Any, Any, bool], Done] | None = None
     """What a call with a result (known or not) comes to, where the object is free to choose."""
+
+    def header(self, name: str) -> Header:
+        """Of a history of such objects; what starts empty does not say so."""
+        initial = self.initial if isinstance(self.initial, int | str) else dict(self.initial) if name in TOLD else None
+        return Header(1, model=name, initial=initial)
 
     def after(self, state: Any, f: str, argument: Any, result: Any, known: bool) -> Done:
         """As `do`, with the result that was told; None if it was not that."""

@@ -9,7 +9,6 @@ import pytest
 from oracle import made_structures as made
 from oracle import structures as oracle
 from oracle.sequential import OBJECTS, random_history, states_before
-from property.test_models import starting
 from torture import Seeds, some_and_many
 
 from checkers.linearizability import Linearizability
@@ -55,7 +54,7 @@ def plain(name: str, state: Any) -> Any:
 @pytest.mark.parametrize("name", sorted(OBJECTS))
 def test_the_states_of_a_model_are_those_that_some_order_ends_in(name: str, seeds: Seeds) -> None:
     of, several, known = OBJECTS[name], 0, 0
-    header = Header(1, model=name, initial=dict(of.initial) if name == "multi-register" else starting(of.initial))
+    header = of.header(name)
     for seed in seeds:
         random = Random(seed)
         events = numbered(random_history(random, of))
@@ -79,7 +78,7 @@ def test_the_states_of_a_model_are_those_that_some_order_ends_in(name: str, seed
 @pytest.mark.parametrize("name", sorted(OBJECTS))
 def test_a_look_that_begins_where_nothing_is_open_finds_the_same(name: str, seeds: Seeds) -> None:
     of, later = OBJECTS[name], 0
-    header = Header(1, model=name, initial=dict(of.initial) if name == "multi-register" else starting(of.initial))
+    header = of.header(name)
     for seed in seeds:
         random = Random(seed)
         events = numbered(random_history(random, of))
