@@ -66,7 +66,7 @@ def frontier(
     survived = yield from search.run()
     if not isinstance(survived, _Survived):
         return survived
-    return [] if window is not None else order_of(steps, _placements(survived.path))
+    return [] if window is not None else order_along(steps, survived.path)
 
 
 def states_reached(steps: Steps, window: Window) -> tuple[int, ...]:
@@ -85,6 +85,20 @@ def reached(steps: Steps, window: Window, effort: int) -> tuple[tuple[int, ...] 
         found = search.states(effort) if isinstance(stop.value, _Survived) else () if stop.value else None
         return found, search.work_done
     return None, search.work_done
+
+
+def exits(steps: Steps) -> Generator[int, None, list[tuple[int, Path]] | None]:
+    """Every state in which an order of the steps can end, and the way there; None: gave up. For steps without doubt."""
+    search = _Frontier(steps, whole(steps), 0)
+    survived = yield from search.run()
+    if isinstance(survived, _Survived):
+        return [(state, entries[0][1]) for (state, _), entries in search.configurations.items()]
+    return [] if survived else None
+
+
+def order_along(steps: Steps, path: Path) -> list[int]:
+    """The order that is such a way."""
+    return order_of(steps, _placements(path))
 
 
 def _placements(path: Path) -> list[tuple[int, int]]:

@@ -232,10 +232,14 @@ OBJECTS: dict[str, Object] = {
 }
 
 
-def random_history(random: Random, of: Object) -> list[Op]:
-    """A concurrent run of 2 to 9 calls by 1 to 5 processes, with lies, doubt, and failures, without indices."""
-    lies, doubt = random.choice((0.0, 0.05, 0.2, 0.4)), random.choice((0.0, 0.2))
-    calls, idle = random.randint(2, 9), list(range(random.randint(1, 5)))
+def random_history(random: Random, of: Object, most: int = 9) -> list[Op]:
+    """A concurrent run of 2 to 9 calls by 1 to 5 processes, with lies, doubt, and failures, without indices.
+
+    With more than 9 calls there are as many lies and doubts as among 9.
+    """
+    rarer = min(1.0, 9 / most)
+    lies, doubt = random.choice((0.0, 0.05, 0.2, 0.4)) * rarer, random.choice((0.0, 0.2)) * rarer
+    calls, idle = random.randint(2, most), list(range(random.randint(1, 5)))
     next_process, fresh, state = len(idle), 10, of.initial
     events: list[Op] = []
     open_now: list[Op] = []
