@@ -14,12 +14,13 @@ from checkers.linearizability import Linearizability, segments
 from checkers.linearizability.by_model import objects
 from checkers.linearizability.depth_first import Dead
 from checkers.linearizability.frontier import frontier
-from checkers.linearizability.search import search
+from checkers.linearizability.search import canonical, search
 from checkers.linearizability.segments import blocks_of
 from checkers.models import model
 from checkers.protocol import Budget
 from checkers.verify import verify
 from harness.history import Header, History
+from harness.history.operations import NEVER
 from harness.op import Op
 from harness.streams import Random
 
@@ -81,6 +82,27 @@ def test_pieces_agree_with_brute_force(
     assert broken > len(seeds) / 20
     assert several > len(seeds) / 4
     assert asked
+
+
+@some_and_many(400)
+@pytest.mark.parametrize("name", sorted(OBJECTS))
+def test_an_order_that_is_at_hand_is_right(name: str, seeds: Seeds) -> None:
+    by = {"invocation": 0, "middle": 0, "response": 0}
+    for seed in seeds:
+        of = OBJECTS[name]
+        events = [msgspec.structs.replace(op, index=place) for place, op in enumerate(random_history(Random(seed), of))]
+        found = [(one, canonical(one.steps)) for one in objects(History(of.header(name), events), model(name))]
+        assert right(events, of) or any(order is None for _, order in found), seed
+        for one, order in found:
+            if order is None:
+                continue
+            steps = [one.calls[step] for step in order]
+            assert sorted(order) == [step for step, call in enumerate(one.calls) if call.response != NEVER]
+            assert all(not later.response < call.invoke for place, call in enumerate(steps) for later in steps[place:])
+            by["invocation"] += order == sorted(order)
+            by["middle"] += order != sorted(order) and steps == sorted(steps, key=lambda c: c.invoke + c.response)
+            by["response"] += order != sorted(order) and steps == sorted(steps, key=lambda c: c.response)
+    assert all(by.values()), by
 
 
 def calls(*said: tuple[int, str, str, Any]) -> History:
