@@ -170,7 +170,8 @@ def _anomaly(one: ModelObject, proof: Proof, states: str) -> Anomaly:
     shown_steps = proof.shown or proof.steps
     culprit = _said(one, proof.culprit)
     others = [step for step in shown_steps if step != proof.culprit]
-    start = f" The state could only be {states} when the first of them began." if states else ""
+    brief = 0 < len(states) <= STATE_LENGTH  # what is longer stands beside the sentence
+    start = f" The state could only be {states} when the first of them began." if brief else ""
     if proof.shown:
         beside = ", or beside it," if others else ""
         sentence = f"{culprit}, and no order of what happened before it{beside} allows that.{start}"
