@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 RULE: Final = "no-order"
 STATES_NAMED: Final = 4
-"""More possible states than this say nothing to a reader."""
+"""So many of the possible states are named."""
 STATES: Final = 2_000_000
 ELEMENTS: Final = 40_000_000
 """States of one object that a search may come upon, and the elements in all of them; then it gives up."""
@@ -71,9 +71,17 @@ class ModelObject:
 
     def state(self, number: int) -> Any:
         """The state with a number."""
+        return self._transitions.states[number]
+
+    def number(self, state: Any) -> int:
+        """The number of a state."""
+        return self._transitions.number(state)
+
+    @property
+    def _transitions(self) -> _Transitions:
         rows = self.steps.rows
         assert isinstance(rows, _Transitions)
-        return rows.states[number]
+        return rows
 
 
 class _Transitions(Rows):
@@ -88,8 +96,10 @@ class _Transitions(Rows):
 
     def leads(self, state: int, action: int) -> int:
         after = self.model.step(self.states[state], self.calls[action])
-        if after is IMPOSSIBLE:
-            return NOWHERE
+        return NOWHERE if after is IMPOSSIBLE else self.number(after)
+
+    def number(self, after: Any) -> int:
+        """The number of a state, which may be a new one."""
         number = self.numbers.setdefault(after, len(self.states))
         if number == len(self.states):
             self.states.append(after)
@@ -134,6 +144,7 @@ def _understood(history: History, model: Model) -> Iterator[tuple[Call, Call | N
 def decide_object(one: ModelObject, spent: Callable[[], bool]) -> list[int] | Anomaly | Undecided:
     """A legal order of its steps, the anomaly that it shows, or how far there is an order."""
     from checkers.linearizability.depth_first import Dead
+    from checkers.linearizability.entering import Entering
     from checkers.linearizability.frontier import Cuts
     from checkers.linearizability.search import search
     from checkers.linearizability.witness import smallest_proof
@@ -148,16 +159,19 @@ def decide_object(one: ModelObject, spent: Callable[[], bool]) -> list[int] | An
         place = bisect_right(cuts.moments, since) - 1
         return cuts.moments[place], cuts.states[place]
 
-    return _anomaly(one, smallest_proof(one.steps, result.step, spent, beginning))
+    proof = smallest_proof(one.steps, result.step, spent, beginning)
+    ops = [one.calls[step].invoke for step in proof.shown or proof.steps]
+    since, before = beginning(min(ops))
+    return _anomaly(one, proof, Entering().of(one, ops, since, [one.state(number) for number in before]))
 
 
-def _anomaly(one: ModelObject, proof: Proof) -> Anomaly:
-    """A proof, in words."""
+def _anomaly(one: ModelObject, proof: Proof, states: str) -> Anomaly:
+    """A proof, in words, with the states that are possible before it."""
     shown_steps = proof.shown or proof.steps
     culprit = _said(one, proof.culprit)
     others = [step for step in shown_steps if step != proof.culprit]
-    states = _states(one, proof.states)
-    start = f" The state could only be {states} when the first of them began." if states else ""
+    brief = 0 < len(states) <= STATE_LENGTH  # what is longer stands beside the sentence
+    start = f" The state could only be {states} when the first of them began." if brief else ""
     if proof.shown:
         beside = ", or beside it," if others else ""
         sentence = f"{culprit}, and no order of what happened before it{beside} allows that.{start}"
@@ -191,9 +205,12 @@ def _said(one: ModelObject, step: int) -> str:
     return f"p{call.process}: {one.model.describe(call)}"
 
 
-def _states(one: ModelObject, numbers: Sequence[int]) -> str:
-    """The possible states, if they are few enough to say something."""
-    if not 0 < len(numbers) <= STATES_NAMED:
-        return ""
-    texts = (one.model.show(one.state(number)) for number in numbers)
-    return " or ".join(text if len(text) <= STATE_LENGTH else text[:STATE_LENGTH] + "…" for text in texts)
+def states_text(words: Sequence[str]) -> str:
+    """The possible states, each in words: the first few of them, and how many more there are."""
+    texts = list(dict.fromkeys(map(_short, words)))
+    named, more = texts[:STATES_NAMED], len(texts) - STATES_NAMED
+    return " or ".join([*named, f"{more} more"] if more > 0 else named)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= STATE_LENGTH else text[:STATE_LENGTH] + "…"

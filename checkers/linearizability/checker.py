@@ -36,6 +36,7 @@ from harness.verdict import Anomaly, Verdict
 
 if TYPE_CHECKING:
     from checkers.linearizability.by_model import ModelObject
+    from checkers.linearizability.entering import Entering
     from checkers.models import Model
 
 ANOMALIES_SHOWN = 100
@@ -186,8 +187,9 @@ def _found(history: History, register: Register, decision: list[int] | Refutatio
 
 def _judge_objects(history: History, declared: Model, budget: Budget) -> _Tally:
     from checkers.linearizability.by_model import decide_object, objects
+    from checkers.linearizability.entering import Entering
 
-    tally = _Tally()
+    tally, entering = _Tally(), Entering()
     left: list[tuple[int, ModelObject]] = []
     quick = fast_path(declared.name)
     for place, one in enumerate(objects(history, declared)):
@@ -196,7 +198,7 @@ def _judge_objects(history: History, declared: Model, budget: Budget) -> _Tally:
             left.append((place, one))
             tally.settle(place, one, Undecided(0))
         else:
-            tally.settle(place, one, _quickly(one, found))
+            tally.settle(place, one, _quickly(one, found, entering))
     for place, one in sorted(left, key=lambda item: len(item[1])):
         if budget.spent():
             break
@@ -215,7 +217,7 @@ def fast_path(name: str) -> Callable[[Sequence[Any], Any], Any] | None:
     return paths.get(name)
 
 
-def _quickly(one: ModelObject, found: Any) -> Found:
+def _quickly(one: ModelObject, found: Any, entering: Entering) -> Found:
     """What a rule found."""
     if isinstance(found, list):
         return found
@@ -226,6 +228,7 @@ def _quickly(one: ModelObject, found: Any) -> Found:
         key=one.key,
         ops=tuple(found.ops),
         culprit=found.culprit,
+        before=entering.of(one, found.ops),
         rule=found.rule,
         certificate={"model": one.model.name, **found.certificate},
     )

@@ -66,16 +66,39 @@ def frontier(
     survived = yield from search.run()
     if not isinstance(survived, _Survived):
         return survived
-    return [] if window is not None else order_of(steps, _placements(survived.path))
+    return [] if window is not None else order_along(steps, survived.path)
 
 
 def states_reached(steps: Steps, window: Window) -> tuple[int, ...]:
     """The states that are possible at the end of a window; () when they are too many to look at."""
+    return reached(steps, window, EFFORT)[0] or ()
+
+
+def reached(steps: Steps, window: Window, effort: int) -> tuple[tuple[int, ...] | None, int]:
+    """The same, None when it takes more than so many configurations; and how many it took."""
     search = _Frontier(steps, window, 0)
-    for _ in search.run():
-        if search.work_done > EFFORT:
-            return ()
-    return search.states()
+    running = search.run()
+    try:
+        while search.work_done <= effort:
+            next(running)
+    except StopIteration as stop:
+        found = search.states(effort) if isinstance(stop.value, _Survived) else () if stop.value else None
+        return found, search.work_done
+    return None, search.work_done
+
+
+def exits(steps: Steps) -> Generator[int, None, list[tuple[int, Path]] | None]:
+    """Every state in which an order of the steps can end, and the way there; None: gave up. For steps without doubt."""
+    search = _Frontier(steps, whole(steps), 0)
+    survived = yield from search.run()
+    if isinstance(survived, _Survived):
+        return [(state, entries[0][1]) for (state, _), entries in search.configurations.items()]
+    return [] if survived else None
+
+
+def order_along(steps: Steps, path: Path) -> list[int]:
+    """The order that is such a way."""
+    return order_of(steps, _placements(path))
 
 
 def _placements(path: Path) -> list[tuple[int, int]]:
@@ -238,16 +261,17 @@ class _Frontier:
                     found.append((group.doubtful[count], after, mask, used + (1 << group.shift)))
         return found
 
-    def states(self) -> tuple[int, ...]:
-        """The states that the configurations are in, or can get into by what is open."""
+    def states(self, effort: int) -> tuple[int, ...] | None:
+        """The states that the configurations are in, or can get into by what is open; None when they are too many."""
         todo = [(state, mask, used) for (state, mask), entries in self.configurations.items() for used, _ in entries]
         seen = set(todo)
-        while todo and len(seen) <= EFFORT:
+        while todo and len(seen) <= effort:
+            self.work_done += 1
             for _, state, mask, used in self._next(*todo.pop()):
                 if (state, mask, used) not in seen:
                     seen.add((state, mask, used))
                     todo.append((state, mask, used))
-        return () if todo else tuple(sorted({state for state, _, _ in seen}))
+        return None if todo else tuple(sorted({state for state, _, _ in seen}))
 
     # ── minimal counts ───────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -98,10 +98,12 @@ class Steps:
     def __len__(self) -> int:
         return len(self.action)
 
-    def alike(self) -> list[int]:
+    def alike(self) -> Sequence[int]:
         """Of each action, one that can be taken in the same states."""
+        if self.moves is None:
+            return range(len(self.observes))
         first: dict[int, int] = {}
-        needs = [-1 if self.moves is None else needed for needed, _ in self.moves or [(-1, -1)] * len(self.observes)]
+        needs = [needed for needed, _ in self.moves]
         return [action if need < 0 else first.setdefault(need, action) for action, need in enumerate(needs)]
 
 

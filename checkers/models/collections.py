@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from checkers.models.model import IMPOSSIBLE, UNKNOWN, Model, observation
+from checkers.models.model import IMPOSSIBLE, UNKNOWN, Model, observation, shown
 from checkers.objects.calls import Call
 from harness.history.header import Header
 from harness.history.operations import FAIL
@@ -38,6 +38,10 @@ def _stack(state: tuple[Any, ...], call: Call) -> Any:
     return (*state, call.argument) if call.f == "push" else _taken(call, state, -1)
 
 
+def _line(state: tuple[Any, ...]) -> str:
+    return shown(state) if state else "empty"
+
+
 QUEUE: Final = Model(
     "queue",
     ("enqueue", "dequeue"),
@@ -45,6 +49,7 @@ QUEUE: Final = Model(
     initial=lambda value: value or (),
     observes=lambda call: call.f == "dequeue" and call.result is None,
     meaning=_empty,
+    show=_line,
     summary="first in, first out: enqueue, dequeue (null, or error empty: nothing there)",
 )
 STACK: Final = Model(
@@ -54,6 +59,7 @@ STACK: Final = Model(
     initial=lambda value: value or (),
     observes=lambda call: call.f == "pop" and call.result is None,
     meaning=_empty,
+    show=_line,
     summary="last in, first out: push, pop (null, or error empty: nothing there)",
 )
 

@@ -157,6 +157,9 @@ MUTEX: Final = Model(
 )
 
 
+_UNTOLD: Final = "a token that nobody was told"
+
+
 def _fenced(state: Any, call: Call) -> Any:
     """State: (token of the holder or None, greatest token so far); nobody can release a token that nobody was told."""
     held, greatest = state
@@ -168,8 +171,19 @@ def _fenced(state: Any, call: Call) -> Any:
     if held is not None:
         return IMPOSSIBLE
     if call.result is UNKNOWN:
-        return ("a token that nobody was told", greatest)
+        return (_UNTOLD, greatest)
     return (call.result, call.result) if call.result > greatest else IMPOSSIBLE
+
+
+def _lock_shown(state: Any) -> str:
+    held, _ = state
+    return (
+        "free"
+        if held is None
+        else "held with an unknown token"
+        if held == _UNTOLD
+        else f"held with token {shown(held)}"
+    )
 
 
 FENCED_LOCK: Final = Model(
@@ -179,6 +193,6 @@ FENCED_LOCK: Final = Model(
     initial=(None, -1),
     observes=lambda call: call.status == FAIL,
     meaning=lambda call, _: call if call.status != FAIL or call.error in ("held", "not-holder") else None,
-    show=lambda state: "free" if state[0] is None else f"held with token {shown(state[0])}",
+    show=_lock_shown,
     summary="a lock whose acquire returns a growing token, which its release gives back",
 )

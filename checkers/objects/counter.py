@@ -64,7 +64,10 @@ class Counter:
         counts = {"anomalies": len(anomalies), "keys": len(keys), "increments": increments}
         if anomalies:
             summary = f"{len(anomalies):,} operations show numbers that cannot be."
-            return Verdict(self.name, "invalid", summary, shown(anomalies), counts)
+            from checkers.linearizability.entering import entered
+
+            told = entered(shown(anomalies), keys.values(), "counter", history.header)
+            return Verdict(self.name, "invalid", summary, told, counts)
         if undecided:
             reason = f"{undecided}; counters decided: {decided} of {len(keys)}."
             return Verdict(self.name, "unknown", "Not every counter could be decided.", counts=counts, reason=reason)

@@ -83,7 +83,10 @@ def _check(name: str, f: str, history: History, budget: Budget) -> Verdict:
             counts[what] += number
     if anomalies:
         summary = f"{len(anomalies):,} times, what was read and what was put in do not fit together."
-        return Verdict(name, "invalid", summary, shown(anomalies), counts)
+        from checkers.linearizability.entering import entered
+
+        told = entered(shown(anomalies), keys.values(), "log" if f == "append" else "grow-set", history.header)
+        return Verdict(name, "invalid", summary, told, counts)
     if undecided:
         reason = f"{undecided}; objects decided: {decided} of {len(keys)}."
         return Verdict(name, "unknown", "Not every object could be decided.", counts=counts, reason=reason)

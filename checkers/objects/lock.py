@@ -68,7 +68,10 @@ class FencedLock:
         counts = {"anomalies": len(anomalies), "keys": len(keys), "acquired": sections}
         if anomalies:
             summary = f"{len(anomalies):,} operations let in who should not be, or give a token that should not be."
-            return Verdict(self.name, "invalid", summary, shown(anomalies), counts)
+            from checkers.linearizability.entering import entered
+
+            told = entered(shown(anomalies), keys.values(), "fenced-lock", history.header)
+            return Verdict(self.name, "invalid", summary, told, counts)
         if undecided:
             reason = f"{undecided}; locks decided: {decided} of {len(keys)}."
             return Verdict(self.name, "unknown", "Not every lock could be decided.", counts=counts, reason=reason)

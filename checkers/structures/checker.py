@@ -35,6 +35,7 @@ class Structure:
     @collector_at_rest()
     def check(self, history: History, budget: Budget) -> Verdict:
         """Judge every object."""
+        from checkers.linearizability.entering import entered
         from checkers.structures import FAST_PATHS
 
         decide = FAST_PATHS[self.model]
@@ -55,7 +56,8 @@ class Structure:
         certificate = {"model": self.model, "keys": orders}
         if anomalies:
             summary = f"{len(anomalies):,} of {len(keys):,} objects admit no order."
-            return Verdict(self.name, "invalid", summary, shown(anomalies), counts, certificate={"model": self.model})
+            told = entered(shown(anomalies), keys.values(), self.model, history.header)
+            return Verdict(self.name, "invalid", summary, told, counts, certificate={"model": self.model})
         if undecided:
             reason = f"{why_not}; objects decided: {len(keys) - undecided} of {len(keys)}."
             return Verdict(self.name, "unknown", "Not every object could be decided.", counts=counts, reason=reason)

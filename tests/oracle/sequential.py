@@ -13,11 +13,13 @@ from typing import Any
 
 import msgspec
 
+from harness.history import Header
 from harness.op import Op
 from harness.streams import Random
 
 Done = tuple[Any, Any] | None
 INFINITY = 1 << 60
+TOLD = ("multi-register",)
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,11 @@ class Object:
     reads: tuple[str, ...] = ()
     told: Callable[[Any, str, Any, Any, bool], Done] | None = None
     """What a call with a result (known or not) comes to, where the object is free to choose."""
+
+    def header(self, name: str) -> Header:
+        """Of a history of such objects; what starts empty does not say so."""
+        initial = self.initial if isinstance(self.initial, int | str) else dict(self.initial) if name in TOLD else None
+        return Header(1, model=name, initial=initial)
 
     def after(self, state: Any, f: str, argument: Any, result: Any, known: bool) -> Done:
         """As `do`, with the result that was told; None if it was not that."""
@@ -225,10 +232,14 @@ OBJECTS: dict[str, Object] = {
 }
 
 
-def random_history(random: Random, of: Object) -> list[Op]:
-    """A concurrent run of 2 to 9 calls by 1 to 5 processes, with lies, doubt, and failures, without indices."""
-    lies, doubt = random.choice((0.0, 0.05, 0.2, 0.4)), random.choice((0.0, 0.2))
-    calls, idle = random.randint(2, 9), list(range(random.randint(1, 5)))
+def random_history(random: Random, of: Object, most: int = 9) -> list[Op]:
+    """A concurrent run of 2 to 9 calls by 1 to 5 processes, with lies, doubt, and failures, without indices.
+
+    With more than 9 calls there are as many lies and doubts as among 9.
+    """
+    rarer = min(1.0, 9 / most)
+    lies, doubt = random.choice((0.0, 0.05, 0.2, 0.4)) * rarer, random.choice((0.0, 0.2)) * rarer
+    calls, idle = random.randint(2, most), list(range(random.randint(1, 5)))
     next_process, fresh, state = len(idle), 10, of.initial
     events: list[Op] = []
     open_now: list[Op] = []
@@ -269,18 +280,7 @@ def random_history(random: Random, of: Object) -> list[Op]:
 
 def right(events: Sequence[Op], of: Object) -> bool:
     """Whether some order of the calls agrees with real time and with what the object does (Wing and Gong)."""
-    calls: list[tuple[int, int, str, Any, Any]] = []
-    running: dict[Any, tuple[int, Op]] = {}
-    for place, op in enumerate(events):
-        if op.type == "invoke":
-            running[op.process] = (place, op)
-            continue
-        start, asked = running.pop(op.process)
-        if op.type == "ok":
-            calls.append((start, place, op.f, asked.value, op.value))
-        elif op.type == "info" and op.f not in of.reads:
-            calls.append((start, INFINITY, op.f, asked.value, None))
-    calls += [(start, INFINITY, op.f, op.value, None) for start, op in running.values() if op.f not in of.reads]
+    calls = said(events, of)
     definite = sum(1 << number for number, call in enumerate(calls) if call[1] != INFINITY)
 
     @cache
@@ -297,6 +297,43 @@ def right(events: Sequence[Op], of: Object) -> bool:
         return False
 
     return possible(0, of.initial)
+
+
+def said(events: Sequence[Op], of: Object) -> list[tuple[int, int, str, Any, Any]]:
+    """The calls that say something: (start, end, f, argument, result)."""
+    calls: list[tuple[int, int, str, Any, Any]] = []
+    running: dict[Any, tuple[int, Op]] = {}
+    for place, op in enumerate(events):
+        if op.type == "invoke":
+            running[op.process] = (place, op)
+            continue
+        start, asked = running.pop(op.process)
+        if op.type == "ok":
+            calls.append((start, place, op.f, asked.value, op.value))
+        elif op.type == "info" and op.f not in of.reads:
+            calls.append((start, INFINITY, op.f, asked.value, None))
+    return calls + [(start, INFINITY, op.f, op.value, None) for start, op in running.values() if op.f not in of.reads]
+
+
+def states_before(events: Sequence[Op], of: Object, moment: int) -> set[Any]:
+    """Every state in which an order can end that has all that was over before an event, and of the rest what it likes.
+
+    What was still open then answered later, as it is known to have done.
+    """
+    calls = [call for call in said(events, of) if call[0] < moment]
+    over = sum(1 << number for number, call in enumerate(calls) if call[1] < moment)
+    seen, todo = {(0, of.initial)}, [(0, of.initial)]
+    while todo:
+        placed, state = todo.pop()
+        limit = min((call[1] for number, call in enumerate(calls) if not placed >> number & 1), default=INFINITY)
+        for number, (start, end, f, argument, result) in enumerate(calls):
+            if placed >> number & 1 or start > limit:
+                continue
+            done = of.after(state, f, argument, result, end != INFINITY)
+            if done is not None and (after := (placed | 1 << number, done[0])) not in seen:
+                seen.add(after)
+                todo.append(after)
+    return {state for placed, state in seen if placed & over == over}
 
 
 def as_keys(random: Random, parts: Sequence[Sequence[Op]]) -> list[Op]:

@@ -49,6 +49,27 @@ def holds(events, step, state: Any) -> bool:
     return False
 
 
+def states_before(events, step, state: Any, moment: int) -> set[Any]:
+    """Every state in which an order can end that has all that was over before an event, and of the rest what it likes.
+
+    What was still open then answered later, as it is known to have done.
+    """
+    ops = [op for op in operations(events) if op[0] < moment]
+    ops = [op for op in ops if op[2] != "fail" or op[6] in ("empty", "held", "not-holder")]
+    sure = sum(1 << place for place, op in enumerate(ops) if op[2] != "info" and op[1] < moment)
+    seen, todo = {(0, state)}, [(0, state)]
+    while todo:
+        done, state = todo.pop()
+        horizon = min((op[1] for place, op in enumerate(ops) if not done >> place & 1), default=ENDLESS)
+        for place, op in enumerate(ops):
+            if op[0] < horizon and not done >> place & 1:
+                item = (done | 1 << place, step(state, op))
+                if item[1] is not None and item not in seen:
+                    seen.add(item)
+                    todo.append(item)
+    return {state for done, state in seen if done & sure == sure}
+
+
 def queue(state, op):
     """State: elements, oldest first."""
     _, _, kind, f, argument, result, _ = op

@@ -16,11 +16,11 @@ from typing import Any
 import msgspec
 import pytest
 from oracle import made_structures as made
+from oracle.made_invariants import KINDS
+from oracle.made_objects import CASES, Maker
 from oracle.made_transactions import made as made_transactions
 from oracle.replicas import Sessions as Replicas
 from oracle.transactions import JUDGES
-from property.test_invariants import KINDS
-from property.test_objects import CASES, Maker
 
 from checkers.protocol import Budget
 from checkers.sessions import (

@@ -41,7 +41,7 @@ def compare(name: str, seed: int) -> int:
     """Compare one batch with brute force; how many of its histories are broken."""
     random, of, declared = Random(seed), OBJECTS[name], keyed(model(name))
     parts = [random_history(random, of) for _ in range(KEYS)]
-    header = Header(1, model=name, initial=dict(of.initial) if name == "multi-register" else starting(of.initial))
+    header = of.header(name)
     broken = {key for key, part in enumerate(parts) if not right(part, of)}
     assert judged(header, declared, as_keys(Random(seed), parts)) == broken, f"seed {seed}"
     if seed % 5:
@@ -49,10 +49,6 @@ def compare(name: str, seed: int) -> int:
     sound = [part for key, part in enumerate(parts) if key not in broken]
     assert judged(header, declared, as_keys(Random(seed), sound)) == set(), f"seed {seed}"
     return len(broken)
-
-
-def starting(initial: object) -> object:
-    return initial if isinstance(initial, int | str) else None
 
 
 @some_and_many(BATCHES, KEYS, least=20)
