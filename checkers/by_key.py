@@ -15,9 +15,8 @@ Limits: a part is sent to its worker, which costs about a microsecond per event;
 from __future__ import annotations
 
 import heapq
-import multiprocessing
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
+from concurrent.futures import Executor, as_completed
 from dataclasses import dataclass
 from typing import Final, overload
 
@@ -28,6 +27,7 @@ from checkers.protocol import Budget, Checker
 from harness.history import History
 from harness.op import Op
 from harness.verdict import Verdict, worst
+from harness.workers import workers
 
 PARTS: Final = 16
 """Into so many parts a history is divided at most."""
@@ -75,8 +75,8 @@ class Divided:
 
     def check(self, history: History, budget: Budget) -> Verdict:
         """Judge, and put the parts together."""
-        with ProcessPoolExecutor(self.processes, multiprocessing.get_context("spawn")) as workers:
-            return check_by_key(history, self.checker, budget, workers)
+        with workers(self.processes) as pool:
+            return check_by_key(history, self.checker, budget, pool)
 
 
 def check_by_key(history: History, checker: Checker, budget: Budget, executor: Executor) -> Verdict:

@@ -30,6 +30,7 @@ from checkers.compose import failed
 from checkers.protocol import Budget, Checker
 from harness.history import History
 from harness.verdict import Verdict
+from harness.workers import end_with_parent
 
 GRACE_S: Final = 5.0
 """How long after its budget a checker may take to start, to notice and to hand over what it has."""
@@ -120,6 +121,7 @@ def _work(there: Connection, load: Callable[[], History], checker: Checker, seco
         with contextlib.suppress(OSError):
             there.send(("progress", progress))
 
+    end_with_parent()
     _bound_memory(mebibytes)
     try:
         verdict = checker.check(load(), Budget(seconds, listener=tell))

@@ -20,7 +20,7 @@ What keeps them short, by the names that the modules use:
 
 Not here: to forget all of the real-time order but a few bounds, which can only refute (Bouajjani and others, POPL
 2015). Where collections are counted that is cheap; to a search, what is not ordered is open together. Thirty operations
-of a priority queue by eight clients take it 5 ms as they are, and mostly more than a second with three bounds.
+of a priority queue by eight clients take it 5 ms as they are, and mostly more than a second with the last three bounds.
 
 Both searches are exponential in the number of operations open at a time, at worst; deciding this is NP-complete
 (Gibbons and Korach, 1997). The budget bounds them.

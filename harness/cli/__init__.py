@@ -10,8 +10,11 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final
 
 from harness.errors import SplitbrainError, UsageError, nearest
@@ -54,7 +57,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
     try:
-        return _dispatch(arguments)
+        with _ended_as_by_ctrl_c():
+            return _dispatch(arguments)
     except SplitbrainError as error:
         if debug:
             raise
@@ -95,6 +99,19 @@ def _dispatch(arguments: list[str]) -> int:
     module = importlib.import_module(f"harness.cli.{'listing' if name == 'list' else name}")
     code: int = module.main(rest)
     return code
+
+
+@contextmanager
+def _ended_as_by_ctrl_c() -> Iterator[None]:
+    """A request to end is as good as Ctrl-C: what is running is taken down, and what is known is told."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _complain(sentence: str) -> None:

@@ -12,7 +12,6 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,6 +22,7 @@ from harness.cli.arguments import Parser
 from harness.cli.bug_search import Search, Shown
 from harness.errors import UsageError, nearest
 from harness.store import Run, create_folder, default_store
+from harness.workers import workers
 
 if TYPE_CHECKING:
     from reports.bugs import BugRow, BugsReport, CorrectRow, Witness
@@ -94,21 +94,15 @@ def _search(given: Any, names: Sequence[str]) -> BugsReport:
     out = sys.stderr if given.json else sys.stdout
     width = max(60, min(120, shutil.get_terminal_size((100, 24)).columns))
     rows = []
-    # Fresh processes, not forks: what this one has open must not leak into a run.
-    with ProcessPoolExecutor(given.jobs, mp_context=get_context("spawn")) as pool:
-        try:
-            seeds = [given.seed + SEEDS_APART * number for number in range(given.searches)]
-            asked = {
-                name: [pool.submit(bug_search.search, name, seed, given.limit) for seed in seeds] for name in names
-            }
-            sweeps = _submit_correct(pool, names, given.correct, given.seed)
-            for name in names:
-                rows.append(_bug_row(name, [future.result() for future in asked[name]], given.limit))
-                out.writelines(f"{line}\n" for line in bug_lines(rows[-1], width))
-                out.flush()
-            correct = tuple(_correct_row(setting, futures) for setting, futures in sweeps.items())
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+    with workers(given.jobs) as pool:
+        seeds = [given.seed + SEEDS_APART * number for number in range(given.searches)]
+        asked = {name: [pool.submit(bug_search.search, name, seed, given.limit) for seed in seeds] for name in names}
+        sweeps = _submit_correct(pool, names, given.correct, given.seed)
+        for name in names:
+            rows.append(_bug_row(name, [future.result() for future in asked[name]], given.limit))
+            out.writelines(f"{line}\n" for line in bug_lines(rows[-1], width))
+            out.flush()
+        correct = tuple(_correct_row(setting, futures) for setting, futures in sweeps.items())
     report = BugsReport(bugs=tuple(rows), correct=correct, searches=given.searches, seed=given.seed)
     report = msgspec.structs.replace(report, bound=upper_bound(0, report.clean))
     out.writelines(f"{line}\n" for line in correct_lines(report, width))

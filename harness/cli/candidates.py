@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from multiprocessing import get_context
 from typing import Any, Final
 
 from harness import clock
@@ -19,6 +18,7 @@ from harness.cli.judged import Judged, run_judged
 from harness.exploration.failure import Failure, failure_of
 from harness.exploration.shrinking import cost_s
 from harness.plan import Plan
+from harness.workers import workers
 
 RUN_TIMES_MAX: Final = 4.0
 RUN_S_MIN: Final = 0.25
@@ -97,9 +97,5 @@ def candidates(wanted: Wanted, jobs: int, slowness: float) -> Iterator[Here | Wo
     if jobs == 1:
         yield Here(wanted, slowness)
         return
-    # Fresh processes, not forks: what this one has open must not leak into a run.
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        try:
-            yield Workers(wanted, slowness, pool, jobs)
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+    with workers(jobs) as pool:
+        yield Workers(wanted, slowness, pool, jobs)

@@ -9,7 +9,6 @@ import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from multiprocessing import get_context
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -24,6 +23,7 @@ from harness.schedule.planned import DISK_EVENTS, THERE, PlannedFault, Trigger
 from harness.simulation.branching import Told
 from harness.simulation.compare import compare
 from harness.streams import Streams
+from harness.workers import workers
 
 RUN_LEAST_S: Final = 6.0
 
@@ -288,12 +288,8 @@ def executor(address: str, jobs: int) -> Iterator[Executor]:
     elif jobs == 1:
         yield Here()
     else:
-        # Fresh processes, not forks: what this one has open must not leak into a run.
-        with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-            try:
-                yield Processes(pool)
-            finally:
-                pool.shutdown(wait=True, cancel_futures=True)
+        with workers(jobs) as pool:
+            yield Processes(pool)
 
 
 def _dask(address: str) -> Iterator[Executor]:

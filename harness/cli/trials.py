@@ -13,9 +13,8 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
 from harness.cli import judging, planning
@@ -29,6 +28,7 @@ from harness.plan import Plan
 from harness.result import Result
 from harness.store import Run, create_run
 from harness.verdict import Outcome
+from harness.workers import workers
 
 
 @dataclass(frozen=True)
@@ -54,13 +54,10 @@ def run_trials(trials: Sequence[Trial], jobs: int) -> Iterator[tuple[int, RunRep
         for place, trial in enumerate(trials):
             yield place, run_trial(trial)
         return
-    with ProcessPoolExecutor(max_workers=min(jobs, len(trials)), mp_context=get_context("spawn")) as pool:
+    with workers(min(jobs, len(trials))) as pool:
         places = {pool.submit(run_trial, trial): place for place, trial in enumerate(trials)}
-        try:
-            for future in as_completed(places):
-                yield places[future], future.result()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+        for future in as_completed(places):
+            yield places[future], future.result()
 
 
 def run_trial(trial: Trial) -> RunReport:

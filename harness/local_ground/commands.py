@@ -5,9 +5,7 @@ Arguments are lists, never shell text. A command has a deadline, and a failure s
 
 from __future__ import annotations
 
-import ctypes
 import shutil
-import signal
 import subprocess
 from collections.abc import Sequence
 from typing import Final
@@ -17,8 +15,6 @@ from harness.errors import InfrastructureError
 TIMEOUT_S: Final = 10.0
 SEARCH_PATH: Final = "/usr/sbin:/usr/bin:/sbin:/bin"
 """Users' search paths often lack the folders of system programs."""
-_PR_SET_PDEATHSIG: Final = 1
-_LIBC: Final = ctypes.CDLL(None)
 
 
 def found(program: str) -> str | None:
@@ -55,14 +51,6 @@ def check(arguments: Sequence[str], *, stdin: bytes = b"") -> str:
         told = f": {said[-1]}" if said else ""
         raise InfrastructureError(f"`{' '.join(arguments)}` ended with status {done.returncode}{told}.")
     return done.stdout.decode(errors="replace")
-
-
-def end_with_harness() -> None:
-    """Called in a new process before it becomes its program: Linux is to kill it when the thread that made it ends.
-
-    So such processes are made on the event loop's thread, which ends with the harness, and on no other.
-    """
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def remove_namespace(name: str) -> bool:

@@ -31,6 +31,7 @@ from harness.errors import InfrastructureError
 from harness.local_ground import commands
 from harness.local_ground.ledger import Ledger
 from harness.protocols import Cut
+from harness.workers import end_with_parent
 
 CHAINS: Final = {"filter": "INPUT", "raw": "PREROUTING"}
 """Tables of the packet filter that have our chain, and where it is called from."""
@@ -78,7 +79,7 @@ class Hosts:
             self._filter(node)
 
     def listen(self) -> None:
-        """Start a probe listener on each node; see `commands.end_with_harness` for the thread."""
+        """Start a probe listener on each node; see `workers.end_with_parent` for the thread."""
         for node in self.addresses:
             self.heard(node).mkdir(parents=True)
             command = self.inside(
@@ -86,7 +87,7 @@ class Hosts:
             )
             self._listeners.append(
                 subprocess.Popen(  # noqa: S603 - our own program
-                    command, stdin=subprocess.DEVNULL, preexec_fn=commands.end_with_harness
+                    command, stdin=subprocess.DEVNULL, preexec_fn=end_with_parent
                 )
             )
 

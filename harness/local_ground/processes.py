@@ -1,6 +1,6 @@
 """The process fault surface on this machine: one server per node, a process group of its own, struck by signals.
 
-A server ends with the harness, even with one that is killed (`commands.end_with_harness`). State comes from /proc.
+A server ends with the harness, even with one that is killed (`workers.end_with_parent`). State comes from /proc.
 
 Limits: Linux. A server that forks into another session escapes; none of ours does.
 """
@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Final
 
 from harness.errors import InfrastructureError
-from harness.local_ground import commands
 from harness.protocols import ProcessState
+from harness.workers import end_with_parent
 
 TRIES: Final = 500
 PAUSE_S: Final = 0.01
@@ -88,7 +88,7 @@ class LocalProcesses:
                     stdout=log,
                     stderr=subprocess.STDOUT,
                     start_new_session=True,
-                    preexec_fn=commands.end_with_harness,
+                    preexec_fn=end_with_parent,
                 )
             except OSError as error:
                 raise InfrastructureError(f"{node}: its server cannot be started: {error}.") from error
