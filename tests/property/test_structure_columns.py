@@ -6,8 +6,8 @@ from random import Random
 import msgspec
 import pytest
 from oracle import made_structures as made
+from oracle.made_objects import AsQueue, Maker
 from oracle.spoiled import spoiled
-from test_objects import AsQueue, Maker
 from test_structures import KINDS
 from torture import some_and_many
 
