@@ -39,7 +39,7 @@ from harness.verdict import Anomaly
 
 if TYPE_CHECKING:
     from harness.cli.branches import Branches
-    from harness.controller import Controller
+    from harness.controller import Controller, Watcher
     from harness.simulation.recording import Recording
 
 RUN_BUDGET_S = 30.0
@@ -109,6 +109,7 @@ def run_judged(
     on_cluster: Callable[[Cluster], None] | None = None,
     branches: Branches | None = None,
     record: bool = False,
+    watcher: Watcher | None = None,
 ) -> Judged:
     """Run a plan and judge what it left.
 
@@ -118,6 +119,7 @@ def run_judged(
         on_cluster: called with the cluster once it is up.
         branches: where the run is forked, and what came of its children.
         record: whether everything that happens is listed, too.
+        watcher: is told of phases and events.
     """
     system = system or registry.load("systems", plan.system)
     check_lists(plan, system, observed=True)
@@ -127,7 +129,8 @@ def run_judged(
     if plan.world:
         ground.configure(plan.world)
     with _folder(keep) as run:
-        controller = _controller(plan, ground, system, workload, run, on_cluster)
+        controller = _controller(plan, ground, system, workload, run, watcher or Nobody())
+        controller.on_cluster = on_cluster
         with branches.of(controller) if branches is not None else nullcontext():
             judged = _run(controller, budget_s)
             if branches is not None:
@@ -147,14 +150,10 @@ def _folder(keep: Run | None) -> Iterator[Run]:
         yield Run(Path(folder))
 
 
-def _controller(
-    plan: Plan, ground: Any, system: Any, workload: Any, run: Run, on_cluster: Callable[[Cluster], None] | None
-) -> Controller:
+def _controller(plan: Plan, ground: Any, system: Any, workload: Any, run: Run, watcher: Watcher) -> Controller:
     from harness.controller import Controller
 
-    controller = Controller(run, plan, ground, system, workload, Nobody(), dict(plan.options))
-    controller.on_cluster = on_cluster
-    return controller
+    return Controller(run, plan, ground, system, workload, watcher, dict(plan.options))
 
 
 def _run(controller: Controller, budget_s: float) -> Judged:

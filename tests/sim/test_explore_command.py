@@ -50,7 +50,7 @@ def test_failures_are_found_grouped_and_kept_whatever_the_number_of_jobs(tmp_pat
 def test_single_faults_hit_every_use_of_every_disk(tmp_path, capsys):
     words = SHORT.replace("--time-limit 0.8", "--time-limit 0.06")
     plan = plan_from({"nodes": 3, "time_limit_s": 0.06, "rate": 80.0, "concurrency": 3})
-    assert {event for event, _, _ in boundaries(plan)} >= {"append", "sync"}
+    assert {boundary.event for boundary in boundaries(plan)} >= {"append", "sync", "send", "sent"}
     code, report = explored(
         f"explore {words} --nemesis power --single-faults --seeds 0..5 --seed 3 --json", tmp_path, capsys
     )
