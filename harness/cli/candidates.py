@@ -12,16 +12,13 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
-from typing import Any, Final
+from typing import Any
 
 from harness import clock
 from harness.cli.judged import Judged, run_judged
+from harness.exploration.cost import limit_s
 from harness.exploration.failure import Failure, failure_of
-from harness.exploration.shrinking import cost_s
 from harness.plan import Plan
-
-RUN_TIMES_MAX: Final = 4.0
-RUN_S_MIN: Final = 0.25
 
 Wanted = frozenset[tuple[str, str]]
 """Guarantee and name of the anomalies that count."""
@@ -36,11 +33,6 @@ def failure_in(judged: Judged, wanted: Wanted) -> Failure | None:
     return None
 
 
-def allowed_s(plan: Plan, slowness: float) -> float:
-    """The processor seconds after which a candidate is given up."""
-    return max(RUN_S_MIN, RUN_TIMES_MAX * slowness * cost_s(plan))
-
-
 class Here:
     """In this process, one after the other."""
 
@@ -52,7 +44,7 @@ class Here:
     def __call__(self, plans: Sequence[Plan]) -> list[Failure | None]:
         """How each fails."""
         return [
-            failure_in(run_judged(plan, budget_s=allowed_s(plan, self._slowness), **self._parts), self._wanted)
+            failure_in(run_judged(plan, budget_s=limit_s(plan, self._slowness), **self._parts), self._wanted)
             for plan in plans
         ]
 
@@ -70,7 +62,7 @@ class Workers:
 
     def __call__(self, plans: Sequence[Plan]) -> list[Failure | None]:
         """How each fails."""
-        done = [self._pool.submit(_tried, plan, self._wanted, allowed_s(plan, self._slowness)) for plan in plans]
+        done = [self._pool.submit(_tried, plan, self._wanted, limit_s(plan, self._slowness)) for plan in plans]
         found = [future.result() for future in done]
         self._spent_ns += sum(spent_ns for _, spent_ns in found) // self.width
         return [failure for failure, _ in found]

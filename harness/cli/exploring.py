@@ -10,12 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 import msgspec
 
 from harness import clock
-from harness.cli.judged import RUN_BUDGET_S, Judged, run_judged
+from harness.cli.judged import Judged, run_judged
 from harness.errors import UsageError
 from harness.exploration import steps, templates
 from harness.exploration.boundaries import Boundary, Counter, golden
@@ -24,8 +24,6 @@ from harness.plan import Plan, Setting
 from harness.simulation.branching import Told
 from harness.simulation.compare import compare
 from harness.streams import Streams
-
-RUN_LEAST_S: Final = 6.0
 
 
 class Task(msgspec.Struct, frozen=True):
@@ -91,7 +89,7 @@ def explore_whole(task: Task) -> list[Finding]:
     plan = _planned(task)
     looker = Looker(lambda: round(asyncio.get_running_loop().time() * 1e9))
     if not task.branches:
-        judged = run_judged(plan, on_cluster=looker.begin, budget_s=_limit_s(plan))
+        judged = run_judged(plan, on_cluster=looker.begin)
         differs = _differs(judged, run_judged(plan)) if task.twice else ""
         return [_finding(task, plan, judged, looker, differs, began_ns)]
     from harness.cli.branches import Branches
@@ -110,11 +108,6 @@ def explore_whole(task: Task) -> list[Finding]:
     differs = _differs(judged, run_judged(plan)) if task.twice else ""
     own = _finding(task, plan, judged, looker, differs, began_ns)
     return [own, *(_branch(task, plan, one) for one in branches.told)]
-
-
-def _limit_s(plan: Plan) -> float:
-    """Processor time for a run, several times what it takes: with a safeguard off, a store may talk for ever."""
-    return min(RUN_BUDGET_S, max(RUN_LEAST_S, plan.time_limit_s))
 
 
 def _branch(task: Task, plan: Plan, told: Told) -> Finding:

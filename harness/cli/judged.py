@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness import registry
 from harness.errors import SplitbrainError
+from harness.exploration.cost import limit_s
 from harness.history import History
 from harness.op import Op
 from harness.plan import Plan
@@ -41,9 +42,6 @@ if TYPE_CHECKING:
     from harness.cli.branches import Branches
     from harness.controller import Controller, Watcher
     from harness.simulation.recording import Recording
-
-RUN_BUDGET_S = 30.0
-"""Processor time for one run, which takes half a second: with a safeguard off, a store may talk to itself for ever."""
 
 
 class _Overdue(KeyboardInterrupt):
@@ -105,7 +103,7 @@ def run_judged(
     system: Any = None,
     workload: Any = None,
     keep: Run | None = None,
-    budget_s: float = RUN_BUDGET_S,
+    budget_s: float | None = None,
     on_cluster: Callable[[Cluster], None] | None = None,
     branches: Branches | None = None,
     record: bool = False,
@@ -116,6 +114,7 @@ def run_judged(
     Args:
         system, workload: instead of those that the plan names.
         keep: the run directory to write to; None: nothing stays on disk.
+        budget_s: processor seconds after which it is given up; None: as `limit_s` has it.
         on_cluster: called with the cluster once it is up.
         branches: where the run is forked, and what came of its children.
         record: whether everything that happens is listed, too.
@@ -132,7 +131,7 @@ def run_judged(
         controller = _controller(plan, ground, system, workload, run, watcher or Nobody())
         controller.on_cluster = on_cluster
         with branches.of(controller) if branches is not None else nullcontext():
-            judged = _run(controller, budget_s)
+            judged = _run(controller, limit_s(plan) if budget_s is None else budget_s)
             if branches is not None:
                 branches.over(judged)  # a child is gone here
         if judged.result is None:

@@ -31,6 +31,7 @@ from typing import Any, Final
 import msgspec
 
 from harness.exploration import steps
+from harness.exploration.cost import cost_s
 from harness.exploration.deletion import delete_all
 from harness.exploration.failure import Failure
 from harness.exploration.windows import guesses
@@ -302,12 +303,6 @@ def _nothing_can_go(search: _Search) -> bool:
     """Whether the plan would not fail without any one of its elements."""
     elements: list[steps.Element] = [*steps.faults(search.plan), *steps.operations(search.plan)]
     return not any(search.take(steps.without(search.plan, element)) for element in elements)
-
-
-def cost_s(plan: Plan) -> float:
-    """Processor seconds that a run may take, roughly and on no machine in particular: equal plans, equal numbers."""
-    virtual_s = plan.time_limit_s + plan.quiet_s
-    return 0.012 + 0.0004 * len(plan.operations or ()) + 0.012 * plan.nodes * virtual_s
 
 
 def _seeded(plan: Plan, count: int) -> Iterator[Plan]:
