@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from multiprocessing import get_context
 from typing import Any
 
@@ -18,6 +19,7 @@ from harness import clock
 from harness.cli.judged import Judged, run_judged
 from harness.exploration.cost import limit_s
 from harness.exploration.failure import Failure, failure_of
+from harness.moments import told_memory
 from harness.plan import Plan
 
 Wanted = frozenset[tuple[str, str]]
@@ -29,7 +31,8 @@ def failure_in(judged: Judged, wanted: Wanted) -> Failure | None:
     for anomaly in judged.anomalies():
         if (anomaly.guarantee, anomaly.name) in wanted:
             assert judged.exact is not None and judged.history is not None, "it was judged"
-            return failure_of(judged.exact, judged.history.events, anomaly)
+            failure = failure_of(judged.exact, judged.history.events, anomaly)
+            return replace(failure, started_ns=judged.started_ns, memory=told_memory(judged.memory))
     return None
 
 

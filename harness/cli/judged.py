@@ -29,6 +29,7 @@ from harness import registry
 from harness.errors import SplitbrainError
 from harness.exploration.cost import limit_s
 from harness.history import History
+from harness.moments import Memory
 from harness.op import Op
 from harness.plan import Plan
 from harness.protocols import Cluster
@@ -68,6 +69,7 @@ class Judged:
         digest: over everything that happened on the loop; history_digest: over the history's bytes.
         logs: the lines of each node's log; started_ns: what their clock showed when the history began.
         recording: everything that happened, if that was asked for.
+        memory: what was drawn when, where the world notes it (`harness/moments.py`).
     """
 
     plan: Plan
@@ -80,6 +82,7 @@ class Judged:
     logs: Mapping[str, Sequence[str]] = field(default_factory=dict)
     started_ns: int = 0
     recording: Recording | None = None
+    memory: Memory = field(default_factory=dict)
 
     def __repr__(self) -> str:
         outcome = self.result.outcome if self.result else f"failed: {self.failure}"
@@ -173,9 +176,13 @@ def _run(controller: Controller, budget_s: float) -> Judged:
     if failure or not run.history_path.exists():
         return Judged(plan, None, failure or "The run recorded no history.")
     judged = _judge(plan, controller.system, controller.load, run)
-    recording = ground.recording() if ground.record else None
     return replace(
-        judged, exact=controller.exact, digest=ground.digest(), started_ns=controller.started_ns, recording=recording
+        judged,
+        exact=controller.exact,
+        digest=ground.digest(),
+        started_ns=controller.started_ns,
+        recording=ground.recording() if ground.record else None,
+        memory=ground.streams().memory(),
     )
 
 

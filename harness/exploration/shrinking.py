@@ -22,8 +22,10 @@ Limits: minimal means that no single element can be taken away with the seeds th
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Final
@@ -43,8 +45,11 @@ SURE: Final = 3.0
 """Seeds tried, in multiples of how many it took lately: what fails once in m runs is missed in e^-3 of 3 m."""
 COST_PER_CANDIDATE: Final = 1 / 40
 """The share of the budget that a candidate may cost with all its seeds, by a rough count of what runs cost."""
-GUESSING_SHARE: Final = 0.3
+GUESSING_SHARE: Final = 0.1
 GUESSED_OPERATIONS: Final = 40
+QUICK_ROUNDS: Final = 3
+FORGETTING_SHARE: Final = 0.1
+FORGETTING_SEEDS: Final = 40
 LOOKING_S: Final = 0.001
 ROUNDS_MAX: Final = 8
 SMALL_FAULTS: Final = 3
@@ -103,6 +108,8 @@ class _Search:
     width: int
     failure: Failure | None = None
     lately: float = 1.0
+    most: int | None = None
+    forgets: bool = False
     seeds_min: int = SEEDS_MIN
     runs: int = 0
     refused: set[bytes] = field(default_factory=set)
@@ -111,6 +118,11 @@ class _Search:
     def __post_init__(self) -> None:
         self.began_ns = self.now_ns()
         self.deadline_ns = self.began_ns + round(self.budget_s * 1e9)
+
+    @property
+    def started_ns(self) -> int:
+        """When the main phase of the plan begins, as far as is known."""
+        return 0 if self.failure is None else self.failure.started_ns
 
     def seeds(self, candidate: Plan) -> int:
         """With how many seeds a candidate is tried."""
@@ -121,8 +133,8 @@ class _Search:
         """Make the candidate the plan, if it fails, with its own seed or with another."""
         if candidate is None or candidate == self.plan:
             return False
-        tried = self.first(_seeded(candidate, seeds or self.seeds(candidate)))
-        if tried is not None:
+        tried = self.first(_seeded(candidate, seeds or self.most or self.seeds(candidate)))
+        if tried is not None and self.most is None:
             self.lately = 0.7 * self.lately + 0.3 * tried
         return tried is not None
 
@@ -133,7 +145,7 @@ class _Search:
             batch = list(islice(left, self.width))
             if not batch:
                 return None
-            fresh = [plan for plan in batch if plan.to_json() not in self.refused]
+            fresh = [plan for plan in batch if _digest(plan) not in self.refused]
             if self.now_ns() > self.deadline_ns:
                 raise _OutOfBudget
             if until_ns is not None and self.now_ns() > until_ns:
@@ -141,9 +153,11 @@ class _Search:
             self.runs += len(fresh)
             for plan, failure in zip(fresh, self.trials(fresh) if fresh else (), strict=True):
                 if failure is not None:
-                    self.plan, self.failure = plan, failure
+                    remembers = steps.is_remembering(plan) and not self.forgets
+                    self.plan = steps.remembering(plan, failure.memory) if remembers else plan
+                    self.failure = failure
                     return looked + 1 + batch.index(plan)
-                self.refused.add(plan.to_json())
+                self.refused.add(_digest(plan))
             looked += len(batch)
 
     def delete(self, name: str, items: Sequence[Any], made: Callable[[Plan, Sequence[Any]], Plan]) -> None:
@@ -183,15 +197,15 @@ def shrink(
         told: is called after each pass with its name and the plan as it is then.
         width: how many plans `trials` can run at once.
     """
-    search = _Search(plan, trials, now_ns, budget_s, told, width)
+    search = _Search(plan, trials, now_ns, budget_s * (1 - FORGETTING_SHARE), told, width)
     is_minimal = False
     try:
         _directly(search)
-        if not _guess(search, GUESSING_SHARE):
-            _shortest_prefix(search, 1)
-            search.delete("faults", steps.faults(search.plan), steps.with_faults)
-            search.take(steps.closer(search.plan))
-            _guess(search, 2.5 * GUESSING_SHARE)
+        guessed = _guess(search, GUESSING_SHARE)
+        _remember(search)
+        _quickly(search)
+        if not guessed:
+            _guess(search, 5 * GUESSING_SHARE)
         _coarse(search)
         is_minimal = _to_the_bone(search)
         while is_minimal and not _is_small(search.plan) and search.seeds_min < SEEDS_MAX:
@@ -199,6 +213,9 @@ def shrink(
             is_minimal = _to_the_bone(search)
     except _OutOfBudget:
         pass
+    search.deadline_ns = search.began_ns + round(budget_s * 1e9)
+    with suppress(_OutOfBudget):
+        _forget(search)
     seeds = search.seeds(search.plan)
     return Shrunk(search.plan, Size.of(plan), Size.of(search.plan), search.runs, is_minimal, seeds)
 
@@ -215,6 +232,47 @@ def _directly(search: _Search) -> None:
     if any(fault.after is not None for fault in search.plan.faults or ()):
         search.take(search.failure.on_time(), 1)
     search.told("directly", search.plan)
+
+
+def _remember(search: _Search) -> None:
+    """Let chance go by the moment, and be what it was in the run that failed: then what is taken away leaves the rest
+    as it was, and other seeds change only what was never drawn."""
+    if steps.is_remembering(search.plan):
+        return
+    (noted,) = search.trials([steps.noting(search.plan)])
+    search.runs += 1
+    if noted is not None:
+        search.take(steps.remembering(search.plan, noted.memory), 1)
+    search.told("remembered", search.plan)
+
+
+def _quickly(search: _Search) -> None:
+    """What goes without another seed, while it goes."""
+    search.most = 1
+    search.take(steps.with_little_quiet(search.plan))
+    for _ in range(QUICK_ROUNDS):
+        before = search.plan
+        _shortest_prefix(search)
+        search.take(steps.shorter(search.plan))
+        _only_what_is_named(search)
+        search.delete("faults", steps.faults(search.plan), steps.with_faults)
+        search.delete("clients", steps.clients(search.plan), steps.with_clients)
+        search.delete("keys", steps.keys(search.plan), steps.with_keys)
+        search.delete("operations", steps.operations(search.plan), steps.with_operations)
+        search.take(steps.shorter(search.plan))
+        search.take(steps.closer(search.plan, search.started_ns))
+        search.take(steps.earlier(search.plan, search.started_ns))
+        if search.plan == before:
+            break
+    search.most = None
+
+
+def _only_what_is_named(search: _Search) -> None:
+    """The operations that the anomaly names, or all on their keys."""
+    witness = () if search.failure is None else search.failure.witness
+    keys = {op.key for op in witness if isinstance(op.key, str | int)}
+    if witness and not search.take(steps.with_operations(search.plan, witness)) and keys:
+        search.take(steps.with_keys(search.plan, sorted(keys, key=str)))
 
 
 def _guess(search: _Search, share: float) -> bool:
@@ -278,7 +336,8 @@ def _simplify(search: _Search) -> None:
     """One simpler way after the other, until none is left that fails."""
     changed = True
     while changed:
-        changed = any(search.take(candidate, SEEDS_MIN) for candidate in steps.simpler(search.plan))
+        seeds = 1 if steps.is_remembering(search.plan) else SEEDS_MIN
+        changed = any(search.take(candidate, seeds) for candidate in steps.simpler(search.plan, search.started_ns))
     search.told("simpler", search.plan)
 
 
@@ -292,6 +351,22 @@ def _to_the_bone(search: _Search) -> bool:
         if _nothing_can_go(search) and search.plan == before:
             return True
     return False
+
+
+def _digest(plan: Plan) -> bytes:
+    return hashlib.blake2b(plan.to_json(), digest_size=16).digest()
+
+
+def _forget(search: _Search) -> None:
+    """Chance by a seed alone, if one of some seeds brings the failure about; else remember only what has to be."""
+    search.forgets = True
+    if not steps.is_remembering(search.plan) or search.take(steps.forgetting(search.plan), FORGETTING_SEEDS):
+        return
+    if not search.take(steps.remembering(search.plan, ""), FORGETTING_SEEDS):
+        search.most = 1
+        search.delete("streams", steps.streams(search.plan), steps.with_streams)
+        search.delete("draws", steps.draws(search.plan), steps.with_draws)
+    search.told("forgotten", search.plan)
 
 
 def _is_small(plan: Plan) -> bool:
@@ -310,5 +385,8 @@ def _seeded(plan: Plan, count: int) -> Iterator[Plan]:
 
 
 def _other(plan: Plan, number: int) -> Plan:
-    """The plan under another seed, or under its own for 0."""
-    return plan if not number else msgspec.structs.replace(plan, seed=(plan.seed * 31 + number) % 1_000_003)
+    """The plan under another seed, or under its own for 0; every other time nothing is remembered."""
+    if not number:
+        return plan
+    other = msgspec.structs.replace(plan, seed=(plan.seed * 31 + number) % 1_000_003)
+    return steps.remembering(other, "") if steps.is_remembering(plan) and number % 2 == 0 else other

@@ -7,10 +7,12 @@ done to it, a node with everything aimed at it. What remains keeps its times, so
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, Final
 
 import msgspec
 
+from harness.moments import Memory, read_memory, read_skips, told_memory, told_skips, with_skip
 from harness.plan import Plan
 from harness.schedule.planned import PlannedFault, PlannedOp
 
@@ -20,6 +22,8 @@ SLACK_S: Final = 0.05
 """How long the main phase goes on after its last element began."""
 
 PAUSE_UNITS: Final = 2.0
+CHANCE: Final = ("draws", "remembered", "skips")
+"""Of a world: how its chance is drawn."""
 
 Element = PlannedFault | PlannedOp
 
@@ -134,8 +138,11 @@ def with_little_quiet(plan: Plan) -> Plan:
     return replace(plan, quiet_s=min(plan.quiet_s, 2 * unit_s(plan)))
 
 
-def closer(plan: Plan) -> Plan | None:
-    """No pause longer than a few of the system's own units, in which nothing begins and nothing is in force."""
+def closer(plan: Plan, started_ns: int = 0) -> Plan | None:
+    """No pause longer than a few of the system's own units, in which nothing begins and nothing is in force.
+
+    started_ns: when the main phase begins, if it is known, so that what comes after a pause meets the same chance.
+    """
     longest = PAUSE_UNITS * unit_s(plan)
     spans = [(op.at_s, op.at_s) for op in operations(plan) if op.phase == "main"]
     spans += [(one.at_s, one.at_s + (one.duration_s or 0.0)) for one in faults(plan) if one.after is None]
@@ -147,15 +154,82 @@ def closer(plan: Plan) -> Plan | None:
     if not gaps:
         return None
     moved = _moved(plan, lambda at_s: round(at_s - sum(less for began, less in gaps if began <= at_s), 9))
+    moved = skipping(moved, gaps, started_ns)
     return replace(moved, time_limit_s=round(plan.time_limit_s - sum(less for _, less in gaps), 3))
+
+
+# ── chance ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def is_remembering(plan: Plan) -> bool:
+    """Whether chance goes by the moment, so that what is taken away leaves the rest as it was."""
+    return plan.world.get("draws") == "by-moment"
+
+
+def noting(plan: Plan) -> Plan:
+    """The same run, with all that is drawn in it written down."""
+    return replace(plan, world={**plan.world, "draws": "noted"})
+
+
+def remembering(plan: Plan, memory: str) -> Plan:
+    """The plan with chance by the moment: as it is remembered (`harness/moments.py`), else drawn by the seed."""
+    return replace(plan, world={**plan.world, "draws": "by-moment", "remembered": memory})
+
+
+def streams(plan: Plan) -> list[str]:
+    """The streams of which something is remembered."""
+    return list(_memory(plan))
+
+
+def with_streams(plan: Plan, kept: Sequence[str]) -> Plan:
+    """Only what is remembered of these."""
+    return remembering(plan, told_memory({name: drawn for name, drawn in _memory(plan).items() if name in kept}))
+
+
+def draws(plan: Plan) -> list[tuple[str, tuple[int, int], int]]:
+    """All that is remembered: stream, moment and number."""
+    return [(name, at, number) for name, drawn in _memory(plan).items() for at, number in drawn.items()]
+
+
+def with_draws(plan: Plan, kept: Sequence[tuple[str, tuple[int, int], int]]) -> Plan:
+    """Only these."""
+    memory: dict[str, dict[tuple[int, int], int]] = {}
+    for name, at, number in kept:
+        memory.setdefault(name, {})[at] = number
+    return remembering(plan, told_memory(memory))
+
+
+def _memory(plan: Plan) -> Memory:
+    return read_memory(str(plan.world.get("remembered", "")))
+
+
+def forgetting(plan: Plan) -> Plan:
+    """The plan with chance that is drawn in turn, by its seed alone."""
+    return replace(plan, world={name: setting for name, setting in plan.world.items() if name not in CHANCE})
+
+
+def skipping(plan: Plan, gaps: Sequence[tuple[float, float]], started_ns: int) -> Plan:
+    """A plan of which time was taken out: before each of these times of the main phase, so much. In seconds, ascending.
+
+    Where chance goes by the moment, what comes later meets the chance that it would have met.
+    """
+    if not is_remembering(plan) or not gaps:
+        return plan
+    skips, gone_ns = read_skips(str(plan.world.get("skips", ""))), 0
+    for at_s, less_s in gaps:
+        less_ns = round(less_s * 1e9)
+        skips = with_skip(skips, started_ns + round(at_s * 1e9) - gone_ns, less_ns)
+        gone_ns += less_ns
+    return replace(plan, world={**plan.world, "skips": told_skips(skips)})
 
 
 # ── simpler ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def simpler(plan: Plan) -> Iterator[Plan]:
+def simpler(plan: Plan, started_ns: int = 0) -> Iterator[Plan]:
     """Plans with the same elements, each simpler in one way, the boldest first."""
-    for step in (_shorter, _calmer, _renamed, _fewer_workers, _earlier, closer, _rounder):
+    in_time = (partial(earlier, started_ns=started_ns), partial(closer, started_ns=started_ns), _rounder)
+    for step in (shorter, _calmer, _renamed, _fewer_workers, *in_time):
         found = step(plan)
         if found is not None and found != plan:
             yield found
@@ -165,7 +239,7 @@ def simpler(plan: Plan) -> Iterator[Plan]:
                 yield with_faults(plan, [*faults(plan)[:place], other, *faults(plan)[place + 1 :]])
 
 
-def _shorter(plan: Plan) -> Plan | None:
+def shorter(plan: Plan) -> Plan | None:
     """End when the last element has begun."""
     end = round(end_s(plan), 3)
     return replace(plan, time_limit_s=end) if end < plan.time_limit_s else None
@@ -209,12 +283,14 @@ def _moved(plan: Plan, move: Callable[[float], float]) -> Plan:
     return with_operations(with_faults(plan, moved), ops)
 
 
-def _earlier(plan: Plan) -> Plan | None:
+def earlier(plan: Plan, started_ns: int = 0) -> Plan | None:
     """Begin with the first element."""
     starts = [op.at_s for op in operations(plan) if op.phase == "main"]
     starts += [fault.at_s for fault in faults(plan) if fault.after is None]
     first = min(starts, default=0.0)
-    return _moved(plan, lambda at_s: round(at_s - first, 9)) if first > SLACK_S else None
+    if first <= SLACK_S:
+        return None
+    return skipping(_moved(plan, lambda at_s: round(at_s - first, 9)), [(first, first)], started_ns)
 
 
 def _rounder(plan: Plan) -> Plan | None:
