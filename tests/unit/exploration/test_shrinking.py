@@ -150,3 +150,64 @@ def test_what_is_taken_does_not_depend_on_how_many_run_at_once():
     trials = one_by_one(needs_a_kill_between_a_write_and_a_final_read)
     found = [shrink(a_plan(), trials, Clock(), budget_s=600, width=width).plan for width in (1, 2, 5)]
     assert found[0] == found[1] == found[2]
+
+
+def by_moment(plan, memory=""):
+    return steps.remembering(plan, memory)
+
+
+def test_time_that_is_taken_out_is_skipped_so_that_what_follows_meets_the_same_chance():
+    plan = msgspec.structs.replace(a_plan(), options={"election_timeout_ms": 100}, faults=())
+    ops = (plan.operations[10], plan.operations[150])  # begun at 0.1 s and 1.5 s
+    plan = steps.with_operations(plan, ops)
+    (first, last) = steps.closer(by_moment(plan), 7_000_000_000).operations
+    gone_s = 1.5 - last.at_s
+    assert first.at_s == 0.1 and gone_s > 1.0
+    world = steps.closer(by_moment(plan), 7_000_000_000).world
+    assert world["skips"] == f"{7_000_000_000 + round(last.at_s * 1e9)}+{round(gone_s * 1e9)}"
+    assert "skips" not in steps.closer(plan, 7_000_000_000).world
+
+
+def test_a_later_start_leaves_what_came_before_out_and_goes_on_with_the_same_chance():
+    later = steps.cut_before(by_moment(a_plan()), 1.0, 100)
+    kept = [op for op in later.operations if op.phase == "main"]
+    assert len(kept) == 100 and min(op.at_s for op in kept) == pytest.approx(steps.SLACK_S)
+    assert [round(fault.at_s, 6) for fault in later.faults] == [round(n / 10 - 0.95, 6) for n in range(10, 20)]
+    assert later.world["skips"] == "100+950000000" and len(later.operations) == 105
+    waiting = PlannedFault(kind="kill", after=Trigger("acknowledged"))
+    assert steps.cut_before(steps.with_faults(a_plan(), [waiting]), 1.0) is None
+    assert steps.cut_before(a_plan(), 0.01) == a_plan()
+
+
+def test_denser_is_twice_as_fast_until_it_is_short():
+    plan, rounds = a_plan(), 0
+    while (denser := steps.denser(plan)) is not None:
+        assert steps.end_s(denser) < steps.end_s(plan) and denser.time_limit_s <= plan.time_limit_s
+        plan, rounds = denser, rounds + 1
+    assert rounds in (1, 2) and steps.end_s(plan) <= steps.DENSE_UNITS * steps.unit_s(plan)
+    assert [fault.duration_s for fault in plan.faults] == [0.777] * 20
+
+
+def test_streams_and_draws_can_be_forgotten_one_by_one():
+    plan = by_moment(a_plan(), "network/n1>n2@5.0=ff 9.0=1 node/n1@7.0=3")
+    assert steps.streams(plan) == ["network/n1>n2", "node/n1"] and len(steps.draws(plan)) == 3
+    assert steps.with_streams(plan, ["node/n1"]).world["remembered"] == "node/n1@7.0=3"
+    fewer = steps.with_draws(plan, [draw for draw in steps.draws(plan) if draw[1] != (9, 0)])
+    assert fewer.world["remembered"] == "network/n1>n2@5.0=ff node/n1@7.0=3"
+    assert steps.forgetting(fewer).world == a_plan().world
+
+
+def test_a_failure_that_hangs_on_two_draws_is_left_with_these_two():
+    """It fails when both come, whatever else is drawn; every run draws ten numbers."""
+    needed = {("node/n1", (7, 0), 3), ("node/n1", (8, 0), 5)}
+    noted = "node/n1@1.0=1 2.0=1 3.0=1 7.0=3 8.0=5 9.0=7 node/n2@4.0=9 5.0=2 6.0=6 7.0=7"
+    whole = steps.with_faults(a_plan(), ())
+
+    def failure(plan):
+        if steps.is_remembering(plan):
+            return Failure(plan, memory=noted) if needed <= set(steps.draws(plan)) else None
+        return Failure(plan, memory=noted) if plan.operations == whole.operations and plan.seed == 0 else None
+
+    shrunk = shrink(whole, lambda plans: [failure(plan) for plan in plans], Clock(), budget_s=60)
+    assert shrunk.after.operations == 0 and shrunk.is_minimal
+    assert shrunk.plan.world["remembered"] == "node/n1@7.0=3 8.0=5"
