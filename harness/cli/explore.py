@@ -19,17 +19,22 @@ import msgspec
 from harness import clock
 from harness.cli import arguments, planning
 from harness.cli.arguments import Parser
-from harness.cli.exploring import Executor, Finding, Task, boundaries, executor, facts
+from harness.cli.exploring import Executor, Finding, Task, boundaries, executor, facts, mutated
 from harness.errors import UsageError
 from harness.exploration.bandit import Bandit
+from harness.exploration.mutation import Corpus
 from harness.plan import Plan
 from harness.schedule.planned import DISK_EVENTS, SEND
 from harness.store import Run, create_folder, default_store
+from harness.streams import Random
 
 ROUND_RUNS: Final = 32
 TWICE_EVERY: Final = 20
 """One run in so many is made twice and compared."""
 KEPT_MAX: Final = 50
+MUTANT: Final = "mutant"
+MUTANTS_SHARE: Final = 0.2
+"""Of the runs, once some schedule has led to something new."""
 DEFAULT_KINDS: Final = ("partition", "kill", "pause")
 
 
@@ -85,6 +90,7 @@ class Exploration:
     templates: dict[str, list[int]] = field(default_factory=dict)
     schedulers: dict[str, list[int]] = field(default_factory=dict)
     bandit: Bandit | None = None
+    corpus: Corpus = field(default_factory=Corpus)
 
     @classmethod
     def of(cls, plan: Plan) -> Exploration:
@@ -114,7 +120,10 @@ class Exploration:
         if finding.differs or finding.outcome == "harness":
             self.odd.append(finding)
         if self.bandit is not None and finding.template and not finding.branch:
-            self.bandit.learn(finding.template, new)
+            if finding.template != MUTANT:
+                self.bandit.learn(finding.template, new)
+            if new:
+                self.corpus.learn(finding.plan.faults or ())
 
     def groups(self) -> dict[tuple[str, str], list[Finding]]:
         """The failures by anomaly and guarantee."""
@@ -193,7 +202,15 @@ def _rounds(given: Any, exploration: Exploration) -> Iterator[list[Task]]:
     for start in range(first, last + 1, ROUND_RUNS):
         seeds = range(start, min(start + ROUND_RUNS, last + 1))
         random = Streams(start).stream("explore")
-        yield [Task(_seeded(plan, seed), kinds, bandit.choose(random), twice=seed % TWICE_EVERY == 0) for seed in seeds]
+        yield [_task(exploration, bandit, _seeded(plan, seed), random) for seed in seeds]
+
+
+def _task(exploration: Exploration, bandit: Bandit, plan: Plan, random: Random) -> Task:
+    """A run with a template that the bandit chose or, once there is a corpus, with a schedule made of what is kept."""
+    template, twice = bandit.choose(random), plan.seed % TWICE_EVERY == 0
+    if not exploration.corpus or random.random() >= MUTANTS_SHARE:
+        return Task(plan, exploration.kinds, template, twice=twice)
+    return Task(mutated(plan, exploration.corpus), twice=twice, told=MUTANT)
 
 
 def _single_faults(exploration: Exploration, most: int) -> Iterator[list[Task]]:

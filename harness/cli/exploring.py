@@ -19,8 +19,10 @@ from harness.cli.judged import Judged, run_judged
 from harness.errors import UsageError
 from harness.exploration import steps, templates
 from harness.exploration.boundaries import Boundary, Counter, golden
+from harness.exploration.mutation import Corpus
 from harness.exploration.states import Looker, abstract_states, circumstances
 from harness.plan import Plan, Setting
+from harness.schedule.planned import PlannedFault
 from harness.simulation.branching import Told
 from harness.simulation.compare import compare
 from harness.streams import Streams
@@ -129,12 +131,24 @@ def _branch(task: Task, plan: Plan, told: Told) -> Finding:
 def _planned(task: Task) -> Plan:
     plan = task.plan
     if task.template:
-        random = Streams(plan.seed).stream("templates")
-        source = templates.Draw(plan.node_names(), steps.unit_s(plan), plan.time_limit_s, random)
-        kinds = [kind for kind in task.kinds if random.random() < 0.7]
-        faults = templates.swarm(task.template or task.told, kinds, source)
-        plan = msgspec.structs.replace(steps.with_faults(plan, faults), combine=True, world=_world(plan))
+        source = _source(plan, "templates")
+        kinds = [kind for kind in task.kinds if source.random.random() < 0.7]
+        plan = _with(plan, templates.swarm(task.template, kinds, source))
     return plan
+
+
+def mutated(plan: Plan, corpus: Corpus) -> Plan:
+    """The plan with a schedule made of those that are kept, drawn by its seed."""
+    return _with(plan, corpus.mutant(_source(plan, "mutants")))
+
+
+def _source(plan: Plan, name: str) -> templates.Draw:
+    random = Streams(plan.seed).stream(name)
+    return templates.Draw(plan.node_names(), steps.unit_s(plan), plan.time_limit_s, random)
+
+
+def _with(plan: Plan, faults: Sequence[PlannedFault]) -> Plan:
+    return msgspec.structs.replace(steps.with_faults(plan, faults), combine=True, world=_world(plan))
 
 
 def _finding(task: Task, plan: Plan, judged: Judged, looker: Looker, differs: str, began_ns: int) -> Finding:
