@@ -1,7 +1,12 @@
 """Schedules made of those that led to something new: each can be carried out, none is forgotten too soon."""
 
+from types import SimpleNamespace
+
+import msgspec
 import pytest
 
+from harness.cli.explore import Exploration, explore
+from harness.cli.exploring import Finding
 from harness.exploration import mutation, templates
 from harness.exploration.mutation import KEPT_MAX, STEPS, Corpus
 from harness.plan import Plan
@@ -67,3 +72,33 @@ def test_the_oldest_schedules_are_forgotten_and_equal_ones_kept_once():
         for _ in range(2):
             corpus.learn((PlannedFault(kind="kill", at_s=number / 100),))
     assert len(corpus) == KEPT_MAX
+
+
+class Novel:
+    """Makes no runs: each finds a state that is new."""
+
+    def __init__(self):
+        self.tasks = []
+
+    def run(self, tasks):
+        for task in tasks:
+            self.tasks.append(task)
+            faults = task.plan.faults or (PlannedFault(kind="kill", at_s=0.1, duration_s=0.1, draw=task.plan.seed),)
+            plan = msgspec.structs.replace(task.plan, faults=faults)
+            yield Finding(plan, task.template or task.told, "valid", states=frozenset({str(task.plan.seed)}))
+
+
+def explored():
+    exploration, where = Exploration.of(Plan(nodes=3, nemesis=("kill",), time_limit_s=1.0)), Novel()
+    asked = SimpleNamespace(seeds=(0, 319), single_faults=False, branch=0, budget=None, first=False)
+    explore(asked, exploration, where)
+    return exploration, where.tasks
+
+
+def test_from_the_second_round_on_one_run_in_five_is_a_mutant_and_equal_arguments_make_equal_ones():
+    exploration, tasks = explored()
+    mutants = [task for task in tasks if task.told == "mutant"]
+    assert not any(task.told for task in tasks[:32]) and 35 < len(mutants) < 85
+    assert all(task.plan.faults and task.plan.combine and not task.template for task in mutants)
+    assert exploration.templates["mutant"][0] == len(mutants)
+    assert tasks == explored()[1]
