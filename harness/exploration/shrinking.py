@@ -25,7 +25,6 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Final
@@ -215,8 +214,10 @@ def shrink(
     except _OutOfBudget:
         pass
     search.deadline_ns = search.began_ns + round(budget_s * 1e9)
-    with suppress(_OutOfBudget):
+    try:
         _forget(search)
+    except _OutOfBudget:
+        is_minimal = False
     seeds = search.seeds(search.plan)
     return Shrunk(search.plan, Size.of(plan), Size.of(search.plan), search.runs, is_minimal, seeds)
 
@@ -385,14 +386,19 @@ def _digest(plan: Plan) -> bytes:
 
 
 def _forget(search: _Search) -> None:
-    """Chance by a seed alone, if one of some seeds brings the failure about; else remember only what has to be."""
+    """Chance by a seed alone, if one of some seeds brings the failure about; else remember only what has to be. What is
+    not needed any more then is taken away."""
     search.forgets = True
-    if not steps.is_remembering(search.plan) or search.take(steps.forgetting(search.plan), FORGETTING_SEEDS):
+    if not steps.is_remembering(search.plan):
         return
-    if not search.take(steps.remembering(search.plan, ""), FORGETTING_SEEDS):
-        search.most = 1
+    plain = (steps.forgetting(search.plan), steps.remembering(search.plan, ""))
+    seeded = any(search.take(candidate, FORGETTING_SEEDS) for candidate in plain)
+    search.most = 1
+    if not seeded:
         search.delete("streams", steps.streams(search.plan), steps.with_streams)
         search.delete("draws", steps.draws(search.plan), steps.with_draws)
+    while not _nothing_can_go(search):
+        pass
     search.told("forgotten", search.plan)
 
 

@@ -187,6 +187,8 @@ def noting(plan: Plan) -> Plan:
 
 def remembering(plan: Plan, memory: str) -> Plan:
     """The plan with chance by the moment: as it is remembered (`harness/moments.py`), else drawn by the seed."""
+    if not memory:  # then no time need be skipped to meet it
+        return replace(plan, world={**forgetting(plan).world, "draws": "by-moment"})
     return replace(plan, world={**plan.world, "draws": "by-moment", "remembered": memory})
 
 
