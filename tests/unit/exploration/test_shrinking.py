@@ -6,7 +6,7 @@ from itertools import islice
 import msgspec
 import pytest
 
-from harness.exploration import steps
+from harness.exploration import chance, steps
 from harness.exploration.deletion import delete_all
 from harness.exploration.failure import Failure
 from harness.exploration.shrinking import one_by_one, shrink
@@ -153,7 +153,7 @@ def test_what_is_taken_does_not_depend_on_how_many_run_at_once():
 
 
 def by_moment(plan, memory=""):
-    return steps.remembering(plan, memory)
+    return chance.remembering(plan, memory)
 
 
 def test_time_that_is_taken_out_is_skipped_so_that_what_follows_meets_the_same_chance():
@@ -190,11 +190,11 @@ def test_denser_is_twice_as_fast_until_it_is_short():
 
 def test_streams_and_draws_can_be_forgotten_one_by_one():
     plan = by_moment(a_plan(), "network/n1>n2@5.0=ff 9.0=1 node/n1@7.0=3")
-    assert steps.streams(plan) == ["network/n1>n2", "node/n1"] and len(steps.draws(plan)) == 3
-    assert steps.with_streams(plan, ["node/n1"]).world["remembered"] == "node/n1@7.0=3"
-    fewer = steps.with_draws(plan, [draw for draw in steps.draws(plan) if draw[1] != (9, 0)])
+    assert chance.streams(plan) == ["network/n1>n2", "node/n1"] and len(chance.draws(plan)) == 3
+    assert chance.with_streams(plan, ["node/n1"]).world["remembered"] == "node/n1@7.0=3"
+    fewer = chance.with_draws(plan, [draw for draw in chance.draws(plan) if draw[1] != (9, 0)])
     assert fewer.world["remembered"] == "network/n1>n2@5.0=ff node/n1@7.0=3"
-    assert steps.forgetting(fewer).world == a_plan().world
+    assert chance.forgetting(fewer).world == a_plan().world
 
 
 def test_a_failure_that_hangs_on_two_draws_is_left_with_these_two():
@@ -204,8 +204,8 @@ def test_a_failure_that_hangs_on_two_draws_is_left_with_these_two():
     whole = steps.with_faults(a_plan(), ())
 
     def failure(plan):
-        if steps.is_remembering(plan):
-            return Failure(plan, memory=noted) if needed <= set(steps.draws(plan)) else None
+        if chance.is_remembering(plan):
+            return Failure(plan, memory=noted) if needed <= set(chance.draws(plan)) else None
         return Failure(plan, memory=noted) if plan.operations == whole.operations and plan.seed == 0 else None
 
     shrunk = shrink(whole, lambda plans: [failure(plan) for plan in plans], Clock(), budget_s=60)
