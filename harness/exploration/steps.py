@@ -22,6 +22,8 @@ SLACK_S: Final = 0.05
 """How long the main phase goes on after its last element began."""
 
 PAUSE_UNITS: Final = 2.0
+LEAST_GAP_S: Final = 0.002
+"""Of pauses that are cut: what rounding leaves would be cut for ever."""
 DENSE_UNITS: Final = 4.0
 
 Element = PlannedFault | PlannedOp
@@ -160,7 +162,7 @@ def closer(plan: Plan, started_ns: int = 0) -> Plan | None:
     spans += [(one.at_s, one.at_s + (one.duration_s or 0.0)) for one in faults(plan) if one.after is None]
     gaps, reached = [], 0.0
     for began, ended in sorted(spans):
-        if began - reached > longest:
+        if began - reached > longest + LEAST_GAP_S:
             gaps.append((began, began - reached - longest))
         reached = max(reached, ended)
     if not gaps:

@@ -168,6 +168,18 @@ def test_time_that_is_taken_out_is_skipped_so_that_what_follows_meets_the_same_c
     assert "skips" not in steps.closer(plan, 7_000_000_000).world
 
 
+def test_a_pause_is_shortened_once_whatever_rounding_leaves():
+    draw = random.Random(5)
+    for _ in range(300):
+        ops = [PlannedOp(f="read", at_s=draw.uniform(0.0, 9.0)) for _ in range(6)]
+        plan = by_moment(Plan(nodes=3, operations=tuple(ops), faults=(), options={"election_timeout_ms": 60}))
+        for _ in range(3):
+            plan = steps.closer(plan, 5) or plan
+            (rounded,) = [other for other in steps.simpler(plan) if other.world == plan.world][-1:] or [plan]
+            assert steps.closer(plan, 5) is None and steps.closer(rounded, 5) is None
+            plan = rounded
+
+
 def test_a_later_start_leaves_what_came_before_out_and_goes_on_with_the_same_chance():
     later = steps.cut_before(by_moment(a_plan()), 1.0, 100)
     kept = [op for op in later.operations if op.phase == "main"]
