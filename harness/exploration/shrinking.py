@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Final
 
 from harness.exploration import chance, steps
@@ -33,6 +34,9 @@ from harness.plan import Plan
 
 SEEDS_SMALL: Final = 40
 GUESSING_SHARE: Final = 0.1
+GUESSING_SHARE_MAX: Final = 0.3
+GUESSING_RUNS: Final = 10
+"""Guessing goes on for as long as so many whole runs take, within these shares of the budget."""
 GUESSED_OPERATIONS: Final = 40
 FORGETTING_SHARE: Final = 0.1
 FORGETTING_SEEDS: Final = 40
@@ -111,7 +115,9 @@ def shrink(
     is_minimal = False
     try:
         _directly(search)
-        guessed = _guess(search, GUESSING_SHARE)
+        # Where whole runs are dear, guesses, which are short, are the better use of the time.
+        dear = GUESSING_RUNS * (now_ns() - search.began_ns) / 1e9 / max(1, search.runs) / budget_s
+        guessed = _guess(search, min(GUESSING_SHARE_MAX, max(GUESSING_SHARE, dear)))
         remember(search)
         quickly(search)
         if not guessed:
@@ -208,7 +214,7 @@ def _to_the_bone(search: Search) -> bool:
         search.delete("faults", steps.faults(search.plan), steps.with_faults)
         search.delete("operations", steps.operations(search.plan), steps.with_operations)
         _simplify(search)
-        if _nothing_can_go(search) and search.plan == before:
+        if _nothing_can_go(search) and not _two_can_go(search) and search.plan == before:
             return True
     return False
 
@@ -233,6 +239,15 @@ def _forget(search: Search) -> None:
 def _is_small(plan: Plan) -> bool:
     """Whether a person takes it in at a glance; what is larger is worth more seeds."""
     return len(plan.faults or ()) <= SMALL_FAULTS and len(plan.operations or ()) <= SMALL_OPERATIONS
+
+
+def _two_can_go(search: Search) -> bool:
+    """Whether two faults can go at once, where there are more than a few: the second may undo what the first did."""
+    faults = steps.faults(search.plan)
+    if len(faults) <= SMALL_FAULTS:
+        return False
+    kept = ([fault for fault in faults if fault not in (one, two)] for one, two in combinations(faults, 2))
+    return any(search.take(steps.with_faults(search.plan, fewer)) for fewer in kept)
 
 
 def _nothing_can_go(search: Search) -> bool:

@@ -71,6 +71,17 @@ def test_a_made_up_failure_is_shrunk_to_its_three_elements():
         assert not needs_a_kill_between_a_write_and_a_final_read(steps.without(shrunk.plan, element))
 
 
+def test_faults_of_which_none_can_go_alone_go_in_pairs():
+    """Each of the first ten faults needs another ten places on, so that no block goes."""
+
+    def fails(plan):
+        left = {fault.draw for fault in plan.faults}
+        return 3 in left and all((number in left) == (number + 10 in left) for number in range(10))
+
+    shrunk = shrink(a_plan(), one_by_one(fails), Clock(), budget_s=60)
+    assert shrunk.is_minimal and [fault.draw for fault in shrunk.plan.faults] == [3, 13]
+
+
 def test_a_search_that_runs_out_of_its_budget_does_not_call_itself_minimal():
     shrunk = shrink(a_plan(), one_by_one(needs_a_kill_between_a_write_and_a_final_read), Clock(), budget_s=0.01)
     assert not shrunk.is_minimal
