@@ -168,6 +168,8 @@ def _run(controller: Controller, budget_s: float) -> Judged:
             failure = str(error)
         except Exception as error:  # One run's failure is a finding, not the end of the others.
             failure = f"The harness itself failed: {type(error).__name__}: {error}"
+            with quietly():  # its frames hold what was stopped in the middle
+                error.__traceback__ = error.__context__ = error.__cause__ = None
     if bound.is_over:
         return Judged(controller.plan, None, f"The run was not over after {budget_s:g} processor seconds.")
     if controller.interrupted:
