@@ -161,15 +161,17 @@ def _controller(plan: Plan, ground: Any, system: Any, workload: Any, run: Run, w
 def _run(controller: Controller, budget_s: float) -> Judged:
     ground, failure = controller.ground, ""
     assert isinstance(ground, SimGround)
+    failed: BaseException | None = None
     with _bounded(budget_s) as bound:
         try:
             controller.execute()
         except (SplitbrainError, _Overdue) as error:
-            failure = str(error)
+            failed, failure = error, str(error)
         except Exception as error:  # One run's failure is a finding, not the end of the others.
-            failure = f"The harness itself failed: {type(error).__name__}: {error}"
-            with quietly():  # its frames hold what was stopped in the middle
-                error.__traceback__ = error.__context__ = error.__cause__ = None
+            failed, failure = error, f"The harness itself failed: {type(error).__name__}: {error}"
+    if failed is not None:
+        with quietly():  # its frames hold what was stopped in the middle
+            failed.__traceback__ = failed.__context__ = failed.__cause__ = None
     if bound.is_over:
         return Judged(controller.plan, None, f"The run was not over after {budget_s:g} processor seconds.")
     if controller.interrupted:
