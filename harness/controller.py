@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
@@ -169,9 +169,9 @@ class Controller:
             recorder.listeners.append(lambda op: self._look(op, stop))
         self.started_ns = self.ground.now_ns()
         interpreter = self._interpreter(recorder, cluster, members, streams)
+        watching = self._watching(faults, leader, cluster, recorder, interpreter)
         try:
-            async with self._watching(faults, leader, cluster, recorder, interpreter):
-                await self._drive(cluster, interpreter, recorder, faults, members, stop)
+            await self._drive(cluster, interpreter, recorder, faults, members, watching, stop)
         finally:
             await interpreter.close()
             recorder.close()
@@ -187,10 +187,10 @@ class Controller:
         cluster: Cluster,
         recorder: Recorder,
         interpreter: Interpreter,
-    ) -> AsyncIterator[None]:
-        """Triggers are counted while inside."""
+    ) -> AsyncIterator[Watch | None]:
+        """Triggers are counted while inside: in the main phase."""
         if all(fault.after is None for fault in faults):
-            yield
+            yield None
             return
         events = self.system.events if isinstance(self.system, Announcing) else {}
         watch = Watch(faults, events, interpreter.announce, recorder.elapsed_ns, leader)
@@ -198,8 +198,9 @@ class Controller:
         watch.begin(cluster)
         polling = asyncio.create_task(self._poll(cluster, watch)) if watch.wants_polling() else None
         try:
-            yield
+            yield watch
         finally:
+            watch.end()
             if polling is not None:
                 polling.cancel()
 
@@ -215,12 +216,13 @@ class Controller:
         recorder: Recorder,
         faults: Sequence[PlannedFault],
         members: ScheduledNemesis,
+        watching: AbstractAsyncContextManager[Watch | None],
         stop: asyncio.Event,
     ) -> None:
         plan = self.plan
         self._enter("main")
         slack_s = plan.op_timeout_s + 120.0
-        async with _deadline("main", plan.time_limit_s + slack_s):
+        async with _deadline("main", plan.time_limit_s + slack_s), watching as watch:
             await interpreter.run(_main(plan, self.load, faults), stop=stop)
         self.watch = None
         if stop.is_set():
@@ -228,6 +230,8 @@ class Controller:
             recorder.record(Op(process=NEMESIS, type="info", f=INTERRUPTED, value=why))
         self._enter("heal")
         async with _deadline("heal", DEADLINES_S["heal"]):
+            if watch is not None and (owed := members.owed_ops(watch.struck)):
+                await interpreter.run(phases(*owed))
             await interpreter.run(phases(*members.lifting_ops()))
             await members.heal()
         await self._recover(cluster, recorder)

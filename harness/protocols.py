@@ -1,7 +1,7 @@
 """The seams: every place where one room plugs into another, as small protocols.
 
-Nothing here is meant to be subclassed; anything of the right shape will do. Optional abilities are protocols of their
-own (`Packaged`, `Simulated`, `Net`, ...): code asks for the ability, never for the class.
+Nothing here is to be subclassed; anything of the right shape will do. Optional abilities are protocols of their own
+(`Packaged`, `Simulated`, `Net`, ...): code asks for the ability, never for the class.
 
     Ground ──enters──▶ Cluster ──offers──▶ Net, Processes, Clocks, Disks      (fault surfaces; None where absent)
     System ──opens───▶ Client  ──answers─▶ Op                                  (one per process)
@@ -49,8 +49,7 @@ class Client(Protocol):
 
 # ── grounds ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-Cut = tuple[str, str]
-"""(source, destination): destination drops whatever source sends."""
+Cut = tuple[str, str]  # (source, destination): destination drops whatever source sends
 ProcessState = Literal["running", "paused", "stopped"]
 
 
@@ -289,15 +288,17 @@ class Cluster(Protocol):
 
 @runtime_checkable
 class ObservesNodes(Protocol):
-    """A cluster whose nodes can be listened to as they run, and struck at the very moment."""
+    """A cluster whose nodes can be listened to as they run, and struck then and there."""
 
     def listen(self, listener: Callable[[str, str, str], None]) -> None:
-        """From now on tell `listener(node, event, text)` at once: a line that a node logs (event "log"), and what it is
-        about to do to a file ("append", "sync", "write", "rename", "remove", "truncate"; text is the path)."""
+        """Tell `listener(node, event, text)` at once: of a line in a node's log ("log"), of what it is about to do to a
+        file ("append", "sync", ...; the path), of a message that is to leave it ("send") or left ("sent"; where to)."""
 
     def strike(self, node: str, *, power: bool) -> None:
-        """End the node's process at once, even in the middle of what it is doing; power: as when the machine goes dark.
-        What a kill or a loss of power does further is still to be done by the fault surfaces."""
+        """End the node's process amid what it does; power: as when the machine goes dark. The rest surfaces do."""
+
+    def sever(self, cuts: Iterable[Cut]) -> None:
+        """Cut these ways at once, besides those that are; `Net.cut` then says which are."""
 
     def observe(self, node: str) -> Mapping[str, Any]:
         """What the running server says of its own state, where it offers to; else nothing."""

@@ -25,8 +25,9 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from harness.cli.judged import RUN_BUDGET_S, Judged, in_memory
+from harness.cli.judged import Judged, in_memory
 from harness.errors import PlanError
+from harness.exploration.cost import limit_s
 from harness.exploration.states import situation
 from harness.plan import Plan
 from harness.protocols import Cluster, ObservesNodes
@@ -40,8 +41,8 @@ if TYPE_CHECKING:
 
 POINTS_MAX: Final = 3
 """A run is branched in so many places at most."""
-PATIENCE_S: Final = 4 * RUN_BUDGET_S
-"""Real time, on a machine that may have other things to do."""
+PATIENCE: Final = 4
+"""Real time that a branch may take, in multiples of its processor time: the machine may have other things to do."""
 
 
 class Branches:
@@ -106,7 +107,7 @@ class Branches:
         # What a child writes goes to a folder of its own: its parent's file is still written on.
         folder = Path(tempfile.mkdtemp(prefix="splitbrain-", dir=in_memory()))
         try:
-            outcome = fork_each(loop, salts, PATIENCE_S)
+            outcome = fork_each(loop, salts, PATIENCE * limit_s(controller.plan))
             if isinstance(outcome, Child):
                 self._child = outcome
                 self._move(controller, outcome, folder / outcome.turn.salt)
@@ -119,7 +120,7 @@ class Branches:
     def _move(self, controller: Controller, child: Child, folder: Path) -> None:
         """Let a child write to its own folder, under its own plan, and have a budget of its own."""
         assert controller.recorder is not None
-        signal.setitimer(signal.ITIMER_PROF, RUN_BUDGET_S)
+        signal.setitimer(signal.ITIMER_PROF, limit_s(controller.plan))
         folder.mkdir()
         controller.run = Run(folder)
         controller.plan = turned(controller.plan, child.turn)

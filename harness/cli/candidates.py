@@ -11,17 +11,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from typing import Any, Final
+from dataclasses import replace
+from typing import Any
 
 from harness import clock
 from harness.cli.judged import Judged, run_judged
+from harness.exploration.cost import limit_s
 from harness.exploration.failure import Failure, failure_of
-from harness.exploration.shrinking import cost_s
+from harness.moments import told_memory
 from harness.plan import Plan
 from harness.workers import workers
-
-RUN_TIMES_MAX: Final = 4.0
-RUN_S_MIN: Final = 0.25
 
 Wanted = frozenset[tuple[str, str]]
 """Guarantee and name of the anomalies that count."""
@@ -32,13 +31,9 @@ def failure_in(judged: Judged, wanted: Wanted) -> Failure | None:
     for anomaly in judged.anomalies():
         if (anomaly.guarantee, anomaly.name) in wanted:
             assert judged.exact is not None and judged.history is not None, "it was judged"
-            return failure_of(judged.exact, judged.history.events, anomaly)
+            failure = failure_of(judged.exact, judged.history.events, anomaly)
+            return replace(failure, started_ns=judged.started_ns, memory=told_memory(judged.memory))
     return None
-
-
-def allowed_s(plan: Plan, slowness: float) -> float:
-    """The processor seconds after which a candidate is given up."""
-    return max(RUN_S_MIN, RUN_TIMES_MAX * slowness * cost_s(plan))
 
 
 class Here:
@@ -52,7 +47,7 @@ class Here:
     def __call__(self, plans: Sequence[Plan]) -> list[Failure | None]:
         """How each fails."""
         return [
-            failure_in(run_judged(plan, budget_s=allowed_s(plan, self._slowness), **self._parts), self._wanted)
+            failure_in(run_judged(plan, budget_s=limit_s(plan, self._slowness), **self._parts), self._wanted)
             for plan in plans
         ]
 
@@ -70,7 +65,7 @@ class Workers:
 
     def __call__(self, plans: Sequence[Plan]) -> list[Failure | None]:
         """How each fails."""
-        done = [self._pool.submit(_tried, plan, self._wanted, allowed_s(plan, self._slowness)) for plan in plans]
+        done = [self._pool.submit(_tried, plan, self._wanted, limit_s(plan, self._slowness)) for plan in plans]
         found = [future.result() for future in done]
         self._spent_ns += sum(spent_ns for _, spent_ns in found) // self.width
         return [failure for failure, _ in found]

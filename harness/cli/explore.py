@@ -19,17 +19,22 @@ import msgspec
 from harness import clock
 from harness.cli import arguments, planning
 from harness.cli.arguments import Parser
-from harness.cli.exploring import Executor, Finding, Task, boundaries, executor, facts, single_fault
+from harness.cli.exploring import Executor, Finding, Task, boundaries, executor, facts, mutated
 from harness.errors import UsageError
 from harness.exploration.bandit import Bandit
+from harness.exploration.mutation import Corpus
 from harness.plan import Plan
+from harness.schedule.planned import DISK_EVENTS, SEND
 from harness.store import Run, create_folder, default_store
+from harness.streams import Random
 
 ROUND_RUNS: Final = 32
 TWICE_EVERY: Final = 20
 """One run in so many is made twice and compared."""
 KEPT_MAX: Final = 50
-SINGLE_KINDS: Final = ("kill", "power")
+MUTANT: Final = "mutant"
+MUTANTS_SHARE: Final = 0.2
+"""Of the runs, once some schedule has led to something new."""
 DEFAULT_KINDS: Final = ("partition", "kill", "pause")
 
 
@@ -53,7 +58,11 @@ def build_parser() -> Parser:
         metavar="N",
         help="fork each run where it comes to a new state, and let N branches go on by chance of their own",
     )
-    parser.add_argument("--single-faults", action="store_true", help="instead: a crash at every use of every disk")
+    parser.add_argument(
+        "--single-faults",
+        action="store_true",
+        help="instead: one fault at every use of a disk and at every message, then two",
+    )
     parser.add_argument(
         "--bugs", type=arguments.names, metavar="NAMES", help="instead: these planted bugs, or all, and none; a table"
     )
@@ -81,6 +90,7 @@ class Exploration:
     templates: dict[str, list[int]] = field(default_factory=dict)
     schedulers: dict[str, list[int]] = field(default_factory=dict)
     bandit: Bandit | None = None
+    corpus: Corpus = field(default_factory=Corpus)
 
     @classmethod
     def of(cls, plan: Plan) -> Exploration:
@@ -110,7 +120,10 @@ class Exploration:
         if finding.differs or finding.outcome == "harness":
             self.odd.append(finding)
         if self.bandit is not None and finding.template and not finding.branch:
-            self.bandit.learn(finding.template, new)
+            if finding.template != MUTANT:
+                self.bandit.learn(finding.template, new)
+            if new:
+                self.corpus.learn(finding.plan.faults or ())
 
     def groups(self) -> dict[tuple[str, str], list[Finding]]:
         """The failures by anomaly and guarantee."""
@@ -189,20 +202,37 @@ def _rounds(given: Any, exploration: Exploration) -> Iterator[list[Task]]:
     for start in range(first, last + 1, ROUND_RUNS):
         seeds = range(start, min(start + ROUND_RUNS, last + 1))
         random = Streams(start).stream("explore")
-        yield [Task(_seeded(plan, seed), kinds, bandit.choose(random), twice=seed % TWICE_EVERY == 0) for seed in seeds]
+        yield [_task(exploration, bandit, _seeded(plan, seed), random) for seed in seeds]
+
+
+def _task(exploration: Exploration, bandit: Bandit, plan: Plan, random: Random) -> Task:
+    """A run with a template that the bandit chose or, once there is a corpus, with a schedule made of what is kept."""
+    template, twice = bandit.choose(random), plan.seed % TWICE_EVERY == 0
+    if not exploration.corpus or random.random() >= MUTANTS_SHARE:
+        return Task(plan, exploration.kinds, template, twice=twice)
+    return Task(mutated(plan, exploration.corpus), twice=twice, told=MUTANT)
 
 
 def _single_faults(exploration: Exploration, most: int) -> Iterator[list[Task]]:
-    """One crash at each use of a disk in a run without faults; evenly fewer when there are more than asked for."""
+    """Every single fault at a boundary of a run without faults, evenly fewer where there are more than asked for; and
+    pairs of them, drawn, where there are fewer."""
+    from harness.exploration import boundaries as single
     from harness.exploration.steps import unit_s
+    from harness.streams import Streams
 
     plan = exploration.plan
-    places = boundaries(plan)
-    kinds = [kind for kind in SINGLE_KINDS if kind in exploration.kinds] or ["kill"]
-    whole = [(kind, place) for place in places for kind in kinds]
-    step = max(1, -(-len(whole) // most))
-    tasks = [Task(single_fault(plan, kind, place, 2 * unit_s(plan))) for kind, place in whole[::step]]
-    sys.stderr.write(f"{len(places)} uses of disks, {' and '.join(kinds)}: {len(tasks)} of {len(whole)} runs\n")
+    found = boundaries(plan)
+    kinds = [kind for kind in (*single.BLOWS, single.CUT) if kind in exploration.kinds] or ["kill"]
+    whole = single.single_faults(found, kinds, 2 * unit_s(plan))
+    ones = [(fault,) for fault in single.evenly(whole, most)]
+    random = Streams(plan.seed).stream("pairs")
+    twos = single.pairs(whole, most - len(ones), random)
+    disk, messages = (sum(boundary.event in events for boundary in found) for events in (DISK_EVENTS, (SEND,)))
+    sys.stderr.write(
+        f"{disk} uses of disks, {messages} messages, {' and '.join(kinds)}: "
+        f"{len(ones)} of {len(whole)} single faults, {len(twos)} pairs\n"
+    )
+    tasks = [Task(single.of_faults(plan, *faults), told=single.told(faults)) for faults in (*ones, *twos)]
     yield from (tasks[first : first + ROUND_RUNS] for first in range(0, len(tasks), ROUND_RUNS))
 
 

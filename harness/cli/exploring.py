@@ -9,23 +9,23 @@ import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 import msgspec
 
 from harness import clock
-from harness.cli.judged import RUN_BUDGET_S, Judged, run_judged
+from harness.cli.judged import Judged, run_judged
 from harness.errors import UsageError
 from harness.exploration import steps, templates
+from harness.exploration.boundaries import Boundary, Counter, golden
+from harness.exploration.mutation import Corpus
 from harness.exploration.states import Looker, abstract_states, circumstances
 from harness.plan import Plan, Setting
-from harness.schedule.planned import DISK_EVENTS, THERE, PlannedFault, Trigger
+from harness.schedule.planned import PlannedFault
 from harness.simulation.branching import Told
 from harness.simulation.compare import compare
 from harness.streams import Streams
 from harness.workers import workers
-
-RUN_LEAST_S: Final = 6.0
 
 
 class Task(msgspec.Struct, frozen=True):
@@ -35,6 +35,7 @@ class Task(msgspec.Struct, frozen=True):
         plan: with its seed; kinds: of faults that it may have; template: which shape they take; "" when the plan has
             its faults already.
         twice: whether to run it a second time, and compare; branches: how many are made at each promising moment.
+        told: where there is no template, what kind of run it is.
     """
 
     plan: Plan
@@ -42,6 +43,7 @@ class Task(msgspec.Struct, frozen=True):
     template: str = ""
     twice: bool = False
     branches: int = 0
+    told: str = ""
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -56,7 +58,8 @@ class Finding(msgspec.Struct, frozen=True):
     """What one run came to.
 
     Attributes:
-        plan: as it was run, its faults listed; template: of the task; outcome, reason: as in a result.
+        plan: as it was run, its faults listed; template: of the task, or what that is told as.
+        outcome, reason: as in a result.
         anomalies: the different ones; states, circumstances: what was reached; differs: a sentence when the second run
             was not the first one again; compared: whether there was one.
         processor_ns: what it cost; branch: which branch of its run this is, "" for the run itself.
@@ -88,7 +91,7 @@ def explore_whole(task: Task) -> list[Finding]:
     plan = _planned(task)
     looker = Looker(lambda: round(asyncio.get_running_loop().time() * 1e9))
     if not task.branches:
-        judged = run_judged(plan, on_cluster=looker.begin, budget_s=_limit_s(plan))
+        judged = run_judged(plan, on_cluster=looker.begin)
         differs = _differs(judged, run_judged(plan)) if task.twice else ""
         return [_finding(task, plan, judged, looker, differs, began_ns)]
     from harness.cli.branches import Branches
@@ -109,18 +112,13 @@ def explore_whole(task: Task) -> list[Finding]:
     return [own, *(_branch(task, plan, one) for one in branches.told)]
 
 
-def _limit_s(plan: Plan) -> float:
-    """Processor time for a run, several times what it takes: with a safeguard off, a store may talk for ever."""
-    return min(RUN_BUDGET_S, max(RUN_LEAST_S, plan.time_limit_s))
-
-
 def _branch(task: Task, plan: Plan, told: Told) -> Finding:
     """What a branch told; where the run is made twice, it is, too."""
     from harness.cli.branches import turned
 
     branch = told.turn.salt
     if told.data is None:
-        return Finding(turned(plan, told.turn), task.template, "harness", told.why, branch=branch)
+        return Finding(turned(plan, told.turn), task.template or task.told, "harness", told.why, branch=branch)
     finding = msgspec.structs.replace(
         msgspec.msgpack.decode(told.data, type=Finding), branch=branch, compared=task.twice
     )
@@ -133,23 +131,35 @@ def _branch(task: Task, plan: Plan, told: Told) -> Finding:
 def _planned(task: Task) -> Plan:
     plan = task.plan
     if task.template:
-        random = Streams(plan.seed).stream("templates")
-        source = templates.Draw(plan.node_names(), steps.unit_s(plan), plan.time_limit_s, random)
-        kinds = [kind for kind in task.kinds if random.random() < 0.7]
-        faults = templates.swarm(task.template, kinds, source)
-        plan = msgspec.structs.replace(steps.with_faults(plan, faults), combine=True, world=_world(plan))
+        source = _source(plan, "templates")
+        kinds = [kind for kind in task.kinds if source.random.random() < 0.7]
+        plan = _with(plan, templates.swarm(task.template, kinds, source))
     return plan
+
+
+def mutated(plan: Plan, corpus: Corpus) -> Plan:
+    """The plan with a schedule made of those that are kept, drawn by its seed."""
+    return _with(plan, corpus.mutant(_source(plan, "mutants")))
+
+
+def _source(plan: Plan, name: str) -> templates.Draw:
+    random = Streams(plan.seed).stream(name)
+    return templates.Draw(plan.node_names(), steps.unit_s(plan), plan.time_limit_s, random)
+
+
+def _with(plan: Plan, faults: Sequence[PlannedFault]) -> Plan:
+    return msgspec.structs.replace(steps.with_faults(plan, faults), combine=True, world=_world(plan))
 
 
 def _finding(task: Task, plan: Plan, judged: Judged, looker: Looker, differs: str, began_ns: int) -> Finding:
     if judged.result is None or judged.history is None:
-        return Finding(plan, task.template, "harness", judged.failure)
+        return Finding(plan, task.template or task.told, "harness", judged.failure)
     events, started_ns = judged.history.events, judged.started_ns
     shown = reversed(judged.anomalies())  # of equal ones, the one with the fewest operations comes last and stays
     found = {(one.guarantee, one.name): Found(one.guarantee, one.name, one.sentence) for one in shown}
     return Finding(
         plan,
-        task.template,
+        task.template or task.told,
         judged.result.outcome,
         judged.result.reason,
         tuple(found[key] for key in sorted(found)),
@@ -197,28 +207,11 @@ def _differs(first: Judged, second: Judged) -> str:
 # ── single faults ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def boundaries(plan: Plan) -> list[tuple[str, str, int]]:
-    """Every (event, node, count) of a run of this plan without faults: what each node did to its disk, in order."""
-    found: list[tuple[str, str, int]] = []
-    counts: dict[tuple[str, str], int] = {}
-
-    def begin(cluster: Any) -> None:
-        def told(node: str, event: str, _text: str) -> None:
-            if event in DISK_EVENTS:
-                counts[event, node] = counts.get((event, node), 0) + 1
-                found.append((event, node, counts[event, node]))
-
-        cluster.listen(told)
-
-    run_judged(steps.with_faults(plan, ()), on_cluster=begin)
-    return found
-
-
-def single_fault(plan: Plan, kind: str, boundary: tuple[str, str, int], duration_s: float) -> Plan:
-    """The plan with one fault, which strikes at that boundary."""
-    event, node, count = boundary
-    fault = PlannedFault(kind=kind, after=Trigger(event, node, count), duration_s=duration_s, target=THERE)
-    return steps.with_faults(plan, (fault,))
+def boundaries(plan: Plan) -> list[Boundary]:
+    """Every boundary of a run of this plan without faults, in order."""
+    counter = Counter(lambda: round(asyncio.get_running_loop().time() * 1e9))
+    run_judged(golden(plan), on_cluster=counter.begin, watcher=counter)
+    return counter.found()
 
 
 # ── where runs are made ──────────────────────────────────────────────────────────────────────────────────────────────

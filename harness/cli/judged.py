@@ -27,7 +27,9 @@ from typing import TYPE_CHECKING, Any
 
 from harness import registry
 from harness.errors import SplitbrainError
+from harness.exploration.cost import limit_s
 from harness.history import History
+from harness.moments import Memory
 from harness.op import Op
 from harness.plan import Plan
 from harness.protocols import Cluster
@@ -39,11 +41,8 @@ from harness.verdict import Anomaly
 
 if TYPE_CHECKING:
     from harness.cli.branches import Branches
-    from harness.controller import Controller
+    from harness.controller import Controller, Watcher
     from harness.simulation.recording import Recording
-
-RUN_BUDGET_S = 30.0
-"""Processor time for one run, which takes half a second: with a safeguard off, a store may talk to itself for ever."""
 
 
 class _Overdue(KeyboardInterrupt):
@@ -70,6 +69,7 @@ class Judged:
         digest: over everything that happened on the loop; history_digest: over the history's bytes.
         logs: the lines of each node's log; started_ns: what their clock showed when the history began.
         recording: everything that happened, if that was asked for.
+        memory: what was drawn when, where the world notes it (`harness/moments.py`).
     """
 
     plan: Plan
@@ -82,6 +82,7 @@ class Judged:
     logs: Mapping[str, Sequence[str]] = field(default_factory=dict)
     started_ns: int = 0
     recording: Recording | None = None
+    memory: Memory = field(default_factory=dict)
 
     def __repr__(self) -> str:
         outcome = self.result.outcome if self.result else f"failed: {self.failure}"
@@ -105,19 +106,22 @@ def run_judged(
     system: Any = None,
     workload: Any = None,
     keep: Run | None = None,
-    budget_s: float = RUN_BUDGET_S,
+    budget_s: float | None = None,
     on_cluster: Callable[[Cluster], None] | None = None,
     branches: Branches | None = None,
     record: bool = False,
+    watcher: Watcher | None = None,
 ) -> Judged:
     """Run a plan and judge what it left.
 
     Args:
         system, workload: instead of those that the plan names.
         keep: the run directory to write to; None: nothing stays on disk.
+        budget_s: processor seconds after which it is given up; None: as `limit_s` has it.
         on_cluster: called with the cluster once it is up.
         branches: where the run is forked, and what came of its children.
         record: whether everything that happens is listed, too.
+        watcher: is told of phases and events.
     """
     system = system or registry.load("systems", plan.system)
     check_lists(plan, system, observed=True)
@@ -127,9 +131,10 @@ def run_judged(
     if plan.world:
         ground.configure(plan.world)
     with _folder(keep) as run:
-        controller = _controller(plan, ground, system, workload, run, on_cluster)
+        controller = _controller(plan, ground, system, workload, run, watcher or Nobody())
+        controller.on_cluster = on_cluster
         with branches.of(controller) if branches is not None else nullcontext():
-            judged = _run(controller, budget_s)
+            judged = _run(controller, limit_s(plan) if budget_s is None else budget_s)
             if branches is not None:
                 branches.over(judged)  # a child is gone here
         if judged.result is None:
@@ -147,26 +152,26 @@ def _folder(keep: Run | None) -> Iterator[Run]:
         yield Run(Path(folder))
 
 
-def _controller(
-    plan: Plan, ground: Any, system: Any, workload: Any, run: Run, on_cluster: Callable[[Cluster], None] | None
-) -> Controller:
+def _controller(plan: Plan, ground: Any, system: Any, workload: Any, run: Run, watcher: Watcher) -> Controller:
     from harness.controller import Controller
 
-    controller = Controller(run, plan, ground, system, workload, Nobody(), dict(plan.options))
-    controller.on_cluster = on_cluster
-    return controller
+    return Controller(run, plan, ground, system, workload, watcher, dict(plan.options))
 
 
 def _run(controller: Controller, budget_s: float) -> Judged:
     ground, failure = controller.ground, ""
     assert isinstance(ground, SimGround)
+    failed: BaseException | None = None
     with _bounded(budget_s) as bound:
         try:
             controller.execute()
         except (SplitbrainError, _Overdue) as error:
-            failure = str(error)
+            failed, failure = error, str(error)
         except Exception as error:  # One run's failure is a finding, not the end of the others.
-            failure = f"The harness itself failed: {type(error).__name__}: {error}"
+            failed, failure = error, f"The harness itself failed: {type(error).__name__}: {error}"
+    if failed is not None:
+        with quietly():  # its frames hold what was stopped in the middle
+            failed.__traceback__ = failed.__context__ = failed.__cause__ = None
     if bound.is_over:
         return Judged(controller.plan, None, f"The run was not over after {budget_s:g} processor seconds.")
     if controller.interrupted:
@@ -175,9 +180,13 @@ def _run(controller: Controller, budget_s: float) -> Judged:
     if failure or not run.history_path.exists():
         return Judged(plan, None, failure or "The run recorded no history.")
     judged = _judge(plan, controller.system, controller.load, run)
-    recording = ground.recording() if ground.record else None
     return replace(
-        judged, exact=controller.exact, digest=ground.digest(), started_ns=controller.started_ns, recording=recording
+        judged,
+        exact=controller.exact,
+        digest=ground.digest(),
+        started_ns=controller.started_ns,
+        recording=ground.recording() if ground.record else None,
+        memory=ground.streams().memory(),
     )
 
 

@@ -123,7 +123,8 @@ def _wanted(judged: Judged, name: str | None) -> Wanted:
 
 def _shrink(plan: Plan, wanted: Wanted, budget_s: float, jobs: int, *, quiet: bool) -> tuple[Shrunk, float]:
     from harness.cli.candidates import candidates
-    from harness.exploration.shrinking import cost_s, shrink
+    from harness.exploration.cost import cost_s
+    from harness.exploration.shrinking import shrink
     from harness.exploration.steps import with_faults, with_operations
 
     def told(step: str, now: Plan) -> None:

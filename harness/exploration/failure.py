@@ -31,12 +31,15 @@ class Failure:
         exact: its plan as lists, as the run carried them out.
         witness: those of its operations that the anomaly names.
         struck_s: when each of its faults took hold, in seconds of the main phase; hit: whom.
+        started_ns: when the main phase began; memory: what was drawn when, where the world notes it, as text.
     """
 
     exact: Plan
     witness: tuple[PlannedOp, ...] = ()
     struck_s: tuple[float, ...] = ()
     hit: tuple[tuple[str, ...], ...] = ()
+    started_ns: int = 0
+    memory: str = ""
 
     @property
     def last_s(self) -> float | None:

@@ -3,14 +3,11 @@
 A candidate is run and judged; it is taken when it shows an anomaly of the same name and guarantee. In order:
 
 1. only what had begun by the end of the anomaly's last operation, and times instead of triggers;
-2. bold guesses (`windows`): a short stretch of the run, rolled again under many seeds;
-3. a shortest failing prefix; fewer kinds of faults, nodes, keys and clients;
-4. faults, then operations, taken away right to left in blocks; then simpler times, targets and values; again, until
-   nothing changes.
-
-Taking anything away shifts what everything after it draws, so a candidate that does not fail with the run's own seed is
-tried with others; the seed that failed is the plan's from then on. How many are tried follows how many it took before:
-a bug that needs luck is given more.
+2. a few bold guesses (`windows`): a short stretch of the run, rolled again under many seeds;
+3. with the chance that the run had (`quick`): a shortest prefix, a latest start, faults, clients, keys, operations;
+4. with other seeds, too (`searching`): kinds of faults, nodes, keys, clients; faults, then operations, taken away right
+   to left in blocks; then simpler times, targets and values; again, until nothing changes;
+5. chance by a seed alone, or with as few remembered draws as can be.
 
     shrunk = shrink(plan, lambda plans: [seen(run_judged(plan)) for plan in plans], now_ns, budget_s=60)
     shrunk.plan, shrunk.is_minimal
@@ -22,35 +19,31 @@ Limits: minimal means that no single element can be taken away with the seeds th
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from itertools import islice
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Final
 
-import msgspec
-
-from harness.exploration import steps
-from harness.exploration.deletion import delete_all
+from harness.exploration import chance, steps
+from harness.exploration.cost import cost_s
 from harness.exploration.failure import Failure
+from harness.exploration.quick import quickly, remember, shortest_prefix
+from harness.exploration.searching import SEEDS_MAX, SEEDS_MIN, OutOfBudget, Search, Trials, digest, other
 from harness.exploration.windows import guesses
 from harness.plan import Plan
 
-SEEDS_MIN: Final = 5
-SEEDS_MAX: Final = 80
-SURE: Final = 3.0
-"""Seeds tried, in multiples of how many it took lately: what fails once in m runs is missed in e^-3 of 3 m."""
-COST_PER_CANDIDATE: Final = 1 / 40
-"""The share of the budget that a candidate may cost with all its seeds, by a rough count of what runs cost."""
-GUESSING_SHARE: Final = 0.3
+SEEDS_SMALL: Final = 40
+GUESSING_SHARE: Final = 0.1
+GUESSING_SHARE_MAX: Final = 0.3
+GUESSING_RUNS: Final = 10
+"""Guessing goes on for as long as so many whole runs take, within these shares of the budget."""
 GUESSED_OPERATIONS: Final = 40
+FORGETTING_SHARE: Final = 0.1
+FORGETTING_SEEDS: Final = 40
 LOOKING_S: Final = 0.001
 ROUNDS_MAX: Final = 8
 SMALL_FAULTS: Final = 3
 SMALL_OPERATIONS: Final = 10
-
-Trials = Callable[[Sequence[Plan]], Sequence[Failure | None]]
-"""Runs plans, at once if it can; how each fails, or None where it does not."""
 
 
 @dataclass(frozen=True)
@@ -88,70 +81,6 @@ class Shrunk:
     seeds: int = 0
 
 
-class _OutOfBudget(Exception):  # noqa: N818 - it ends a search, nothing went wrong
-    pass
-
-
-@dataclass
-class _Search:
-    plan: Plan
-    trials: Trials
-    now_ns: Callable[[], int]
-    budget_s: float
-    told: Callable[[str, Plan], None]
-    width: int
-    failure: Failure | None = None
-    lately: float = 1.0
-    seeds_min: int = SEEDS_MIN
-    runs: int = 0
-    refused: set[bytes] = field(default_factory=set)
-    deadline_ns: int = 0
-
-    def __post_init__(self) -> None:
-        self.began_ns = self.now_ns()
-        self.deadline_ns = self.began_ns + round(self.budget_s * 1e9)
-
-    def seeds(self, candidate: Plan) -> int:
-        """With how many seeds a candidate is tried."""
-        wanted = min(SEEDS_MAX, max(self.seeds_min, math.ceil(SURE * self.lately)))
-        return max(1, min(wanted, int(self.budget_s * COST_PER_CANDIDATE / cost_s(candidate))))
-
-    def take(self, candidate: Plan | None, seeds: int | None = None) -> bool:
-        """Make the candidate the plan, if it fails, with its own seed or with another."""
-        if candidate is None or candidate == self.plan:
-            return False
-        tried = self.first(_seeded(candidate, seeds or self.seeds(candidate)))
-        if tried is not None:
-            self.lately = 0.7 * self.lately + 0.3 * tried
-        return tried is not None
-
-    def first(self, candidates: Iterable[Plan], until_ns: int | None = None) -> int | None:
-        """Take the first of the candidates that fails; returns how many were looked at, None when none failed."""
-        left, looked = iter(candidates), 0
-        while True:
-            batch = list(islice(left, self.width))
-            if not batch:
-                return None
-            fresh = [plan for plan in batch if plan.to_json() not in self.refused]
-            if self.now_ns() > self.deadline_ns:
-                raise _OutOfBudget
-            if until_ns is not None and self.now_ns() > until_ns:
-                return None
-            self.runs += len(fresh)
-            for plan, failure in zip(fresh, self.trials(fresh) if fresh else (), strict=True):
-                if failure is not None:
-                    self.plan, self.failure = plan, failure
-                    return looked + 1 + batch.index(plan)
-                self.refused.add(plan.to_json())
-            looked += len(batch)
-
-    def delete(self, name: str, items: Sequence[Any], made: Callable[[Plan, Sequence[Any]], Plan]) -> None:
-        """Take away as many of the items as can be."""
-        if items:
-            delete_all(items, lambda kept: self.take(made(self.plan, kept)))
-            self.told(name, self.plan)
-
-
 def one_by_one(fails: Callable[[Plan], bool]) -> Trials:
     """Trials of a plain question: does this plan fail?"""
 
@@ -182,27 +111,34 @@ def shrink(
         told: is called after each pass with its name and the plan as it is then.
         width: how many plans `trials` can run at once.
     """
-    search = _Search(plan, trials, now_ns, budget_s, told, width)
+    search = Search(plan, trials, now_ns, budget_s * (1 - FORGETTING_SHARE), told, width)
     is_minimal = False
     try:
         _directly(search)
-        if not _guess(search, GUESSING_SHARE):
-            _shortest_prefix(search, 1)
-            search.delete("faults", steps.faults(search.plan), steps.with_faults)
-            search.take(steps.closer(search.plan))
-            _guess(search, 2.5 * GUESSING_SHARE)
+        # Where whole runs are dear, guesses, which are short, are the better use of the time.
+        dear = GUESSING_RUNS * (now_ns() - search.began_ns) / 1e9 / max(1, search.runs) / budget_s
+        guessed = _guess(search, min(GUESSING_SHARE_MAX, max(GUESSING_SHARE, dear)))
+        remember(search)
+        quickly(search)
+        if not guessed:
+            _guess(search, 5 * GUESSING_SHARE)
         _coarse(search)
         is_minimal = _to_the_bone(search)
-        while is_minimal and not _is_small(search.plan) and search.seeds_min < SEEDS_MAX:
+        while is_minimal and search.seeds_min < (SEEDS_SMALL if _is_small(search.plan) else SEEDS_MAX):
             search.seeds_min *= 2
             is_minimal = _to_the_bone(search)
-    except _OutOfBudget:
+    except OutOfBudget:
         pass
+    search.deadline_ns = search.began_ns + round(budget_s * 1e9)
+    try:
+        _forget(search)
+    except OutOfBudget:
+        is_minimal = False
     seeds = search.seeds(search.plan)
     return Shrunk(search.plan, Size.of(plan), Size.of(search.plan), search.runs, is_minimal, seeds)
 
 
-def _directly(search: _Search) -> None:
+def _directly(search: Search) -> None:
     """What the anomaly itself says: nothing that began after it, and times instead of triggers."""
     (search.failure,) = search.trials([search.plan])
     search.runs += 1
@@ -216,7 +152,7 @@ def _directly(search: _Search) -> None:
     search.told("directly", search.plan)
 
 
-def _guess(search: _Search, share: float) -> bool:
+def _guess(search: Search, share: float) -> bool:
     """Guess, and guess again from what was found, while there is something smaller to be found in that share of time.
 
     Returns whether anything was.
@@ -238,20 +174,22 @@ def _guess(search: _Search, share: float) -> bool:
 
 def _smaller(failure: Failure, size: tuple[int, int], most_s: float) -> Iterator[Plan]:
     """Guesses that are smaller than this, under one seed after another, until they have cost so much."""
+    seen: set[bytes] = set()
     for number, guess in enumerate(guesses(failure)):
         faults, operations = len(guess.faults or ()), len(guess.operations or ())
         if faults <= size[0] and operations <= size[1] and (faults, operations) != size:
-            yield _other(guess, number)
+            yield other(guess, number if (told := digest(guess)) in seen else 0)
+            seen.add(told)
             most_s -= cost_s(guess)
         most_s -= LOOKING_S
         if most_s < 0:
             return
 
 
-def _coarse(search: _Search) -> None:
+def _coarse(search: Search) -> None:
     """The shortest failing prefix first, since it makes all other runs short, and whole families."""
     search.take(steps.with_little_quiet(search.plan))
-    _shortest_prefix(search)
+    shortest_prefix(search)
     search.delete("kinds of faults", steps.kinds(search.plan), steps.with_kinds)
     for count in range(3, search.plan.nodes, 2):
         if search.take(steps.with_nodes(search.plan, count)):
@@ -260,37 +198,42 @@ def _coarse(search: _Search) -> None:
     search.delete("clients", steps.clients(search.plan), steps.with_clients)
 
 
-def _shortest_prefix(search: _Search, seeds: int | None = None) -> None:
-    """By bisection: not every longer prefix fails, too, but what is found does."""
-    moments = steps.times(search.plan)
-    low, high = 0, len(moments) - 1
-    while low < high:
-        middle = (low + high) // 2
-        if search.take(steps.cut_after(search.plan, moments[middle]), seeds):
-            high = middle
-        else:
-            low = middle + 1
-    search.told("prefix", search.plan)
-
-
-def _simplify(search: _Search) -> None:
+def _simplify(search: Search) -> None:
     """One simpler way after the other, until none is left that fails."""
     changed = True
     while changed:
-        changed = any(search.take(candidate, SEEDS_MIN) for candidate in steps.simpler(search.plan))
+        seeds = 1 if chance.is_remembering(search.plan) else SEEDS_MIN
+        changed = any(search.take(candidate, seeds) for candidate in steps.simpler(search.plan, search.started_ns))
     search.told("simpler", search.plan)
 
 
-def _to_the_bone(search: _Search) -> bool:
+def _to_the_bone(search: Search) -> bool:
     """Everything in turn, until nothing changes; whether it came to that."""
     for _ in range(ROUNDS_MAX):
         before = search.plan
         search.delete("faults", steps.faults(search.plan), steps.with_faults)
         search.delete("operations", steps.operations(search.plan), steps.with_operations)
         _simplify(search)
-        if _nothing_can_go(search) and search.plan == before:
+        if _nothing_can_go(search) and not _two_can_go(search) and search.plan == before:
             return True
     return False
+
+
+def _forget(search: Search) -> None:
+    """Chance by a seed alone, if one of some seeds brings the failure about; else remember only what has to be. What is
+    not needed any more then is taken away."""
+    search.forgets = True
+    if not chance.is_remembering(search.plan):
+        return
+    plain = (chance.forgetting(search.plan), chance.remembering(search.plan, ""))
+    seeded = any(search.take(candidate, FORGETTING_SEEDS) for candidate in plain)
+    search.most = 1
+    if not seeded:
+        search.delete("streams", chance.streams(search.plan), chance.with_streams)
+        search.delete("draws", chance.draws(search.plan), chance.with_draws)
+    while not _nothing_can_go(search):
+        pass
+    search.told("forgotten", search.plan)
 
 
 def _is_small(plan: Plan) -> bool:
@@ -298,22 +241,16 @@ def _is_small(plan: Plan) -> bool:
     return len(plan.faults or ()) <= SMALL_FAULTS and len(plan.operations or ()) <= SMALL_OPERATIONS
 
 
-def _nothing_can_go(search: _Search) -> bool:
+def _two_can_go(search: Search) -> bool:
+    """Whether two faults can go at once, where there are more than a few: the second may undo what the first did."""
+    faults = steps.faults(search.plan)
+    if len(faults) <= SMALL_FAULTS:
+        return False
+    kept = ([fault for fault in faults if fault not in (one, two)] for one, two in combinations(faults, 2))
+    return any(search.take(steps.with_faults(search.plan, fewer)) for fewer in kept)
+
+
+def _nothing_can_go(search: Search) -> bool:
     """Whether the plan would not fail without any one of its elements."""
     elements: list[steps.Element] = [*steps.faults(search.plan), *steps.operations(search.plan)]
     return not any(search.take(steps.without(search.plan, element)) for element in elements)
-
-
-def cost_s(plan: Plan) -> float:
-    """Processor seconds that a run may take, roughly and on no machine in particular: equal plans, equal numbers."""
-    virtual_s = plan.time_limit_s + plan.quiet_s
-    return 0.012 + 0.0004 * len(plan.operations or ()) + 0.012 * plan.nodes * virtual_s
-
-
-def _seeded(plan: Plan, count: int) -> Iterator[Plan]:
-    return (_other(plan, number) for number in range(count))
-
-
-def _other(plan: Plan, number: int) -> Plan:
-    """The plan under another seed, or under its own for 0."""
-    return plan if not number else msgspec.structs.replace(plan, seed=(plan.seed * 31 + number) % 1_000_003)

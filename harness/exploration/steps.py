@@ -7,10 +7,12 @@ done to it, a node with everything aimed at it. What remains keeps its times, so
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, Final
 
 import msgspec
 
+from harness.exploration.chance import skipping
 from harness.plan import Plan
 from harness.schedule.planned import PlannedFault, PlannedOp
 
@@ -20,6 +22,9 @@ SLACK_S: Final = 0.05
 """How long the main phase goes on after its last element began."""
 
 PAUSE_UNITS: Final = 2.0
+LEAST_GAP_S: Final = 0.002
+"""Of pauses that are cut: what rounding leaves would be cut for ever."""
+DENSE_UNITS: Final = 4.0
 
 Element = PlannedFault | PlannedOp
 
@@ -109,6 +114,19 @@ def cut_after(plan: Plan, time_s: float) -> Plan:
     return with_operations(with_faults(plan, [fault for fault in faults(plan) if fault.at_s <= time_s]), ops)
 
 
+def cut_before(plan: Plan, time_s: float, started_ns: int = 0) -> Plan | None:
+    """Only what begins from then on, and the main phase shortly before; None where a trigger tells the time."""
+    if any(fault.after is not None for fault in faults(plan)):
+        return None
+    gone_s = round(time_s - SLACK_S, 9)
+    if gone_s <= 0:
+        return plan
+    ops = [op for op in operations(plan) if op.phase == "final" or op.at_s >= time_s]
+    later = with_operations(with_faults(plan, [fault for fault in faults(plan) if fault.at_s >= time_s]), ops)
+    moved = skipping(_moved(later, lambda at_s: round(at_s - gone_s, 9)), [(gone_s, gone_s)], started_ns)
+    return replace(moved, time_limit_s=max(SLACK_S, round(plan.time_limit_s - gone_s, 3)))
+
+
 def ending(plan: Plan, time_s: float) -> Plan:
     """The main phase ends then, or when the last fault that began by then has been lifted."""
     lifted = [fault.at_s + (fault.duration_s or 0.0) for fault in faults(plan) if fault.after is None]
@@ -134,28 +152,33 @@ def with_little_quiet(plan: Plan) -> Plan:
     return replace(plan, quiet_s=min(plan.quiet_s, 2 * unit_s(plan)))
 
 
-def closer(plan: Plan) -> Plan | None:
-    """No pause longer than a few of the system's own units, in which nothing begins and nothing is in force."""
+def closer(plan: Plan, started_ns: int = 0) -> Plan | None:
+    """No pause longer than a few of the system's own units, in which nothing begins and nothing is in force.
+
+    started_ns: when the main phase begins, if it is known, so that what comes after a pause meets the same chance.
+    """
     longest = PAUSE_UNITS * unit_s(plan)
     spans = [(op.at_s, op.at_s) for op in operations(plan) if op.phase == "main"]
     spans += [(one.at_s, one.at_s + (one.duration_s or 0.0)) for one in faults(plan) if one.after is None]
     gaps, reached = [], 0.0
     for began, ended in sorted(spans):
-        if began - reached > longest:
+        if began - reached > longest + LEAST_GAP_S:
             gaps.append((began, began - reached - longest))
         reached = max(reached, ended)
     if not gaps:
         return None
     moved = _moved(plan, lambda at_s: round(at_s - sum(less for began, less in gaps if began <= at_s), 9))
+    moved = skipping(moved, gaps, started_ns)
     return replace(moved, time_limit_s=round(plan.time_limit_s - sum(less for _, less in gaps), 3))
 
 
 # ── simpler ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def simpler(plan: Plan) -> Iterator[Plan]:
+def simpler(plan: Plan, started_ns: int = 0) -> Iterator[Plan]:
     """Plans with the same elements, each simpler in one way, the boldest first."""
-    for step in (_shorter, _calmer, _renamed, _fewer_workers, _earlier, closer, _rounder):
+    in_time = (partial(earlier, started_ns=started_ns), partial(closer, started_ns=started_ns), denser, _rounder)
+    for step in (shorter, _calmer, _renamed, _fewer_workers, *in_time):
         found = step(plan)
         if found is not None and found != plan:
             yield found
@@ -165,7 +188,7 @@ def simpler(plan: Plan) -> Iterator[Plan]:
                 yield with_faults(plan, [*faults(plan)[:place], other, *faults(plan)[place + 1 :]])
 
 
-def _shorter(plan: Plan) -> Plan | None:
+def shorter(plan: Plan) -> Plan | None:
     """End when the last element has begun."""
     end = round(end_s(plan), 3)
     return replace(plan, time_limit_s=end) if end < plan.time_limit_s else None
@@ -209,12 +232,22 @@ def _moved(plan: Plan, move: Callable[[float], float]) -> Plan:
     return with_operations(with_faults(plan, moved), ops)
 
 
-def _earlier(plan: Plan) -> Plan | None:
+def earlier(plan: Plan, started_ns: int = 0) -> Plan | None:
     """Begin with the first element."""
     starts = [op.at_s for op in operations(plan) if op.phase == "main"]
     starts += [fault.at_s for fault in faults(plan) if fault.after is None]
     first = min(starts, default=0.0)
-    return _moved(plan, lambda at_s: round(at_s - first, 9)) if first > SLACK_S else None
+    if first <= SLACK_S:
+        return None
+    return skipping(_moved(plan, lambda at_s: round(at_s - first, 9)), [(first, first)], started_ns)
+
+
+def denser(plan: Plan) -> Plan | None:
+    """Everything twice as fast, but for the lengths of faults: a shorter run is cheaper to try."""
+    if end_s(plan) < DENSE_UNITS * unit_s(plan):
+        return None
+    moved = _moved(plan, lambda at_s: round(at_s / 2, 9))
+    return replace(moved, time_limit_s=round(min(plan.time_limit_s, end_s(moved)), 3))
 
 
 def _rounder(plan: Plan) -> Plan | None:

@@ -22,7 +22,7 @@ from typing import Any, Final
 
 import msgspec
 
-from harness.exploration import steps
+from harness.exploration import chance, steps
 from harness.exploration.failure import Failure
 from harness.plan import Plan
 from harness.schedule.planned import PlannedFault, PlannedOp
@@ -116,8 +116,9 @@ def _plans(failure: Failure, stretch: _Stretch, ops: Sequence[PlannedOp]) -> Ite
     moved = [replace(op, at_s=round(max(0.0, op.at_s - start_s), 9)) if op.phase == "main" else op for op in ops]
     smaller = steps.with_little_quiet(steps.with_operations(plan, moved))
     smaller = replace(smaller, time_limit_s=round(stretch.to_s - start_s + steps.SLACK_S, 3))
+    smaller = chance.skipping(smaller, [(start_s, start_s)] if start_s else [], failure.started_ns)
     whole = steps.with_faults(smaller, kept)
-    yield steps.closer(whole) or whole
+    yield steps.closer(whole, failure.started_ns) or whole
     planned = plan.faults or ()
     others = [fault for fault, place in zip(kept, stretch.places, strict=True) if planned[place].after is None]
     waiting = [(planned[place], after) for place in stretch.places if (after := planned[place].after) is not None]

@@ -5,7 +5,7 @@ So what one of them draws does not depend on whether another is there.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -50,6 +50,15 @@ class ScheduledNemesis:
         if member.active is not None:
             member.active["fault"] = name
         return msgspec.structs.replace(completion, value={**completion.value, "fault": name, "planned": place})
+
+    def owed_ops(self, struck: Iterable[tuple[int, str]]) -> list[Op]:
+        """The operations that begin, and prove, what struck at once (fault's place, node) when the phase was over
+        before its nemesis had come to it."""
+        owed = [(place, node) for place, node in struck if place not in self._members]
+        return [
+            Op(process=NEMESIS, f=f"start-{self._faults[place].kind}", value={"planned": place, "node": node})
+            for place, node in owed
+        ]
 
     def lifting_ops(self) -> list[Op]:
         """The operations that lift, with evidence, whatever is in force now: first what holds processes."""

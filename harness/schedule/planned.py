@@ -15,9 +15,10 @@
     value = 7
 
 Events of triggers are those that the system announces by its nodes' logs ("elected", "deposed", ...), what a node is
-about to do to its disk ("append", "sync", "write", "rename", "remove", "truncate"), and "acknowledged": a client was
-told of a success. A kill or loss of power at an event of the disk strikes there and then: a kill at "sync" falls
-between an append and its fsync.
+about to do to its disk ("append", "sync", "write", "rename", "remove", "truncate"), a message that is about to leave
+it ("send") or has left it ("sent"), and "acknowledged": a client was told of a success. A kill or loss of power at an
+event of the disk or of a message strikes there and then: a kill at "sync" falls between an append and its fsync. So
+does a partition with exact cuts between nodes: at "send", that message is the first that is lost.
 
 >>> PlannedFault(kind="kill", at_s=1.5, target="n1").duration_s is None
 True
@@ -31,6 +32,10 @@ import msgspec
 
 ACKNOWLEDGED: Final = "acknowledged"
 DISK_EVENTS: Final = ("append", "sync", "write", "rename", "remove", "truncate")
+SEND: Final = "send"
+SENT: Final = "sent"
+EFFECTS: Final = (*DISK_EVENTS, SEND, SENT)
+"""What nodes do that others can see: a fault that waits for one of these can strike at that very moment."""
 THERE: Final = "there"
 """As a fault's target: the node at which its trigger happened."""
 

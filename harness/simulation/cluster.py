@@ -6,11 +6,11 @@ themselves, a kill leaves what was written, a start begins on what the disk has.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from harness.protocols import Clocks, Disks, Net, Processes, Simulated
+from harness.protocols import Clocks, Cut, Disks, Net, Processes, Simulated
 from harness.simulation.node import SimNode
 from harness.simulation.surfaces import SimClocks, SimDisks, SimNet, SimProcesses
 
@@ -50,13 +50,17 @@ class SimCluster:
             self._loop.call_at_ns(self._loop.virtual_ns + int(random.random() * START_SPREAD_NS), host.start, ())
 
     def listen(self, listener: Callable[[str, str, str], None]) -> None:
-        """See `harness.protocols.ObservesNodes`; besides, "send" before something leaves, and "... done" after each."""
+        """See `harness.protocols.ObservesNodes`; besides, "... done" after each use of the disk."""
         for host in self._hosts.values():
             host.listen(listener)
 
     def strike(self, node: str, *, power: bool) -> None:
         """As above."""
         self._hosts[node].strike(power=power)
+
+    def sever(self, cuts: Iterable[Cut]) -> None:
+        """As above."""
+        self._loop.network.add_cuts(cuts)
 
     def observe(self, node: str) -> Mapping[str, Any]:
         """As above."""

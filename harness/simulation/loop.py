@@ -33,6 +33,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapp
 from contextvars import Context
 from typing import Any, Final, TypeVar, TypeVarTuple
 
+from harness.moments import read_memory, read_skips, skipping
 from harness.simulation.guard import guarded
 from harness.simulation.handles import Due, SimFuture, SimHandle, SimTask, SimTimer, name_of, numbered_gathers
 from harness.simulation.network import Network
@@ -71,7 +72,14 @@ class SimLoop(RefusingLoop):
         closed: whether it cannot be used any more.
     """
 
-    def __init__(self, streams: Streams, world: World | None = None, recording: Recording | None = None) -> None:
+    def __init__(
+        self,
+        streams: Streams,
+        world: World | None = None,
+        recording: Recording | None = None,
+        *,
+        remember: bool = False,
+    ) -> None:
         self.streams = streams
         self.world = World() if world is None else world
         self.trace = Trace()
@@ -80,6 +88,10 @@ class SimLoop(RefusingLoop):
         self.virtual_ns = 0
         self.steps = 0
         self.exposed: dict[str, Callable[[], Mapping[str, Any]]] = {}
+        if self.world.draws == "by-moment":
+            streams.by_moment(skipping(read_skips(self.world.skips), self.now_ns), read_memory(self.world.remembered))
+        elif self.world.draws == "noted":
+            streams.remember(self.now_ns)
         self._ready = ready_queue(self.world, streams.stream("schedule"))
         self._timers = Timers()
         self._turns: list[tuple[int, int, Callable[[], object]]] = []

@@ -85,6 +85,12 @@ class Network:
         """Drop, from now on, what goes these ways, and no others."""
         self._set(dict.fromkeys(cuts, True), lambda link, on: setattr(link, "cut", bool(on)))
 
+    def add_cuts(self, cuts: Iterable[Way]) -> None:
+        """Drop what goes these ways, too, until others are set."""
+        for way in cuts:
+            self.link(*way).cut = True
+        self._settle()
+
     def set_resets(self, cuts: Iterable[Way]) -> None:
         """The same, but answered with a reset."""
         self._set(dict.fromkeys(cuts, True), lambda link, on: setattr(link, "reset", bool(on)))

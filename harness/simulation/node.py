@@ -7,7 +7,7 @@ sent), and strike there. Only so is it seen whether a server relies on what it h
 `recovery_crashes` strikes some starts in the same way while the server reads its disk.
 
 Whoever listens (`harness.protocols.ObservesNodes`) is told of each line that a node logs and of each effect, before it
-("append", "sync", ..., "send") and after it ("append done", ...), and may strike there.
+("append", "sync", ..., "send") and after it ("append done", ..., "sent"), and may strike there.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ class SimNode:
     def _effect(self, what: str, when: When, on: str) -> None:
         life = self._lives[-1]
         if what not in ("read", "list"):
-            self._tell(what if when == "before" else f"{what} done", on)
+            self._tell(what if when == "before" else "sent" if what == "send" else f"{what} done", on)
         if life.strike is not None and life.process.state != "dead":
             life.effects_to_strike -= 1
             if life.effects_to_strike <= 0:

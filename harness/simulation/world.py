@@ -19,6 +19,7 @@ from typing import Any, Literal
 import msgspec
 
 from harness.errors import PlanError, nearest
+from harness.moments import read_skips
 
 
 class Delay(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -66,6 +67,9 @@ class World(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         recovery_crashes: share of starts that are struck once more while the server reads its disk; it is started
             again 20 ms later.
         entropy: what `os.urandom`, `secrets` and `uuid` do when a node calls them: "refused", or "seeded".
+        draws: whether each stream's draws come "in-turn", or "by-moment" (`harness/moments.py`): then one message less
+            leaves all others their delays; "noted": in turn, and written down by the moment. remembered: what they
+            are at some moments, whatever the seed; skips: where the moments that count jump.
         turns: where chance goes on as with another seed, as `branching.py` finds them; as text with commas between.
         state_steps: after how many callbacks the state of all nodes goes into the digest; 0 for never.
     """
@@ -89,6 +93,9 @@ class World(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     drift_ppm: float = 50.0
     recovery_crashes: float = 0.0
     entropy: Literal["refused", "seeded"] = "refused"
+    draws: Literal["in-turn", "noted", "by-moment"] = "in-turn"
+    remembered: str = ""
+    skips: str = ""
     turns: tuple[Turn, ...] = ()
     state_steps: int = 1000
 
@@ -125,6 +132,7 @@ def read_world(fields: Mapping[str, Any]) -> World:
     ):
         if not 0 <= getattr(world, name) <= 1:
             raise PlanError(f"The simulated world's {name} must be from 0 to 1, found {getattr(world, name):g}.")
+    read_skips(world.skips)
     for name in ("pct_depth", "pct_steps"):
         if getattr(world, name) < 1:
             raise PlanError(f"The simulated world's {name} must be above zero, found {getattr(world, name)}.")

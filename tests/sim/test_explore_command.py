@@ -1,6 +1,7 @@
 """`splitbrain explore` on the store: equal arguments, equal findings; failures are kept; every use of a disk is hit."""
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -15,6 +16,7 @@ from harness.cli.exploring import Finding, Task, boundaries, explore_one
 from harness.cli.judged import run_judged
 from harness.errors import InfrastructureError
 from harness.exploration import steps
+from harness.exploration.boundaries import of_faults, single_faults, told
 from harness.store import open_run
 from harness.testing import plan_from
 
@@ -50,12 +52,54 @@ def test_failures_are_found_grouped_and_kept_whatever_the_number_of_jobs(tmp_pat
 def test_single_faults_hit_every_use_of_every_disk(tmp_path, capsys):
     words = SHORT.replace("--time-limit 0.8", "--time-limit 0.06")
     plan = plan_from({"nodes": 3, "time_limit_s": 0.06, "rate": 80.0, "concurrency": 3})
-    assert {event for event, _, _ in boundaries(plan)} >= {"append", "sync"}
-    code, report = explored(
-        f"explore {words} --nemesis power --single-faults --seeds 0..5 --seed 3 --json", tmp_path, capsys
-    )
-    assert code == 0 and 3 <= report["runs"] <= 6 and report["failures"] == 0
+    assert {boundary.event for boundary in boundaries(plan)} >= {"append", "sync", "send", "sent"}
+    command = f"explore {words} --nemesis power --single-faults --seed 3 --json --store {tmp_path}"
+    code = main([*command.split(), "--seeds", "0..5"])
+    said = capsys.readouterr()
+    report = json.loads(said.out)
+    assert code == 0 and report["runs"] == 6 and report["failures"] == 0
     assert {kind for kind, _, _ in report["circumstances"]} == {"power"}
+    assert re.search(
+        r"^\d+ uses of disks, \d+ messages, power: 6 of \d+ single faults, 0 pairs$", said.err, re.MULTILINE
+    )
+
+
+def test_pairs_of_single_faults_fill_up_what_was_asked_for_whatever_the_number_of_jobs(tmp_path, capsys):
+    words = f"explore {SHORT.replace('--time-limit 0.8', '--time-limit 0.01')} --nemesis kill --single-faults --seed 3"
+    found = []
+    for jobs in ("1", "2"):
+        code = main([*words.split(), "--seeds", "0..51", "--jobs", jobs, "--json", "--store", str(tmp_path / jobs)])
+        said = capsys.readouterr()
+        ones, pairs = map(int, re.search(r"(\d+) of \1 single faults, (\d+) pairs", said.err).groups())
+        report = json.loads(said.out)
+        assert code == 0 and ones + pairs == report["runs"] == 52 and report["templates"]["pair"]["runs"] == pairs > 0
+        found.append(plain(report))
+    assert found[0] == found[1]
+
+
+def test_a_bug_that_no_crash_at_a_disk_shows_is_found_by_one_at_a_message():
+    options = {"heartbeat_ms": 20, "election_timeout_ms": 100, "wait_ms": 300, "read": "session"}
+    plan = plan_from(
+        {
+            "workload": "session",
+            "nodes": 3,
+            "concurrency": 6,
+            "rate": 120.0,
+            "time_limit_s": 0.12,
+            "quiet_s": 0.4,
+            "seed": 1,
+            "options": {**options, "bug": "divergent-tail-kept"},
+        }
+    )
+    kills = {"kill at the disk": [], "kill at a message": []}
+    for fault in single_faults(boundaries(plan), ("kill",), 0.2):
+        kills[told((fault,))].append(fault)
+
+    def breaks(fault):
+        return bool(explore_one(Task(of_faults(plan, fault))).anomalies)
+
+    assert len(kills["kill at the disk"]) > 30 and not any(map(breaks, kills["kill at the disk"]))
+    assert any(map(breaks, kills["kill at a message"]))
 
 
 def test_findings_travel_as_bytes_and_a_worker_s_process_serves_again():

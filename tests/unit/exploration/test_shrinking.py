@@ -6,7 +6,7 @@ from itertools import islice
 import msgspec
 import pytest
 
-from harness.exploration import steps
+from harness.exploration import chance, steps
 from harness.exploration.deletion import delete_all
 from harness.exploration.failure import Failure
 from harness.exploration.shrinking import one_by_one, shrink
@@ -69,6 +69,17 @@ def test_a_made_up_failure_is_shrunk_to_its_three_elements():
     assert shrunk.plan.concurrency <= 2 and not shrunk.plan.combine
     for element in (*shrunk.plan.faults, *shrunk.plan.operations):
         assert not needs_a_kill_between_a_write_and_a_final_read(steps.without(shrunk.plan, element))
+
+
+def test_faults_of_which_none_can_go_alone_go_in_pairs():
+    """Each of the first ten faults needs another ten places on, so that no block goes."""
+
+    def fails(plan):
+        left = {fault.draw for fault in plan.faults}
+        return 3 in left and all((number in left) == (number + 10 in left) for number in range(10))
+
+    shrunk = shrink(a_plan(), one_by_one(fails), Clock(), budget_s=60)
+    assert shrunk.is_minimal and [fault.draw for fault in shrunk.plan.faults] == [3, 13]
 
 
 def test_a_search_that_runs_out_of_its_budget_does_not_call_itself_minimal():
@@ -150,3 +161,76 @@ def test_what_is_taken_does_not_depend_on_how_many_run_at_once():
     trials = one_by_one(needs_a_kill_between_a_write_and_a_final_read)
     found = [shrink(a_plan(), trials, Clock(), budget_s=600, width=width).plan for width in (1, 2, 5)]
     assert found[0] == found[1] == found[2]
+
+
+def by_moment(plan, memory=""):
+    return chance.remembering(plan, memory)
+
+
+def test_time_that_is_taken_out_is_skipped_so_that_what_follows_meets_the_same_chance():
+    plan = msgspec.structs.replace(a_plan(), options={"election_timeout_ms": 100}, faults=())
+    ops = (plan.operations[10], plan.operations[150])  # begun at 0.1 s and 1.5 s
+    plan = steps.with_operations(plan, ops)
+    (first, last) = steps.closer(by_moment(plan), 7_000_000_000).operations
+    gone_s = 1.5 - last.at_s
+    assert first.at_s == 0.1 and gone_s > 1.0
+    world = steps.closer(by_moment(plan), 7_000_000_000).world
+    assert world["skips"] == f"{7_000_000_000 + round(last.at_s * 1e9)}+{round(gone_s * 1e9)}"
+    assert "skips" not in steps.closer(plan, 7_000_000_000).world
+
+
+def test_a_pause_is_shortened_once_whatever_rounding_leaves():
+    draw = random.Random(5)
+    for _ in range(300):
+        ops = [PlannedOp(f="read", at_s=draw.uniform(0.0, 9.0)) for _ in range(6)]
+        plan = by_moment(Plan(nodes=3, operations=tuple(ops), faults=(), options={"election_timeout_ms": 60}))
+        for _ in range(3):
+            plan = steps.closer(plan, 5) or plan
+            (rounded,) = [other for other in steps.simpler(plan) if other.world == plan.world][-1:] or [plan]
+            assert steps.closer(plan, 5) is None and steps.closer(rounded, 5) is None
+            plan = rounded
+
+
+def test_a_later_start_leaves_what_came_before_out_and_goes_on_with_the_same_chance():
+    later = steps.cut_before(by_moment(a_plan()), 1.0, 100)
+    kept = [op for op in later.operations if op.phase == "main"]
+    assert len(kept) == 100 and min(op.at_s for op in kept) == pytest.approx(steps.SLACK_S)
+    assert [round(fault.at_s, 6) for fault in later.faults] == [round(n / 10 - 0.95, 6) for n in range(10, 20)]
+    assert later.world["skips"] == "100+950000000" and len(later.operations) == 105
+    waiting = PlannedFault(kind="kill", after=Trigger("acknowledged"))
+    assert steps.cut_before(steps.with_faults(a_plan(), [waiting]), 1.0) is None
+    assert steps.cut_before(a_plan(), 0.01) == a_plan()
+
+
+def test_denser_is_twice_as_fast_until_it_is_short():
+    plan, rounds = a_plan(), 0
+    while (denser := steps.denser(plan)) is not None:
+        assert steps.end_s(denser) < steps.end_s(plan) and denser.time_limit_s <= plan.time_limit_s
+        plan, rounds = denser, rounds + 1
+    assert rounds in (1, 2) and steps.end_s(plan) <= steps.DENSE_UNITS * steps.unit_s(plan)
+    assert [fault.duration_s for fault in plan.faults] == [0.777] * 20
+
+
+def test_streams_and_draws_can_be_forgotten_one_by_one():
+    plan = by_moment(a_plan(), "network/n1>n2@5.0=ff 9.0=1 node/n1@7.0=3")
+    assert chance.streams(plan) == ["network/n1>n2", "node/n1"] and len(chance.draws(plan)) == 3
+    assert chance.with_streams(plan, ["node/n1"]).world["remembered"] == "node/n1@7.0=3"
+    fewer = chance.with_draws(plan, [draw for draw in chance.draws(plan) if draw[1] != (9, 0)])
+    assert fewer.world["remembered"] == "network/n1>n2@5.0=ff node/n1@7.0=3"
+    assert chance.forgetting(fewer).world == a_plan().world
+
+
+def test_a_failure_that_hangs_on_two_draws_is_left_with_these_two():
+    """It fails when both come, whatever else is drawn; every run draws ten numbers."""
+    needed = {("node/n1", (7, 0), 3), ("node/n1", (8, 0), 5)}
+    noted = "node/n1@1.0=1 2.0=1 3.0=1 7.0=3 8.0=5 9.0=7 node/n2@4.0=9 5.0=2 6.0=6 7.0=7"
+    whole = steps.with_faults(a_plan(), ())
+
+    def failure(plan):
+        if chance.is_remembering(plan):
+            return Failure(plan, memory=noted) if needed <= set(chance.draws(plan)) else None
+        return Failure(plan, memory=noted) if plan.operations == whole.operations and plan.seed == 0 else None
+
+    shrunk = shrink(whole, lambda plans: [failure(plan) for plan in plans], Clock(), budget_s=60)
+    assert shrunk.after.operations == 0 and shrunk.is_minimal
+    assert shrunk.plan.world["remembered"] == "node/n1@7.0=3 8.0=5"

@@ -11,14 +11,20 @@ EVENTS = {"elected": "^leader of"}
 
 
 class Cluster:
+    nodes = ("n1", "n2", "n3")
+
     def __init__(self):
         self.struck = []
+        self.severed = []
 
     def listen(self, listener):
         self.listener = listener
 
     def strike(self, node, *, power):
         self.struck.append((node, power))
+
+    def sever(self, cuts):
+        self.severed.append(tuple(cuts))
 
     def observe(self, node):
         return {}
@@ -78,3 +84,28 @@ def test_an_event_that_nobody_tells_of_is_refused():
     check_triggers(faults, EVENTS, observed=True)
     with pytest.raises(PlanError, match="'sync', which nobody tells of"):
         check_triggers(faults, EVENTS, observed=False)
+
+
+def test_blows_and_exact_cuts_strike_at_a_message_at_once():
+    kill = PlannedFault(kind="kill", after=Trigger("send", "n1", count=2), target="there")
+    cut = PlannedFault(kind="partition", after=Trigger("sent", "n1"), cuts=(("n1", "n2"), ("n2", "n1")))
+    watch, cluster, announced = watching(kill, cut)
+    for event in ("send", "sent", "send"):
+        cluster.listener("n1", event, "n2")
+    assert cluster.severed == [(("n1", "n2"), ("n2", "n1"))] and cluster.struck == [("n1", False)]
+    assert watch.struck == [(1, "n1"), (0, "n1")] and len(announced) == 2
+
+
+def test_cuts_of_roles_and_shapes_are_left_to_the_nemesis():
+    roles = PlannedFault(kind="partition", after=Trigger("send"), cuts=(("leader", "n2"),))
+    shape = PlannedFault(kind="partition", after=Trigger("send"), partition="isolate", target="there")
+    watch, cluster, announced = watching(roles, shape)
+    cluster.listener("n1", "send", "n2")
+    assert len(announced) == 2 and cluster.severed == watch.struck == []
+
+
+def test_nothing_is_set_off_once_the_main_phase_is_over():
+    watch, cluster, announced = watching(PlannedFault(kind="kill", after=Trigger("sync"), target="there"))
+    watch.end()
+    cluster.listener("n1", "sync", "wal")
+    assert announced == cluster.struck == []

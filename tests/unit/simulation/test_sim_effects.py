@@ -10,7 +10,7 @@ from harness.protocols import ObservesNodes
 from harness.simulation.ground import SimGround
 from harness.simulation.world import World
 
-STEPS = ("append", "append done", "sync", "sync done", "rename", "rename done", "send", "send done")
+STEPS = ("append", "append done", "sync", "sync done", "rename", "rename done", "send", "sent")
 
 
 def storing(marks):
@@ -83,7 +83,7 @@ def test_a_kill_can_fall_on_each_side_of_each_effect(step):
     aside, renamed = STEPS.index(step) >= 1, STEPS.index(step) >= 5
     assert found == ({"state": b"hello\n"} if renamed else {"aside": b"hello\n"} if aside else {})
     answers = [answer for what, answer in marks if what == "answered"]
-    assert answers == ([b"hello\n"] if step == "send done" else [b""])
+    assert answers == ([b"hello\n"] if step == "sent" else [b""])
     assert ("harm", None) not in marks
 
 
@@ -242,3 +242,42 @@ def test_who_is_to_be_down_is_not_started_again():
 
     assert loop.run_until_complete(main()) == "stopped"
     loop.close()
+
+
+@pytest.mark.parametrize(("event", "came"), [("send", [b"1\n"]), ("sent", [b"1\n", b"2\n"])])
+def test_a_link_that_is_severed_before_a_message_loses_it_and_after_it_all_others(event, came):
+    arrived = []
+
+    async def program(machine, addresses):
+        async def take(reader, writer):
+            while line := await reader.readline():
+                arrived.append(line)
+
+        server = await asyncio.start_server(take, *addresses[machine.name])
+        if machine.name == "n1":
+            await asyncio.sleep(0.2)
+            _, writer = await asyncio.open_connection(*addresses["n2"])
+            for number in (b"1\n", b"2\n", b"3\n"):
+                writer.write(number)
+                await asyncio.sleep(0.03)
+        await server.serve_forever()
+
+    async def test(cluster, loop):
+        seen = []
+
+        def listener(node, what, text):
+            if what == event and text == "n2":
+                seen.append(what)
+                if len(seen) == 2:
+                    cluster.sever([("n1", "n2"), ("n2", "n1")])
+
+        cluster.listen(listener)
+        await asyncio.sleep(1)
+        assert len(seen) == 3 and not await cluster.net.reaches("n2", "n1")
+        before = list(arrived)
+        await cluster.net.heal()
+        await asyncio.sleep(5)
+        return before
+
+    assert simulate(program, test, nodes=("n1", "n2")) == came
+    assert arrived == [b"1\n", b"2\n", b"3\n"]
