@@ -135,7 +135,8 @@ class Exploration:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Explore; returns 1 when something failed, 255 when two equal runs differed, else 0."""
+    """Explore; returns 1 when something failed, 255 when two equal runs differed, else 0. Interrupted, it tells of the
+    runs so far."""
     given, rest = build_parser().parse_known_args(argv)
     if given.bugs is not None:
         from harness.cli.exploring_bugs import explore_bugs
@@ -152,8 +153,12 @@ def main(argv: Sequence[str]) -> int:
     folder = create_folder(given.store or default_store(), "explore")
     exploration = Exploration.of(plan)
     began_ns = clock.monotonic_ns()
-    with executor(given.executor, given.jobs) as where:
-        explore(given, exploration, where, grid.add, grid.rate)
+    interrupted = False
+    try:
+        with executor(given.executor, given.jobs) as where:
+            explore(given, exploration, where, grid.add, grid.rate)
+    except KeyboardInterrupt:
+        interrupted = True  # what was found in hours is kept
     grid.end()
     kept = _kept(folder, exploration)
     report = _report(exploration, (clock.monotonic_ns() - began_ns) / 1e9, kept)
@@ -163,6 +168,8 @@ def main(argv: Sequence[str]) -> int:
     else:
         sys.stdout.writelines(f"{line}\n" for line in summary_lines(report))
         sys.stdout.write(f"\n  results   {folder.path / 'explore.json'}\n")
+    if interrupted:
+        raise KeyboardInterrupt
     return 255 if exploration.odd else 1 if exploration.failures else 0
 
 

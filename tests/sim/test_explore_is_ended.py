@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -38,11 +39,14 @@ def test_no_worker_outlives_the_command(tmp_path: Path, ending: signal.Signals, 
         command.stdout.read(1)  # the mark of a first run
         workers = children(command.pid)
         command.send_signal(ending)
-        _, said = command.communicate(timeout=PATIENCE_S)
+        printed, said = command.communicate(timeout=PATIENCE_S)
     assert command.returncode == status, said
     assert len(workers) >= 2
     if ending == signal.SIGTERM:
         assert said.decode() == "splitbrain: Interrupted.\n"
+        (told,) = tmp_path.glob("store/explore/2*/explore.json")
+        assert json.loads(told.read_text())["runs"] >= 1
+        assert str(told.relative_to(tmp_path)) in printed.decode()
     deadline = time.monotonic() + PATIENCE_S
     while (left := {pid for pid in workers if _runs(pid)}) and time.monotonic() < deadline:
         time.sleep(0.05)
