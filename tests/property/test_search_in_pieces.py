@@ -106,7 +106,7 @@ def test_an_order_that_is_at_hand_is_right(name: str, seeds: Seeds) -> None:
 
 
 def calls(*said: tuple[int, str, str, Any]) -> History:
-    events = [Op(place, None, process, kind, f, None, value) for place, (process, kind, f, value) in enumerate(said)]  # type: ignore[arg-type]
+    events = [Op(place, None, process, kind, f, None, value) for place, (process, kind, f, value) in enumerate(said)]  # type: ignore[arg-type]  # the kind is one of the three
     return History(Header(1, model="stack"), events)
 
 

@@ -8,10 +8,28 @@ from __future__ import annotations
 import shlex
 import socket
 import threading
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import paramiko
+from paramiko.common import MSG_CHANNEL_SUCCESS
+
+NO_INPUT = "</dev/null"
+
+
+class Talk(paramiko.Transport):
+    """A connection that knows which of its channels were told that their command runs."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        super().__init__(sock)
+        self.told: defaultdict[int, threading.Event] = defaultdict(threading.Event)
+
+    def _send_user_message(self, data: paramiko.Message) -> None:
+        super()._send_user_message(data)
+        said = data.asbytes()
+        if said[0] == MSG_CHANNEL_SUCCESS:
+            self.told[int.from_bytes(said[1:5], "big")].set()
 
 
 class Door(paramiko.ServerInterface):
@@ -35,11 +53,13 @@ class Door(paramiko.ServerInterface):
 
     def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
         words = shlex.split(command.decode())
+        has_input = words[-1] != NO_INPUT
+        words = words if has_input else words[:-1]
         self.server.asked.append(words)
         if words[0] == "mute":
             self.server.closing.wait(30)
             return False
-        threading.Thread(target=self.server.answer, args=(channel, words), daemon=True).start()
+        threading.Thread(target=self.server.answer, args=(channel, words, has_input), daemon=True).start()
         return True
 
 
@@ -63,10 +83,13 @@ class Server:
     def host_key_line(self) -> str:
         return f"{self.host_key.get_name()} {self.host_key.get_base64()} root@node"
 
-    def answer(self, channel: paramiko.Channel, words: list[str]) -> None:
-        """Begins when its input is over: then the client has been told that the command runs."""
+    def answer(self, channel: paramiko.Channel, words: list[str], has_input: bool) -> None:
+        """Begins when the client has been told that the command runs, and the input is over."""
+        talk = channel.get_transport()
+        assert isinstance(talk, Talk)
+        talk.told[channel.remote_chanid].wait(30)
         given = b""
-        while chunk := channel.recv(65536):
+        while has_input and (chunk := channel.recv(65536)):
             given += chunk
         if words[0] == "hang":
             self.closing.wait(30)
@@ -101,7 +124,7 @@ class Server:
                 self.refuse_connections -= 1
                 talk.close()
                 continue
-            transport = paramiko.Transport(talk)
+            transport = Talk(talk)
             transport.add_server_key(self.host_key)
             self.transports.append(transport)
             transport.start_server(event=threading.Event(), server=Door(self))
