@@ -20,8 +20,8 @@ writes) was obliged to see that, a read of the initial value was obliged if that
 with a write that was over puts that before the next one.
 
 Limits: `judge_part` says nothing (None), and the pass goes through everything, where more than PART_MAX of it matters;
-where all suspicion comes to nothing, for then an order of all writes is the certificate; for writes-follow-reads
-without monotonic writes, whose obliged reads no column counts; and where a write in doubt tells a version.
+where all suspicion comes to nothing, for then an order of all writes is the certificate; where a write in doubt tells a
+version; and for writes-follow-reads without monotonic writes on more than KEYS_MAX keys (`checkers.sessions.obliged`).
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ from checkers.sessions.columns import (
     newest,
     newest_of_key,
 )
+from checkers.sessions.obliged import KEYS_MAX, obliged_by_reads
 from checkers.sessions.record import INITIAL, UNKNOWN, Record
 from checkers.sessions.visibility import MW, WFR, Findings, Rules, Walk
 from checkers.tokens import token_of
@@ -58,7 +59,7 @@ PART_MAX: Final = 0.5
 
 def judge_part(history: History, c: Columns, rules: Rules, spent: Callable[[], bool]) -> tuple[Record, Findings] | None:
     """What is wrong, with the part of the record that shows it; None where columns cannot say; see above."""
-    if WFR in rules.guarantees and MW not in rules.guarantees:
+    if _by_reads_alone(rules) and c.keys > KEYS_MAX:
         return None
     if np.any(history.operations.generation[c.write_row][~c.acknowledged] >= 0):
         return None
@@ -86,7 +87,13 @@ def judge_part(history: History, c: Columns, rules: Rules, spent: Callable[[], b
 def _obliged(c: Columns, rules: Rules, findings: Findings, known: Column) -> int:
     if not mixed(rules):
         return int(np.count_nonzero(known > NOTHING))
-    return int(np.count_nonzero(c.source >= 0)) + len({seen.read for seen in findings.initial})
+    written = obliged_by_reads(c, rules) if _by_reads_alone(rules) else int(np.count_nonzero(c.source >= 0))
+    return written + len({seen.read for seen in findings.initial})
+
+
+def _by_reads_alone(rules: Rules) -> bool:
+    """Whether a write brings along what its session had read, but not what it wrote."""
+    return WFR in rules.guarantees and MW not in rules.guarantees
 
 
 # ── what matters ─────────────────────────────────────────────────────────────────────────────────────────────────────
