@@ -160,13 +160,14 @@ def _judged(history: History, budget: Budget, name: str, semantics: Semantics, g
     rules = semantics.rules(guarantees)
     told = columns.read_columns(history)
     if told is not None:
-        quick = columns.confirmed(told, rules)
+        bounds = columns.Bounds.of(told, rules)
+        quick = columns.confirmed(told, rules, bounds)
         if quick is not None:
             return quick_verdict(name, semantics, rules, quick)
-        part = suspects.judge_part(history, told, rules, budget.spent)
+        part = suspects.judge_part(history, told, rules, bounds, budget.spent)
         if part is not None:
             return verdict_of(*part, rules, semantics, name)
-        del told
+        del told, bounds
     record = Record.of(history)
     return verdict_of(record, judge(record, rules, budget.spent), rules, semantics, name)
 

@@ -68,32 +68,47 @@ class Columns:
     keys: int
 
 
+@dataclass(frozen=True)
+class Bounds:
+    """What the rules ask of each write and of each read.
+
+    Attributes:
+        in_session: per write the newest version that its session puts before it; floor: that any rule puts before it.
+        known: per read the newest version that its session knew before, of its key only where the rules are not mixed.
+    """
+
+    in_session: Column
+    floor: Column
+    known: Column
+
+    @staticmethod
+    def of(c: Columns, rules: Rules) -> Bounds:
+        """Find them."""
+        floor = in_session = before_in_session(c, rules)
+        if rules.linearizable_writes:
+            floor = np.maximum(floor, before_in_time(c, rules))
+        return Bounds(in_session, floor, known_to_session(c, rules))
+
+
 def decide(history: History, rules: Rules) -> Quick | None:
     """See the module docstring."""
     columns = read_columns(history)
-    return None if columns is None else confirmed(columns, rules)
+    return None if columns is None else confirmed(columns, rules, Bounds.of(columns, rules))
 
 
-def confirmed(columns: Columns, rules: Rules) -> Quick | None:
+def confirmed(c: Columns, rules: Rules, bounds: Bounds) -> Quick | None:
     """The same for a history that was read into columns."""
-    ordered = _writes_in_order(columns, rules)
-    if ordered is None:
+    placed = c.write_version > NOTHING
+    if np.any((bounds.floor >= c.write_version) & placed):
         return None
-    obliged = _reads_new_enough(columns, rules)
-    return None if obliged is None else Quick(columns.keys, obliged, ordered)
+    least = newest_of_key(c, bounds.known) if mixed(rules) else bounds.known
+    if np.any(least > c.read_version):
+        return None
+    obliged, ordered = np.count_nonzero(least > NOTHING), np.count_nonzero((bounds.in_session > NOTHING) & placed)
+    return Quick(c.keys, int(obliged), int(ordered))
 
 
 # ── the rules ────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _writes_in_order(c: Columns, rules: Rules) -> int | None:
-    """How many writes had something before them; None when one is not newer than all of that."""
-    known = c.write_version > NOTHING
-    floor = before_in_session(c, rules)
-    ordered = int(np.count_nonzero((floor > NOTHING) & known))
-    if rules.linearizable_writes:
-        floor = np.maximum(floor, before_in_time(c, rules))
-    return None if np.any((floor >= c.write_version) & known) else ordered
 
 
 def before_in_session(c: Columns, rules: Rules) -> Column:
@@ -115,14 +130,6 @@ def before_in_time(c: Columns, rules: Rules) -> Column:
     done = c.acknowledged
     place = c.write_key if rules.per_key else np.zeros_like(c.write_key)
     return newest(place[done], c.write_response[done], c.write_version[done], place, c.write_invoke)
-
-
-def _reads_new_enough(c: Columns, rules: Rules) -> int | None:
-    """How many reads were obliged to see something; None when one may be older than that."""
-    least = known_to_session(c, rules)
-    if mixed(rules):
-        least = newest_of_key(c, least)
-    return None if np.any(least > c.read_version) else int(np.count_nonzero(least > NOTHING))
 
 
 def mixed(rules: Rules) -> bool:

@@ -36,11 +36,9 @@ from numpy.typing import NDArray
 from checkers.sessions.accesses import Access
 from checkers.sessions.columns import (
     NOTHING,
+    Bounds,
     Column,
     Columns,
-    before_in_session,
-    before_in_time,
-    known_to_session,
     mixed,
     newest,
     newest_of_key,
@@ -57,13 +55,15 @@ PART_MAX: Final = 0.5
 """The share of all accesses that may be kept: of more, the pass over everything takes as long."""
 
 
-def judge_part(history: History, c: Columns, rules: Rules, spent: Callable[[], bool]) -> tuple[Record, Findings] | None:
+def judge_part(
+    history: History, c: Columns, rules: Rules, asked: Bounds, spent: Callable[[], bool]
+) -> tuple[Record, Findings] | None:
     """What is wrong, with the part of the record that shows it; None where columns cannot say; see above."""
     if _by_reads_alone(rules) and c.keys > KEYS_MAX:
         return None
     if np.any(history.operations.generation[c.write_row][~c.acknowledged] >= 0):
         return None
-    suspected = _Suspicion(c, rules)
+    suspected = _Suspicion(c, rules, asked)
     reads, writes = suspected.reads, suspected.writes
     if np.count_nonzero(reads) + np.count_nonzero(writes) > PART_MAX * (len(reads) + len(writes)):
         return None
@@ -107,10 +107,9 @@ class _Suspicion:
         old: reads that may be wrong; reads, writes: what matters.
     """
 
-    def __init__(self, c: Columns, rules: Rules) -> None:
-        self.c = c
-        self.known = known_to_session(c, rules)
-        self._make_steps(rules)
+    def __init__(self, c: Columns, rules: Rules, asked: Bounds) -> None:
+        self.c, self.known = c, asked.known
+        self._make_steps(asked.floor)
         self._group(apart=not mixed(rules) and not len(self._tangled))
         reach = self.known
         if mixed(rules):
@@ -122,12 +121,9 @@ class _Suspicion:
         self._mark(np.flatnonzero(self.old), mixed(rules))
         self._keep_turns(rules)
 
-    def _make_steps(self, rules: Rules) -> None:
+    def _make_steps(self, floor: Column) -> None:
         """Number the steps, where there are writes out of order; else every version is a step by itself."""
         c = self.c
-        floor = before_in_session(c, rules)
-        if rules.linearizable_writes:
-            floor = np.maximum(floor, before_in_time(c, rules))
         self._tangled = np.flatnonzero((c.write_version > NOTHING) & (floor >= c.write_version))
         if not len(self._tangled):
             return
@@ -166,7 +162,7 @@ class _Suspicion:
         tangled = self._step_of(c.write_version[self._tangled])
         low = np.concatenate([self._read_group[old] * span + self._step_of(newer), tangled])
         high = np.concatenate([self._read_group[old] * span + self._step_of(reach), tangled])
-        bounds = _Bounds(low, high)
+        bounds = _Stretches(low, high)
         reads = bounds.hold(self._read_group * span + self._step_of(c.read_version)) & (c.source >= 0)
         reads[old] = True
         writes = bounds.hold(self._write_group * span + self._step_of(c.write_version)) & (c.write_version > NOTHING)
@@ -194,7 +190,7 @@ class _Suspicion:
         self.writes[after] = True
 
 
-class _Bounds:
+class _Stretches:
     """Stretches of numbers."""
 
     def __init__(self, low: Column, high: Column) -> None:

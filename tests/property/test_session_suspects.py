@@ -130,8 +130,9 @@ def compare(history, subset, semantics, found):
     verdict = checker.check(history, Budget(600))
     rules = semantics.rules(subset)
     told = columns.read_columns(history)
-    quick = told is not None and columns.confirmed(told, rules) is not None
-    part = told is not None and not quick and suspects.judge_part(history, told, rules, lambda: False) is not None
+    bounds = told and columns.Bounds.of(told, rules)
+    quick = told and columns.confirmed(told, rules, bounds)
+    part = told and not quick and suspects.judge_part(history, told, rules, bounds, lambda: False)
     assert verdict.answer == "unknown" or verify_sessions(history, verdict) == []
     if quick:
         found["quick"] += 1
