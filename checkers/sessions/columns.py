@@ -214,8 +214,13 @@ def read_columns(history: History) -> Columns | None:
         reads, writes, source,
         o.invoke[reads], o.response[reads], session[reads], key[reads], read_version,
         o.invoke[writes], o.response[writes], session[writes], key[writes], write_version,
-        acknowledged, len(np.unique(key[np.concatenate([reads, writes])])),
+        acknowledged, len(codes_of(key[reads], key[writes])),
     )  # fmt: skip
+
+
+def codes_of(*columns: Column) -> Column:
+    """The codes that occur, in order."""
+    return np.flatnonzero(np.bincount(np.concatenate(columns)))
 
 
 def _versions(generation: Column, index: Column) -> Column | None:

@@ -18,7 +18,7 @@ from typing import Final
 
 import numpy as np
 
-from checkers.sessions.columns import Column, Columns
+from checkers.sessions.columns import Column, Columns, codes_of
 from checkers.sessions.visibility import MR, RYW, Rules
 from harness.history.operations import NEVER
 
@@ -29,10 +29,9 @@ _BEGIN_WRITE, _END_WRITE, _BEGIN_READ, _END_READ = range(4)
 def obliged_by_reads(c: Columns, rules: Rules) -> int:
     """How many reads of written values were obliged to see something of their key."""
     bits = [1 << place for place in range(c.keys)]
-    codes, places = np.unique(np.concatenate([c.read_key, c.write_key]), return_inverse=True)
-    assert len(codes) == c.keys
-    bit_of_read = [bits[place] for place in places[: len(c.read_row)].tolist()]
-    bit_of_write = [bits[place] for place in places[len(c.read_row) :].tolist()]
+    codes = codes_of(c.read_key, c.write_key)
+    bit_of_read = [bits[place] for place in np.searchsorted(codes, c.read_key).tolist()]
+    bit_of_write = [bits[place] for place in np.searchsorted(codes, c.write_key).tolist()]
     source, reader, writer = c.source.tolist(), c.read_session.tolist(), c.write_session.tolist()
     own_reads, own_writes, brought, wrote = (defaultdict[int, int](int) for _ in range(4))
     before = [0] * len(writer)  # per write the keys that were read before it

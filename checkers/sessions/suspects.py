@@ -39,6 +39,7 @@ from checkers.sessions.columns import (
     Bounds,
     Column,
     Columns,
+    codes_of,
     mixed,
     newest,
     newest_of_key,
@@ -301,7 +302,7 @@ def _part(history: History, c: Columns, lanes: _Lanes, reads: Marks, writes: Mar
     for some in lanes_of.values():
         some.sort()
     o = history.operations
-    codes = frozenset(np.unique(np.concatenate([c.read_key, c.write_key])).tolist())
+    codes = frozenset(codes_of(c.read_key, c.write_key).tolist())
     order = dict(zip(of_write[write].tolist(), _versions_of(history, c, write), strict=True))
     record = Record(
         history, accesses, o.key[rows[sorting]].tolist(), lane.tolist(), place, source[sorting].tolist(),
