@@ -167,7 +167,11 @@ def _table(path: Path, operations: int) -> None:
     broken = History(HEADER, list(made(operations, stale=0.001)))
     _ = broken.operations
     row("staleness, one read in 1,000 behind its session", broken, Staleness(k_max=2))
-    row("monotonic-reads, the same", broken, MonotonicReads())
+    broken = History(HEADER, list(made(operations, stale=0.05)))
+    _ = broken.operations
+    mixed = Sessions(("read-your-writes", "writes-follow-reads"))
+    for checker in (ReadYourWrites(), MonotonicReads(), mixed, Pram(), CausalConvergent()):
+        row(f"{checker.name}, one read in 20 behind"[:57], broken, checker)
     plain = History(HEADER, stripped(list(made(few))))
     _ = plain.operations
     for checker in (ReadYourWrites(), MonotonicReads(), Sessions(), Causal(), Pram(Semantics(writes="linearizable"))):

@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from checkers.protocol import Budget
-from checkers.sessions import columns
+from checkers.sessions import columns, suspects
 from checkers.sessions.explain import Explainer, asked, key_text, value_text
 from checkers.sessions.record import Record
 from checkers.sessions.visibility import MR, MW, RYW, WFR, Findings, Rules, judge
@@ -156,11 +156,18 @@ class Sessions:
 
 
 def _judged(history: History, budget: Budget, name: str, semantics: Semantics, guarantees: tuple[str, ...]) -> Verdict:
-    """By columns where that decides, else by the pass over all accesses."""
+    """By columns where that decides, by the pass over what they suspect, or by the pass over all accesses."""
     rules = semantics.rules(guarantees)
-    quick = columns.decide(history, rules)
-    if quick is not None:
-        return quick_verdict(name, semantics, rules, quick)
+    told = columns.read_columns(history)
+    if told is not None:
+        bounds = columns.Bounds.of(told, rules)
+        quick = columns.confirmed(told, rules, bounds)
+        if quick is not None:
+            return quick_verdict(name, semantics, rules, quick)
+        part = suspects.judge_part(history, told, rules, bounds, budget.spent)
+        if part is not None:
+            return verdict_of(*part, rules, semantics, name)
+        del told, bounds
     record = Record.of(history)
     return verdict_of(record, judge(record, rules, budget.spent), rules, semantics, name)
 
@@ -201,7 +208,7 @@ class _Said:
     def verdict(self) -> Verdict:
         """Invalid if anything was found; unknown if something was left out; else valid."""
         record, findings = self.record, self.findings
-        keys = set(record.key)
+        keys = record.codes
         undecided = keys & record.ambiguous.keys()
         kinds: tuple[Sequence[object], ...] = (record.impossible, findings.initial, findings.older, findings.circles)
         found = sum(len(kind) for kind in kinds) + self.more
@@ -227,8 +234,8 @@ class _Said:
         """The first of each kind that fit in, in the order of what gives them away."""
         explainer, findings = Explainer(self.record, self.rules, self.name), self.findings
         found = [explainer.impossible(one) for one in self.record.impossible[:ANOMALIES_MAX]]
-        found += [explainer.initial(seen) for seen in findings.initial[: ANOMALIES_MAX - len(found)]]
-        found += [explainer.older(seen) for seen in findings.older[: ANOMALIES_MAX - len(found)]]
+        found += [explainer.initial(seen) for seen in sorted(findings.initial)[: ANOMALIES_MAX - len(found)]]
+        found += [explainer.older(seen) for seen in sorted(findings.older)[: ANOMALIES_MAX - len(found)]]
         circles = findings.circles[: ANOMALIES_MAX - len(found)]
         found += [explainer.circle(steps, findings.convergence) for steps in circles]
         return sorted(found, key=lambda anomaly: anomaly.culprit or 0)
@@ -246,7 +253,7 @@ class _Said:
             certificate["order"] = [accesses[number].invoke for number in self.findings.order]
         return certificate
 
-    def _why_not(self, undecided: set[int], keys: int) -> str:
+    def _why_not(self, undecided: frozenset[int], keys: int) -> str:
         if self.findings.spent:
             done, total = self.findings.spent
             return f"the time was over after {done:,} of {total:,} steps."

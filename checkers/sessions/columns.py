@@ -10,7 +10,7 @@ asked for without the others, T counts the same key only, which is exact.
 
 `decide` confirms, or says nothing (None) and leaves the history to `checkers.sessions.visibility`, which is exact:
 where versions are missing or contradict each other, where a value was written twice, where there are compare-and-sets,
-and where something seems to be wrong.
+and where something seems to be wrong. In that last case `checkers.sessions.suspects` says what need be looked at.
 
 Limits: versions must fit into 62 bits together.
 """
@@ -68,25 +68,52 @@ class Columns:
     keys: int
 
 
+@dataclass(frozen=True)
+class Bounds:
+    """What the rules ask of each write and of each read.
+
+    Attributes:
+        in_session: per write the newest version that its session puts before it; floor: that any rule puts before it.
+        known: per read the newest version that its session knew before, of its key only where the rules are not mixed.
+    """
+
+    in_session: Column
+    floor: Column
+    known: Column
+
+    @staticmethod
+    def of(c: Columns, rules: Rules) -> Bounds:
+        """Find them."""
+        floor = in_session = before_in_session(c, rules)
+        if rules.linearizable_writes:
+            floor = np.maximum(floor, before_in_time(c, rules))
+        return Bounds(in_session, floor, known_to_session(c, rules))
+
+
 def decide(history: History, rules: Rules) -> Quick | None:
     """See the module docstring."""
     columns = read_columns(history)
-    if columns is None:
+    return None if columns is None else confirmed(columns, rules, Bounds.of(columns, rules))
+
+
+def confirmed(c: Columns, rules: Rules, bounds: Bounds) -> Quick | None:
+    """The same for a history that was read into columns."""
+    placed = c.write_version > NOTHING
+    if np.any((bounds.floor >= c.write_version) & placed):
         return None
-    ordered = _writes_in_order(columns, rules)
-    if ordered is None:
+    least = newest_of_key(c, bounds.known) if mixed(rules) else bounds.known
+    if np.any(least > c.read_version):
         return None
-    obliged = _reads_new_enough(columns, rules)
-    return None if obliged is None else Quick(columns.keys, obliged, ordered)
+    obliged, ordered = np.count_nonzero(least > NOTHING), np.count_nonzero((bounds.in_session > NOTHING) & placed)
+    return Quick(c.keys, int(obliged), int(ordered))
 
 
 # ── the rules ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _writes_in_order(c: Columns, rules: Rules) -> int | None:
-    """How many writes had something before them; None when one is not newer than all of that."""
+def before_in_session(c: Columns, rules: Rules) -> Column:
+    """Per write the newest version that its session puts before it."""
     floor = np.full(len(c.write_invoke), NOTHING)
-    known = c.write_version > NOTHING
     done = c.acknowledged
     if MW in rules.guarantees:
         own = newest(c.write_session[done], c.write_response[done], c.write_version[done],
@@ -95,21 +122,28 @@ def _writes_in_order(c: Columns, rules: Rules) -> int | None:
     if WFR in rules.guarantees:
         seen = newest(c.read_session, c.read_response, c.read_version, c.write_session, c.write_invoke)
         floor = np.maximum(floor, seen)
-    ordered = int(np.count_nonzero((floor > NOTHING) & known))
-    if rules.linearizable_writes:
-        place = c.write_key if rules.per_key else np.zeros_like(c.write_key)
-        over = newest(place[done], c.write_response[done], c.write_version[done], place, c.write_invoke)
-        floor = np.maximum(floor, over)
-    return None if np.any((floor >= c.write_version) & known) else ordered
+    return floor
 
 
-def _reads_new_enough(c: Columns, rules: Rules) -> int | None:
-    """How many reads were obliged to see something; None when one may be older than that."""
-    mixed = bool(rules.guarantees & {MW, WFR})
+def before_in_time(c: Columns, rules: Rules) -> Column:
+    """Per write the newest version whose write was over when it began."""
+    done = c.acknowledged
+    place = c.write_key if rules.per_key else np.zeros_like(c.write_key)
+    return newest(place[done], c.write_response[done], c.write_version[done], place, c.write_invoke)
+
+
+def mixed(rules: Rules) -> bool:
+    """Whether what a session knows of one key can oblige it to see another."""
+    return bool(rules.guarantees & {MW, WFR})
+
+
+def known_to_session(c: Columns, rules: Rules) -> Column:
+    """Per read the newest version that its session knew before: T, of its key only where the rules are not mixed."""
+    over_keys = mixed(rules)
     width = int(max(c.read_key.max(initial=0), c.write_key.max(initial=0))) + 1
 
     def place(session: Column, key: Column) -> Column:
-        return session if mixed else session * width + key
+        return session if over_keys else session * width + key
 
     least = np.full(len(c.read_invoke), NOTHING)
     asked = place(c.read_session, c.read_key)
@@ -120,12 +154,10 @@ def _reads_new_enough(c: Columns, rules: Rules) -> int | None:
         least = np.maximum(least, own)
     if MR in rules.guarantees:
         least = np.maximum(least, newest(asked, c.read_response, c.read_version, asked, c.read_invoke))
-    if mixed:
-        least = _newest_of_key(c, least)
-    return None if np.any(least > c.read_version) else int(np.count_nonzero(least > NOTHING))
+    return least
 
 
-def _newest_of_key(c: Columns, most: Column) -> Column:
+def newest_of_key(c: Columns, most: Column) -> Column:
     """Per read the newest write of its key that is at most as new as a version."""
     known = c.write_version > NOTHING
     span = int(max(c.write_version.max(initial=0), most.max(initial=0))) + 2
@@ -182,8 +214,13 @@ def read_columns(history: History) -> Columns | None:
         reads, writes, source,
         o.invoke[reads], o.response[reads], session[reads], key[reads], read_version,
         o.invoke[writes], o.response[writes], session[writes], key[writes], write_version,
-        acknowledged, len(np.unique(key[np.concatenate([reads, writes])])),
+        acknowledged, len(codes_of(key[reads], key[writes])),
     )  # fmt: skip
+
+
+def codes_of(*columns: Column) -> Column:
+    """The codes that occur, in order."""
+    return np.flatnonzero(np.bincount(np.concatenate(columns)))
 
 
 def _versions(generation: Column, index: Column) -> Column | None:
@@ -215,6 +252,9 @@ def _traced(history: History, reads: Any, writes: Any, version: Column) -> tuple
         return None
     write_version = version[writes].copy()
     doubtful = traced & (o.status[writes][source] == INFO)
+    told = write_version[source[doubtful]]
+    if np.any((told > NOTHING) & (told != version[reads][doubtful])):
+        return None
     write_version[source[doubtful]] = version[reads][doubtful]
     if np.any(write_version[source][traced] != version[reads][traced]):
         return None

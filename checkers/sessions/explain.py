@@ -38,7 +38,7 @@ class Explainer:
 
     def __init__(self, record: Record, rules: Rules, guarantee: str) -> None:
         self.record, self.rules, self.guarantee = record, rules, guarantee
-        self._several_keys = len(set(record.key)) > 1
+        self._several_keys = len(record.codes) > 1
 
     # ── anomalies ────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -56,6 +56,7 @@ class Record:
         versioned: codes of keys whose versions are believed; ambiguous: per code a value that was written twice.
         impossible: reads that cannot be right; their source is UNKNOWN.
         initial: token of the initial value.
+        codes: codes of all keys; of the whole history, also where only a part of it is recorded.
     """
 
     history: History
@@ -71,6 +72,7 @@ class Record:
     ambiguous: dict[int, Access]
     impossible: list[Impossible]
     initial: Token
+    codes: frozenset[int]
 
     @classmethod
     def of(cls, history: History) -> Record:
@@ -134,7 +136,7 @@ class _Reader:
         source = [self.source.get(number, UNKNOWN) for number in range(len(accesses))]
         return Record(
             self.history, accesses, codes, lane, place, source, self.order, lanes, lanes_of, versioned,
-            self.ambiguous, sorted(self.impossible), initial,
+            self.ambiguous, sorted(self.impossible), initial, frozenset(codes),
         )  # fmt: skip
 
     def _trace(

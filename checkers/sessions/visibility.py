@@ -161,6 +161,7 @@ class Walk:
         self.progress = (0, 0)
         self._strands: dict[int, dict[int, Strand]] = {}
         self.keep_clocks, self.trust_versions = False, True
+        self.suspects: frozenset[int] | None = None  # reads to look at; None for all
         self.clocks: dict[int, Clock] = {}
         self._readers = Counter(source for source in record.source if source >= 0)
         self._read: dict[int, Clock] = {}  # per session: what its completed reads brought along
@@ -281,7 +282,8 @@ class Walk:
             done = not self._readers[source] and record.accesses[source].response < access.response
             if done and not self.keep_clocks:
                 del self.clocks[source]
-        self._look(number, source, clock)
+        if self.suspects is None or number in self.suspects:
+            self._look(number, source, clock)
         if source >= 0:
             self._remember(number, source)
 
