@@ -1,35 +1,24 @@
-"""Session guarantees from the versions that the system tells: one comparison per read, and two operations as proof.
+"""Whether the versions that a system tells can be believed; where they cannot, the values decide.
 
-Per key and session, a read must not be of an older version than the newest that the session's own earlier completed
-writes (read-your-writes) or reads (monotonic reads) had.
+They can for a key if every completed access to it has one, no version names two values or two writes, and no value that
+was written once has two versions.
 
-    wrote version (1, 12) ... ok ... read version (1, 8)          the write is missing
-
-Versions are believed only where they can be: every completed access to the key has one, no version names two values,
-and no value that was written once has two versions. `usable` says so; elsewhere the values decide (`by_values`).
+    wrote 7, version (1, 12) ... read 7, version (1, 8)          no: one write, and two versions
 
 Source: Terry et al., Session Guarantees for Weakly Consistent Replicated Data, PDIS 1994, with the order of writes
 given by the system.
-Limits: it trusts the order of versions. A system that gives a stale value a new version is caught only where that shows
-as a contradiction above.
+Limits: the order of versions is trusted. A system that gives a stale value a new version is caught only where that
+shows as such a contradiction.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
 
 from checkers.sessions.accesses import Access
 from checkers.tokens import Token
-from harness.history.operations import FAIL, NEVER, OK
+from harness.history.operations import FAIL, OK
 from harness.op import Version
-
-
-class Older(NamedTuple):
-    """A read of something older than what its session had already written or read."""
-
-    earlier: Access
-    culprit: Access
 
 
 def usable(accesses: Sequence[Access]) -> bool:
@@ -53,30 +42,3 @@ def usable(accesses: Sequence[Access]) -> bool:
                 return False
             acknowledged.add(access.version)
     return all(len(versions) == 1 or written.get(token, 0) != 1 for token, versions in versions_of.items())
-
-
-def older_reads(accesses: Iterable[Access], earlier_reads: bool) -> Iterator[Older]:
-    """Every read of one session and key that is older than what the session had seen of it.
-
-    Args:
-        accesses: of one session to one key, in order of invocation, completed ones with versions.
-        earlier_reads: whether earlier reads oblige (monotonic reads), or earlier writes (read-your-writes).
-    """
-    done = [access for access in accesses if access.status == OK]
-    obliging = sorted((a for a in done if a.reads == earlier_reads), key=lambda access: access.response)
-    newest: Access | None = None
-    place = 0
-    for access in done:
-        if not access.reads:
-            continue
-        while place < len(obliging) and obliging[place].response < access.invoke:
-            if newest is None or _version(obliging[place]) >= _version(newest):
-                newest = obliging[place]
-            place += 1
-        if newest is not None and _version(access) < _version(newest):
-            yield Older(newest, access)
-
-
-def _version(access: Access) -> Version:
-    assert access.version is not None and access.response != NEVER
-    return access.version
