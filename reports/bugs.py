@@ -16,7 +16,7 @@ from math import inf
 
 import msgspec
 
-from reports.intervals import median_interval
+from reports.intervals import median_interval, share_below
 from reports.text import count_text, counted, inert
 
 
@@ -116,7 +116,7 @@ def correct_lines(report: BugsReport, width: int = 100) -> Iterator[str]:
     if report.correct:
         yield (
             f"{counted(report.alarms, 'violation')} of the correct store in {counted(report.clean, 'clean run')}:"
-            f" the true rate is below {report.bound:.2%} with 95 % confidence"
+            f" the true rate is below {share_below(report.bound)} with 95 % confidence"
         )
     found = len(report.bugs) - len(report.missed)
     missed = f"; not found: {', '.join(report.missed)}" if report.missed else ""

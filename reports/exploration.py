@@ -10,6 +10,8 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, Protocol, TextIO
 
+from reports.intervals import share_below
+
 COLUMNS: Final = 64
 LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 SIGNS: Final = {"valid": "·", "inconclusive": "?", "vacuous": "?", "harness": "!", "infrastructure": "!"}
@@ -72,16 +74,18 @@ class Grid:
 
 def summary_lines(report: Mapping[str, Any]) -> Iterator[str]:
     """The end of an exploration, from its JSON."""
-    runs, failures = report["runs"], report["failures"]
+    runs, failures, decided = report["runs"], report["failures"], report["decided"]
     speed = runs / report["processor_seconds"] if report["processor_seconds"] else 0.0
     outcomes = ", ".join(f"{count} {outcome}" for outcome, count in report["outcomes"].items())
     yield ""
     yield f"{runs} runs in {report['seconds']:.1f} s ({speed:.1f} for each second of a processor): {outcomes}"
-    if failures == 0 and runs:
-        yield f"No failure: with 95 % confidence fewer than {report['failure_rate_below']:.2%} of such runs fail."
-    elif runs:
+    if failures == 0 and decided:
+        below = share_below(report["failure_rate_below"])
+        yield f"No failure in {decided}: with 95 % confidence fewer than {below} of such runs fail."
+    elif decided:
         low, high = report["failure_rate_interval"]
-        yield f"{failures / runs:.1%} failed; with 95 % confidence the share is between {low:.1%} and {high:.1%}."
+        share = f"{failures / decided:.1%} of {decided} failed"
+        yield f"{share}; with 95 % confidence the share is between {low:.1%} and {high:.1%}."
     if report.get("branches"):
         yield f"{report['branches_failed']} of {report['branches']} branches failed; the share above leaves them out."
     yield f"{report['compared_twice']} runs were made twice; {len(report['odd'])} runs were odd."

@@ -1,7 +1,9 @@
-"""The median of a small sample with its interval: how many runs it takes to find a bug.
+"""The median of a small sample with its interval: how many runs it takes to find a bug. And bounds, in words.
 
 >>> median_interval([1, 1, 2, 3, 9])
 Median(middle=2, low=1, high=9)
+>>> share_below(0.00014977)
+'0.015%'
 
 The interval is the one between order statistics that covers the true median with the confidence asked for, whatever
 the distribution (Conover, Practical Nonparametric Statistics, 3.2); where the sample is too small for that, it is the
@@ -11,8 +13,16 @@ whole range. A sample may hold infinity, for searches that were given up: median
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import comb
+from math import ceil, comb, floor, log10
 from typing import NamedTuple
+
+
+def share_below(bound: float) -> str:
+    """A bound from above in per cent with two digits that count, rounded up: what is told must hold, too."""
+    if bound <= 0:
+        return "0%"
+    places = max(0, 1 - floor(log10(bound * 100)))
+    return f"{ceil(round(bound * 100 * 10**places, 9)) / 10**places:.{places}f}%"
 
 
 class Median(NamedTuple):

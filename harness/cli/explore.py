@@ -270,6 +270,7 @@ def _report(exploration: Exploration, seconds: float, kept: list[dict[str, Any]]
 
     # Branches share their beginnings: they count as failures found, and not in the share of runs that fail.
     failed, runs = sum(not finding.branch for finding in exploration.failures), exploration.runs
+    decided = sum(exploration.outcomes.get(outcome, 0) for outcome in ("valid", "violation"))
     groups = [
         {
             "guarantee": guarantee,
@@ -289,8 +290,9 @@ def _report(exploration: Exploration, seconds: float, kept: list[dict[str, Any]]
         "outcomes": dict(sorted(exploration.outcomes.items())),
         "groups": groups,
         "kept": kept,
-        "failure_rate_below": upper_bound(failed, runs),
-        "failure_rate_interval": interval(failed, runs),
+        "decided": decided,
+        "failure_rate_below": upper_bound(failed, decided),
+        "failure_rate_interval": interval(failed, decided),
         "confidence": 0.95,
         "compared_twice": exploration.compared,
         "odd": [{**facts(finding), "differs": finding.differs} for finding in exploration.odd],

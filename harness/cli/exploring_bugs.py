@@ -75,8 +75,10 @@ def explore_bugs(given: Any, rest: Sequence[str]) -> int:
         sys.stdout.write(msgspec.json.encode(rows).decode() + "\n")
     else:
         runs, alarms = sum(row.runs for row in clean), sum(row.failures for row in clean)
-        bound = upper_bound(alarms, runs)
-        sys.stdout.write(f"\n{alarms} of {runs} runs without a bug failed: with 95 % confidence below {bound:.2%}.\n")
+        from reports.intervals import share_below
+
+        below = share_below(upper_bound(alarms, runs))
+        sys.stdout.write(f"\n{alarms} of {runs} runs without a bug failed: with 95 % confidence below {below}.\n")
     return 0 if all((row.seeds is not None) == bool(row.bug) for row in rows) else 1
 
 
