@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import os
 import resource
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ from checkers.compose import failed
 from checkers.protocol import Budget, Checker
 from harness.history import History
 from harness.verdict import Verdict
-from harness.workers import end_with_parent
+from harness.workers import end_with
 
 GRACE_S: Final = 5.0
 """How long after its budget a checker may take to start, to notice and to hand over what it has."""
@@ -66,7 +67,8 @@ def check_isolated(load: Callable[[], History], checker: Checker, budget: Budget
     """
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe(duplex=False)
-    process = context.Process(target=_work, args=(there, load, checker, budget.left_s(), budget.mebibytes), daemon=True)
+    told = (os.getpid(), there, load, checker, budget.left_s(), budget.mebibytes)
+    process = context.Process(target=_work, args=told, daemon=True)
     with _running(process, there):
         return _awaited(here, process, checker.name, budget)
 
@@ -110,7 +112,9 @@ def _unknown(name: str, why: str, progress: str) -> Verdict:
 # ── in the other process ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _work(there: Connection, load: Callable[[], History], checker: Checker, seconds: float, mebibytes: int) -> None:
+def _work(
+    parent: int, there: Connection, load: Callable[[], History], checker: Checker, seconds: float, mebibytes: int
+) -> None:
     """Judge, and send the verdict; on the way, how far it is."""
 
     so_far = "nothing was decided"
@@ -121,7 +125,7 @@ def _work(there: Connection, load: Callable[[], History], checker: Checker, seco
         with contextlib.suppress(OSError):
             there.send(("progress", progress))
 
-    end_with_parent()
+    end_with(parent)
     _bound_memory(mebibytes)
     try:
         verdict = checker.check(load(), Budget(seconds, listener=tell))

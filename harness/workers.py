@@ -14,6 +14,7 @@ lost with it.
 from __future__ import annotations
 
 import ctypes
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -32,17 +33,24 @@ def workers(count: int) -> Iterator[ProcessPoolExecutor]:
 
     Work is handed in by the thread that enters, since the processes end with the thread that made them.
     """
-    with ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=end_with_parent) as pool:
+    with ProcessPoolExecutor(
+        count, mp_context=get_context("spawn"), initializer=end_with, initargs=(os.getpid(),)
+    ) as pool:
         try:
             yield pool
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def end_with_parent() -> None:
+def end_with(parent: int) -> None:
     """Called in a new process: Linux is to kill it when the thread that made it ends.
 
     So such processes are made on a thread that ends with the harness, and on no other.
+
+    Args:
+        parent: the process that made it, which may be gone already.
     """
     if sys.platform == "linux":
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)

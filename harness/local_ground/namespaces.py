@@ -20,6 +20,7 @@ import secrets
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -31,7 +32,7 @@ from harness.errors import InfrastructureError
 from harness.local_ground import commands
 from harness.local_ground.ledger import Ledger
 from harness.protocols import Cut
-from harness.workers import end_with_parent
+from harness.workers import end_with
 
 CHAINS: Final = {"filter": "INPUT", "raw": "PREROUTING"}
 """Tables of the packet filter that have our chain, and where it is called from."""
@@ -79,7 +80,7 @@ class Hosts:
             self._filter(node)
 
     def listen(self) -> None:
-        """Start a probe listener on each node; see `workers.end_with_parent` for the thread."""
+        """Start a probe listener on each node; see `workers.end_with` for the thread."""
         for node in self.addresses:
             self.heard(node).mkdir(parents=True)
             command = self.inside(
@@ -87,7 +88,7 @@ class Hosts:
             )
             self._listeners.append(
                 subprocess.Popen(  # noqa: S603 - our own program
-                    command, stdin=subprocess.DEVNULL, preexec_fn=end_with_parent
+                    command, stdin=subprocess.DEVNULL, preexec_fn=partial(end_with, os.getpid())
                 )
             )
 

@@ -1,6 +1,6 @@
 """The process fault surface on this machine: one server per node, a process group of its own, struck by signals.
 
-A server ends with the harness, even with one that is killed (`workers.end_with_parent`). State comes from /proc.
+A server ends with the harness, even with one that is killed (`workers.end_with`). State comes from /proc.
 
 Limits: Linux. A server that forks into another session escapes; none of ours does.
 """
@@ -13,12 +13,13 @@ import os
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from harness.errors import InfrastructureError
 from harness.protocols import ProcessState
-from harness.workers import end_with_parent
+from harness.workers import end_with
 
 TRIES: Final = 500
 PAUSE_S: Final = 0.01
@@ -88,7 +89,7 @@ class LocalProcesses:
                     stdout=log,
                     stderr=subprocess.STDOUT,
                     start_new_session=True,
-                    preexec_fn=end_with_parent,
+                    preexec_fn=partial(end_with, os.getpid()),
                 )
             except OSError as error:
                 raise InfrastructureError(f"{node}: its server cannot be started: {error}.") from error
