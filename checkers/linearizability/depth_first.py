@@ -34,6 +34,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from checkers.linearizability.limits import Doubtful, Lead, Limits, Mover, Option
+from checkers.linearizability.near import FEW, Near, Ways
 from checkers.linearizability.steps import NOWHERE, Row, Steps, order_of
 from checkers.linearizability.visits import Visits
 
@@ -63,9 +64,6 @@ try); None where only the first was tried."""
 Postponed = tuple[int, list[Choice], int, list[tuple[int, int]]]
 """(limit, last choices, steps placed before the first of them, steps placed since) where only doubt leads on."""
 
-Ways = tuple[bool, tuple[int, ...]]
-"""(whether there is a way, actions as bits: those of the shortest way first, those that are none last)."""
-
 
 class _Search:
     """One search. A mask has the placed steps among those open at the limit.
@@ -92,6 +90,8 @@ class _Search:
         self.led: dict[tuple[int, int, int], Ways] = {}
         self.alike, self.many = steps.alike(), len(steps.observes) > ACTIONS
         self.visits = Visits(steps, self.at, self.doubtful) if steps.moves is not None else None
+        few = steps.moves is not None and self.visits is not None and self.visits.states <= FEW
+        self.near = Near(steps.rows, self.visits.states) if few and self.visits is not None else None
         self.hard = 0
 
     def run(self) -> Generator[int, None, bool | None]:
@@ -274,7 +274,8 @@ class _Search:
         if found is None:
             if len(self.led) > MEMORY:
                 self.led.clear()
-            found = self.led[key] = self._find(state, actions, due)
+            find = self._find if self.near is None else self.near.find
+            found = self.led[key] = find(state, actions, due)
         return found
 
     def _find(self, state: int, actions: int, due: int) -> Ways:

@@ -45,6 +45,7 @@ class Doubtful:
             (number * self.WIDTH, action, members) for number, (action, members) in enumerate(found.items())
         ]
         self.guards = sum(1 << (shift + self.WIDTH - 1) for shift, _, _ in self.actions)
+        self.moments = [[steps.invoke[step] for step in members] for members in found.values()]
         self.invoke = steps.invoke
         self.told: dict[int, tuple[list[int], list[int]]] = {}
 

@@ -26,6 +26,7 @@ from checkers.linearizability.steps import Steps
 
 HORIZON: Final = 64
 """How many limits are looked ahead."""
+REMEMBERED: Final = 10_000
 
 
 class Visits:
@@ -48,6 +49,8 @@ class Visits:
             needs if observes else -1 for (needs, _), observes in zip(steps.moves, steps.observes, strict=True)
         ]
         self.states = max([steps.initial, *self.begins, *self.ends, *self.sees]) + 2  # the last one is for -1
+
+        self._told: dict[tuple[int, int], list[int]] = {}
 
     def lacking(self, number: int, state: int, mask: int, used: int, until: int) -> bool:
         """Whether some state is needed more often than it can come about, up to a limit."""
@@ -85,9 +88,15 @@ class Visits:
         return bisect_left(gone, moment, key=limits.__getitem__)
 
     def _doubtful(self, used: int, limit: int) -> list[int]:
-        """How many doubtful steps that are left, and were invoked before a limit, lead to each state."""
+        """A new list: how many doubtful steps that are left, and were invoked before a limit, lead to each state."""
+        known = self._told.get((used, limit))
+        if known is not None:
+            return known.copy()
+        if len(self._told) > REMEMBERED:
+            self._told.clear()
         come = [0] * self.states
-        for shift, kind, steps in self.doubtful.actions:
+        for (shift, kind, _), moments in zip(self.doubtful.actions, self.doubtful.moments, strict=True):
             count = used >> shift & Doubtful.ONES
-            come[self.begins[kind]] += max(0, bisect_left(steps, limit, key=self.invoke.__getitem__) - count)
-        return come
+            come[self.begins[kind]] += max(0, bisect_left(moments, limit) - count)
+        self._told[used, limit] = come
+        return come.copy()
