@@ -10,9 +10,10 @@ is no such order, the history was broken before, and nothing is said.
 It is worked out by the frontier, from the beginning or, where nothing is in doubt, from a moment at which nothing was
 open; so it is as exact as the search, and has its costs. They are paid for histories that are invalid, and bounded.
 
-Limits: a checker looks at CALLS operations and WORK configurations in all; what takes more is not said. A long queue or
-stack can be in very many states, for what was put in at a time can be in any order; of these it is said that none of
-the values that the witness is about was in yet, where the witness begins with them.
+Limits: a checker looks at CALLS operations and WORK configurations in all, and goes through LOOKED to find them; what
+takes more is not said. A long queue or stack can be in very many states, for what was put in at a time can be in any
+order; of these it is said that none of the values that the witness is about was in yet, where the witness begins with
+them.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ from harness.verdict import Anomaly
 
 CALLS: Final = 20_000
 WORK: Final = 10_000
+LOOKED: Final = 500_000
 PUTS: Final = frozenset({"enqueue", "push"})
 
 
@@ -47,12 +49,13 @@ class Entering:
 
     calls: int = CALLS
     work: int = WORK
+    looked: int = LOOKED
 
     def of(self, one: ModelObject, ops: Collection[int], since: int = 0, before: Sequence[Any] = ()) -> str:
         """The states before the first of these invocations, in words; see `states`."""
         states = self.states(one, min(ops), since, before)
         if states is None:
-            return "" if one.initial else _without(one.calls, ops)
+            return "" if one.initial else self.without(one.calls, ops)
         return states_text(list(map(one.model.show, states)))
 
     def states(self, one: ModelObject, moment: int, since: int = 0, before: Sequence[Any] = ()) -> list[Any] | None:
@@ -78,14 +81,21 @@ class Entering:
         self.work -= work
         return None if found is None else [part.state(number) for number in found]
 
+    def look(self, calls: Sequence[Call], moment: int) -> Sequence[Call] | None:
+        """The calls that began before an event; None where too many were gone through already."""
+        place = bisect_left(calls, moment, key=attrgetter("invoke"))
+        self.looked -= place
+        return calls[:place] if self.looked >= 0 else None
 
-def _without(calls: Sequence[Call], ops: Collection[int]) -> str:
-    """That nothing of what the operations put in was put in before, unless it was; nothing was there at first."""
-    puts = [call for call in calls if call.f in PUTS and call.invoke in ops]
-    values = [call.argument for call in puts]
-    if not puts or any(call.f in PUTS and call.argument in values and call.invoke < puts[0].invoke for call in calls):
-        return ""
-    return f"{'any' if len(values) == 1 else 'those'} without {states_text(list(map(shown, values)))}"
+    def without(self, calls: Sequence[Call], ops: Collection[int]) -> str:
+        """That nothing of what the operations put in was put in before, unless it was; nothing was there at first."""
+        named = [calls[bisect_left(calls, op, key=attrgetter("invoke"))] for op in sorted(ops)]
+        puts = [call for call in named if call.f in PUTS]
+        before = self.look(calls, puts[0].invoke) if puts else None
+        values = [call.argument for call in puts]
+        if before is None or any(call.f in PUTS and call.argument in values for call in before):
+            return ""
+        return f"{'any' if len(values) == 1 else 'those'} without {states_text(list(map(shown, values)))}"
 
 
 def entered(
@@ -97,26 +107,33 @@ def entered(
         keys: the calls of each object, failed ones too; name: what the objects are.
     """
     calls = {token_of(own[0].key): own for own in keys}
-    entering = Entering()
-    return tuple(_entered(anomaly, calls[token_of(anomaly.key)], name, header, entering) for anomaly in anomalies)
+    declared: dict[Any, Model] = {}
+    entering, found = Entering(), list[Anomaly]()
+    for anomaly in anomalies:
+        key = token_of(anomaly.key)
+        if key not in declared:
+            declared[key] = _declared(name, calls[key])
+        found.append(_entered(anomaly, calls[key], declared[key], header, entering))
+    return tuple(found)
 
 
-def _entered(anomaly: Anomaly, calls: Sequence[Call], name: str, header: Header, entering: Entering) -> Anomaly:
-    before, states = [call for call in calls if call.invoke < min(anomaly.ops)], None
-    declared = _declared(name, calls)
-    element = ""
+def _entered(anomaly: Anomaly, calls: Sequence[Call], declared: Model, header: Header, entering: Entering) -> Anomaly:
+    moment, states, element = min(anomaly.ops), None, ""
+    before = entering.look(calls, moment)
+    if before is None:
+        return anomaly
     if declared.name == SET.name:  # is judged element by element
-        element = next(shown(call.argument) for call in calls if call.invoke == anomaly.culprit)
+        element = shown(calls[bisect_left(calls, anomaly.culprit or 0, key=attrgetter("invoke"))].argument)
         before = [call for call in before if shown(call.argument) == element]
     if len(before) <= entering.calls:
         try:
             one = ModelObject(declared, anomaly.key, declared.start(header))
             one.calls.extend(said for call in before if (said := declared.understood(call, header)) is not None)
-            states = entering.states(one, min(anomaly.ops))
+            states = entering.states(one, moment)
         except (TypeError, ValueError, LookupError):  # what a rule can do with, and the model cannot
             return anomaly
     if states is None:
-        words = "" if header.initial else _without(calls, anomaly.ops)
+        words = "" if header.initial else entering.without(calls, anomaly.ops)
     else:
         words = states_text([f"{element} {declared.show(state)}".lstrip() for state in states])
     return msgspec.structs.replace(anomaly, before=words)
