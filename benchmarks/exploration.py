@@ -16,7 +16,7 @@ from harness.exploration.templates import feasible
 from harness.testing import plan_from
 
 KINDS = ("partition", "kill", "pause", "power")
-RUNS = 60
+RUNS = 300
 PLAN = {
     "nodes": 3,
     "concurrency": 4,
