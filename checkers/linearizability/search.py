@@ -71,17 +71,11 @@ def _in_pieces(steps: Steps) -> Turns:
             pieces = None
         lane = lanes[-1] if turn % WHOLE else lanes[0]
         turn += 1
-        try:
-            until = next(lane)
-        except TooManyStatesError:
-            lanes.remove(lane)
-        except StopIteration as stop:
-            if stop.value is not None:
-                result: Result = stop.value
-                return result
-            lanes.remove(lane)
-        else:
-            yield until
+        told = _go_on(lane, lanes)
+        if isinstance(told, int):
+            yield told
+        elif told is not None:
+            return told
         if not lanes and pieces is not None:
             lanes.append(_attack(steps))
             pieces = None
@@ -117,6 +111,19 @@ def _legal(steps: Steps, order: list[int]) -> bool:
     return True
 
 
+def _go_on(lane: Turns, lanes: list[Turns]) -> int | Result:
+    """How far a lane is after its turn, or what it found; one that gave up is taken away, and says nothing."""
+    try:
+        return next(lane)
+    except StopIteration as stop:
+        found: Result = stop.value
+    except TooManyStatesError:
+        found = None
+    if found is None:
+        lanes.remove(lane)
+    return found
+
+
 def _attack(steps: Steps) -> Turns:
     """Depth first; then, when that takes long, every second turn is for the others, until one of them knows."""
     head_start = (100_000 + 60 * len(steps)) // PAUSE
@@ -128,17 +135,11 @@ def _attack(steps: Steps) -> Turns:
         others = lanes[1:] if turn >= head_start and turn % 2 else []
         lane = others[turn // 2 % len(others)] if others else lanes[0]
         turn += 1
-        try:
-            until = next(lane)
-        except TooManyStatesError:
-            lanes.remove(lane)
-        except StopIteration as stop:
-            if stop.value is not None:
-                result: Result = stop.value
-                return result
-            lanes.remove(lane)
-        else:
-            yield until
+        told = _go_on(lane, lanes)
+        if isinstance(told, int):
+            yield told
+        elif told is not None:
+            return told
     return None
 
 
