@@ -90,7 +90,8 @@ class _Search:
         self.led: dict[tuple[int, int, int], Ways] = {}
         self.alike, self.many = steps.alike(), len(steps.observes) > ACTIONS
         self.visits = Visits(steps, self.at, self.doubtful) if steps.moves is not None else None
-        self.near = Near(steps.rows, self.visits.states) if self.visits and self.visits.states <= FEW else None
+        few = self.visits is not None and self.visits.states <= FEW and not self.many
+        self.near = Near(steps.rows, self.visits.states, len(steps.observes)) if self.visits and few else None
         self.hard = 0
 
     def run(self) -> Generator[int, None, bool | None]:

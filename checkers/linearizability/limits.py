@@ -1,7 +1,7 @@
 """What a depth-first search looks at: the definite steps that are open at each response, and the steps in doubt.
 
     at = Limits(steps)
-    at.add()                  works out the next limit; a search goes back to earlier ones as often as it likes
+    at.add()                  works out the next limits; a search goes back to earlier ones as often as it likes
     at.movers[0]              those open when the first response comes
 
 Steps that need not have happened are in `Doubtful`: how many of each kind are used is one number.
@@ -19,6 +19,8 @@ from checkers.linearizability.steps import Steps
 from harness.history.operations import NEVER
 
 REMEMBERED: Final = 100_000
+AT_ONCE: Final = 64
+"""So many limits are worked out together."""
 
 Option = tuple[int, int, int]
 """(step, state after it, used after it)."""
@@ -125,29 +127,34 @@ class Limits:
             free.append(bit[step])
 
     def add(self) -> None:
-        """Work out the next limit."""
+        """Work out the next limits."""
+        observes, action, bit, response, opened = self.observes, self.action, self.bit, self.response, self.open
         number = len(self.movers)
-        movers = self.movers[-1] if number else []
-        opened, observed = self.open, not number
-        if number:
-            gone = self.due[number - 1]
-            action = self.action[gone]
-            if self.observes[action]:
-                opened[action] ^= self.bits[number - 1]
-                observed = True
-                if not opened[action]:
-                    del opened[action]
-            else:
-                movers = movers[1:]  # nothing open responds earlier
-        arriving = []
-        for step in self.definite[self.arrived[number - 1] if number else 0 : self.arrived[number]]:
-            action, bit = self.action[step], self.bit[step]
-            if self.observes[action]:
-                opened[action] = opened.get(action, 0) | bit
-                arriving.append((action, bit))
-            else:
-                movers = movers.copy()
-                insort(movers, (self.response[step], bit, action, step))
-        self.movers.append(movers)
-        self.arriving.append(tuple(arriving))
-        self.observers.append(tuple(opened.items()) if observed or arriving else self.observers[-1])
+        movers, observers = (self.movers[-1], self.observers[-1]) if number else ([], ())
+        place = self.arrived[number - 1] if number else 0
+        for number in range(number, min(number + AT_ONCE, len(self.limits))):  # noqa: B020
+            changed = False
+            if number:
+                kind = self.actions[number - 1]
+                if observes[kind]:
+                    changed = True
+                    opened[kind] ^= self.bits[number - 1]
+                    if not opened[kind]:
+                        del opened[kind]
+                else:
+                    movers = movers[1:]  # nothing open responds earlier
+            arriving = []
+            for step in self.definite[place : self.arrived[number]]:
+                kind = action[step]
+                if observes[kind]:
+                    opened[kind] = opened.get(kind, 0) | bit[step]
+                    arriving.append((kind, bit[step]))
+                else:
+                    movers = movers.copy()
+                    insort(movers, (response[step], bit[step], kind, step))
+            place = self.arrived[number]
+            if changed or arriving:
+                observers = tuple(opened.items())
+            self.movers.append(movers)
+            self.arriving.append(tuple(arriving))
+            self.observers.append(observers)
