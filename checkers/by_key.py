@@ -18,7 +18,7 @@ import heapq
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, as_completed
 from dataclasses import dataclass
-from typing import Final, overload
+from typing import Final, Protocol, overload
 
 import numpy as np
 
@@ -57,6 +57,14 @@ class Part(Sequence[Op]):
         return iter(self._events.values())
 
 
+class Keyed(Checker, Protocol):
+    """A checker whose promise is made key by key."""
+
+    def summary(self, counts: Mapping[str, int]) -> str:
+        """One sentence for a person, from the counts of its verdict, or of its verdicts on parts added up."""
+        ...
+
+
 @dataclass(frozen=True)
 class Divided:
     """A checker whose work is divided by key over processes of this machine.
@@ -65,7 +73,7 @@ class Divided:
         checker: what each process does; processes: how many.
     """
 
-    checker: Checker
+    checker: Keyed
     processes: int
 
     @property
@@ -79,7 +87,7 @@ class Divided:
             return check_by_key(history, self.checker, budget, pool)
 
 
-def check_by_key(history: History, checker: Checker, budget: Budget, executor: Executor) -> Verdict:
+def check_by_key(history: History, checker: Keyed, budget: Budget, executor: Executor) -> Verdict:
     """The verdict of a checker whose promise is made key by key, as if it had judged the history whole.
 
     What is "unknown" of one part does not hide what is "invalid" of another; counts are added up, of measures the
@@ -95,7 +103,7 @@ def check_by_key(history: History, checker: Checker, budget: Budget, executor: E
     for future in as_completed(futures):
         verdicts[futures[future]] = result_of(future, checker.name)
         budget.report(f"{len(verdicts)} of {len(parts)} parts are done")
-    return merged(checker.name, [verdicts[place] for place in sorted(verdicts)])
+    return merged(checker, [verdicts[place] for place in sorted(verdicts)])
 
 
 def divided(history: History, parts: int) -> list[History]:
@@ -121,7 +129,7 @@ def _part(history: History, rows: Iterable[int], faults: Iterable[Op]) -> Histor
     return History(history.header, Part(held, len(events)), history.truncated)
 
 
-def merged(name: str, verdicts: Sequence[Verdict]) -> Verdict:
+def merged(checker: Keyed, verdicts: Sequence[Verdict]) -> Verdict:
     """One verdict of the parts' verdicts."""
     anomalies = sorted(
         (anomaly for verdict in verdicts for anomaly in verdict.anomalies), key=lambda a: (len(a.ops), a.ops)
@@ -137,13 +145,15 @@ def merged(name: str, verdicts: Sequence[Verdict]) -> Verdict:
         for word, measure in verdict.measures.items():
             measures[word] = max(measure, measures.get(word, measure))
     keys = [key for verdict in verdicts for key in verdict.certificate.get("keys", ())]
+    certificate = {**telling.certificate, "keys": keys} if telling and answer == "valid" and keys else {}
+    lost = next((verdict for verdict in verdicts if not verdict.counts), None)
     return Verdict(
-        name,
+        checker.name,
         answer,
-        telling.summary if telling else "",
+        lost.summary if lost and answer == lost.answer else checker.summary(counts),
         tuple(anomalies[:ANOMALIES_MAX]),
         counts,
         measures,
         " ".join(reasons),
-        {"keys": keys} if answer == "valid" and keys else {},
+        certificate,
     )

@@ -14,7 +14,7 @@ Limits: a search may take longer than anybody can wait; the budget ends it, and 
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib import import_module
@@ -131,6 +131,10 @@ class Linearizability:
         finally:
             if paused:
                 gc.enable()
+
+    def summary(self, counts: Mapping[str, int]) -> str:
+        """One sentence from the counts of a verdict."""
+        return _summary(counts["keys"], counts["anomalies"], counts["keys"] - counts["keys_decided"])
 
 
 # ── registers ────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -45,7 +45,33 @@ def test_what_is_broken_is_found_in_its_part_in_other_processes():
         verdict = check_by_key(whole, Linearizability("register"), Budget(60), workers)
     alone = Linearizability("register").check(whole, Budget(60))
     assert (verdict.answer, verdict.anomalies, verdict.counts) == (alone.answer, alone.anomalies, alone.counts)
+    assert verdict.summary == alone.summary == "2 of 40 keys admit no order."
     assert verify(whole, verdict) == []
+
+
+def test_the_words_are_of_all_parts_and_the_certificate_names_the_model():
+    queues = History(Header(model="queue"), [
+        Op(index, None, 0, kind, "enqueue", key, 1)
+        for index, (key, kind) in enumerate((key, kind) for key in range(3) for kind in ("invoke", "ok"))
+    ])  # fmt: skip
+    with ThreadPoolExecutor(2) as workers:
+        verdict = check_by_key(queues, Linearizability(), Budget(60), workers)
+    assert verdict == Linearizability().check(queues, Budget(60))
+    assert verdict.summary == "All 3 keys admit an order."
+
+
+def test_a_worker_that_dies_leaves_its_words():
+    class Dying(Linearizability):
+        def check(self, history, budget):
+            if 0 in history.operations.keys:
+                raise MemoryError("gone")
+            return super().check(history, budget)
+
+    with ThreadPoolExecutor(2) as workers:
+        verdict = check_by_key(history(20), Dying("register"), Budget(60), workers)
+    assert verdict.answer == "unknown"
+    assert "gone" in verdict.reason
+    assert "admit" not in verdict.summary
 
 
 def test_the_division_does_not_depend_on_the_order_of_keys():
