@@ -30,6 +30,7 @@ from checkers.protocol import Budget
 from checkers.sessions import columns, suspects
 from checkers.sessions.by_values import confirmed_by_guess, judge_values
 from checkers.sessions.explain import Explainer, asked, key_text, value_text
+from checkers.sessions.own import judge_own
 from checkers.sessions.record import Record
 from checkers.sessions.values import read_values
 from checkers.sessions.visibility import MR, MW, RYW, WFR, Findings, Rules, judge
@@ -173,6 +174,8 @@ def _judged(history: History, budget: Budget, name: str, semantics: Semantics, g
     values = read_values(history)
     if values is not None:
         findings = confirmed_by_guess(values, rules)
+        if findings is None:
+            findings = judge_own(values, rules, budget.spent)
         if findings is None and (judged := judge_values(values, rules, budget.spent)) is not None:
             findings = judged.findings
         if findings is not None:

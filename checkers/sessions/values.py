@@ -86,6 +86,18 @@ class Told:
         """How many operations of a lane were over at an event."""
         return int(np.searchsorted(self.responses[lane], before))
 
+    def part(self, numbers: Column) -> Told:
+        """Some of it, with the writes that its reads read from; lanes keep their order."""
+        to_part = np.full(len(self.row), UNKNOWN)
+        to_part[numbers] = np.arange(len(numbers))
+        source = self.source[numbers]
+        source = np.where(source >= 0, to_part[source], source)
+        lane = np.unique(self.lane[numbers], return_inverse=True)[1]
+        return Told(
+            self.history, self.row[numbers], self.reads[numbers], self.invoke[numbers], self.response[numbers],
+            self.session[numbers], self.key[numbers], lane, places_within(lane), source, [],
+        )  # fmt: skip
+
     def record(self) -> Record:
         """The same as a record."""
         codes = frozenset(codes_of(self.key).tolist())

@@ -1,0 +1,180 @@
+"""Judges read-your-writes and monotonic reads by unique values in columns: what `checkers.sessions.visibility` says.
+
+Neither brings anything from one session to another, so a read saw what its own lanes wrote and read of its key. Of what
+a lane read the last new value precedes the one that is read; of what it wrote every write does, so a lane's writes are
+taken to be in order for a start. Where that has an order of all writes, so has the history; else the pass looks at the
+keys on which it has none.
+
+    wrote 1, wrote 2, read 1        2 → 1 and 1 → 2 for a start, a tangle; by the pass 2 → 1 alone, which is an order
+
+Limits: one order of writes for everybody, writes that need not be linearizable; else None.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from checkers.sessions.lanes import Column
+from checkers.sessions.order import Step
+from checkers.sessions.record import UNKNOWN
+from checkers.sessions.values import Told
+from checkers.sessions.visibility import MR, RYW, SESSIONS_ALONE_MAX, Findings, Rules, Seen, Walk
+from checkers.transactions.graph import components
+
+
+def judge_own(told: Told, rules: Rules, spent: Callable[[], bool]) -> Findings | None:
+    """See the module docstring."""
+    if not rules.guarantees <= {RYW, MR} or not rules.convergent or rules.linearizable_writes:
+        return None
+    return _Judge(told, rules, spent).findings()
+
+
+class _Items:
+    """What lanes wrote, or newly read, of each key: a read sees a prefix of what its lanes did."""
+
+    def __init__(self, told: Told, numbers: Column, shown: Column) -> None:
+        self._span, self._width = len(told.row) + 1, told.lanes
+        strand = told.key[numbers] * self._width + told.lane[numbers]
+        place = strand * self._span + told.place[numbers]
+        sorting = np.argsort(place)
+        self._places, self.shown, self.strand = place[sorting], shown[sorting], strand[sorting]
+
+    def last(self, key: Column, lane: Column, before: Column) -> Column:
+        """The place of the last one before a place in a lane, -1 without one."""
+        strand = key * self._width + lane
+        found = np.searchsorted(self._places, strand * self._span + before) - 1
+        return np.where((found >= 0) & (self.strand[found] == strand), found, -1)
+
+    def previous(self, item: Column) -> Column:
+        """The one before each, -1 without one."""
+        return np.where((item > 0) & (self.strand[item] == self.strand[np.maximum(item - 1, 0)]), item - 1, -1)
+
+
+@dataclass(frozen=True)
+class _Edges:
+    """Writes before others, and the read that says so, -1 for the order of a lane."""
+
+    before: Column
+    after: Column
+    by: Column
+
+
+class _Judge:
+    """One history, one set of rules."""
+
+    def __init__(self, told: Told, rules: Rules, spent: Callable[[], bool]) -> None:
+        self.told, self.rules, self.spent = told, rules, spent
+        self.found = Findings()
+        self.ryw, self.mr = RYW in rules.guarantees, MR in rules.guarantees
+
+    def findings(self) -> Findings | None:
+        """What is wrong; None where the pass has to look at everything."""
+        told, found = self.told, self.found
+        if self.spent():
+            found.spent = (0, len(told.row))
+            return found
+        edges = self._edges()
+        order, tangles = components(edges.before, edges.after, told.upper)
+        found.order = order[~told.reads[order]].tolist()
+        if not tangles:
+            return found
+        keys = np.unique(told.key[np.array([nodes[0] for nodes in tangles])])
+        some = np.flatnonzero(np.isin(told.key, keys))
+        circles = self._circles(some, None)
+        if not circles:
+            return None
+        found.circles = circles
+        found.convergence = self._agreement_alone(edges, some)
+        return None if self.spent() else found
+
+    def _edges(self) -> _Edges:
+        told = self.told
+        read, lane, before = self._looks()
+        wrote = _Items(told, *(2 * [np.flatnonzero(~told.reads)]))
+        newly = self._newly_read()
+        seen = _Items(told, newly, told.source[newly])
+        none = np.full(len(read), -1)
+        last = wrote.last(told.key[read], lane, before) if self.ryw else none
+        shown = seen.last(told.key[read], lane, before) if self.mr and len(newly) else none
+        self.found.obliged = len(np.unique(read[(last >= 0) | (shown >= 0)]))
+        source = told.source[read]
+        first = (source < 0) & ((last >= 0) | (shown >= 0))
+        newest = np.where(last[first] >= 0, wrote.shown[last[first]], _at(seen.shown, shown[first]))
+        self.found.initial = list(map(Seen, read[first].tolist(), newest.tolist()))
+        # A read of the last write says nothing of that, but of the one before.
+        own = np.where((last >= 0) & (wrote.shown[last] == source), wrote.previous(last), last)
+        some, others = (own >= 0) & (source >= 0), (shown >= 0) & (source >= 0)
+        others[others] = seen.shown[shown[others]] != source[others]
+        ahead = wrote.previous(np.arange(len(wrote.shown)))
+        lanes = np.flatnonzero(ahead >= 0) if self.ryw else ahead[:0]
+        return _Edges(
+            np.concatenate([wrote.shown[ahead[lanes]], wrote.shown[own[some]], _at(seen.shown, shown[others])]),
+            np.concatenate([wrote.shown[lanes], source[some], source[others]]),
+            np.concatenate([np.full(len(lanes), -1), read[some], read[others]]),
+        )
+
+    def _looks(self) -> tuple[Column, Column, Column]:
+        """Per read and lane of its session: the read, the lane, and how much of it was over."""
+        told = self.told
+        reads = np.flatnonzero(told.reads & (told.source != UNKNOWN))
+        parts = [(reads, told.lane[reads], told.place[reads])]
+        for lanes in told.lanes_of.values():
+            mine = reads[np.isin(told.lane[reads], np.array(lanes))] if len(lanes) > 1 else reads[:0]
+            for other in lanes if len(lanes) > 1 else ():
+                some = mine[told.lane[mine] != other]
+                over = np.searchsorted(told.responses[other], told.invoke[some])
+                parts.append((some, np.full(len(some), other), over))
+        return (
+            np.concatenate([read for read, _, _ in parts]),
+            np.concatenate([of for _, of, _ in parts]),
+            np.concatenate([over for _, _, over in parts]),
+        )
+
+    def _newly_read(self) -> Column:
+        """Per lane and write the first read of it."""
+        told = self.told
+        reads = np.flatnonzero(told.source >= 0)
+        at = np.unique(told.lane[reads] * len(told.row) + told.source[reads], return_index=True)[1]
+        found: Column = reads[at]
+        return found
+
+    # ── what is wrong ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _circles(self, some: Column, only: int | None) -> list[list[Step]]:
+        """What the pass finds in a part of the history."""
+        walk = Walk(self.told.part(some).record(), self.rules, only)
+        if not walk.run(self.spent):
+            return []
+        walk.finish()
+        numbers = some.tolist()
+        return [
+            [
+                Step(numbers[before], numbers[after], why._replace(by=numbers[why.by]) if why.by >= 0 else why)
+                for before, after, why in steps
+            ]
+            for steps in walk.findings.circles
+        ]
+
+    def _agreement_alone(self, edges: _Edges, some: Column) -> bool:
+        """Whether each reading session by itself has an order."""
+        told = self.told
+        sessions = np.unique(told.session[told.reads])
+        if not 1 < len(sessions) <= SESSIONS_ALONE_MAX:
+            return False
+        reader = np.where(edges.by >= 0, told.session[edges.by], told.session[edges.after])
+        for session in sessions.tolist():
+            mine = reader == session
+            if not components(edges.before[mine], edges.after[mine], told.upper)[1]:
+                continue
+            own = some[told.session[some] == session]
+            read_from = told.source[own]
+            if self._circles(np.union1d(own, read_from[read_from >= 0]), session):
+                return False
+        return True
+
+
+def _at(shown: Column, item: Column) -> Column:
+    return shown[item] if len(shown) else item
