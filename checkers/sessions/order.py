@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final, NamedTuple
 
+from checkers.transactions.graph import tarjan
+
 STARTS_MAX: Final = 64
 """How many writes of a tangle a shortest circle is looked for from; more would only shorten an explanation."""
 CIRCLES_MAX: Final = 100
@@ -85,14 +87,21 @@ class Order:
 
     def _circles(self, left: set[int]) -> Iterator[list[Step]]:
         """A shortest circle of each tangle, in the order of their writes."""
-        import networkx as nx  # takes a while to load, and is wanted only where something is wrong
-
-        edges = ((node, after) for node in left for after in self._after.get(node, ()) if after in left)
-        tangles = [found for found in nx.strongly_connected_components(nx.DiGraph(edges)) if len(found) > 1]
+        tangles = self._tangles(sorted(left))
         for tangle in sorted(tangles, key=min)[:CIRCLES_MAX]:
             starts = sorted(node for node in tangle if node < self.count)
             path = shortest_circle(starts, lambda node, tangle=tangle: self._within(node, tangle), self.count)  # type: ignore[misc]  # bound by a default
             yield steps_of(path, lambda before, after: self._after[before][after], self.count)
+
+    def _tangles(self, nodes: list[int]) -> list[set[int]]:
+        """The strongly connected components of several nodes."""
+        at = {node: place for place, node in enumerate(nodes)}
+        starts, ends, targets = list[int](), list[int](), list[int]()
+        for node in nodes:
+            starts.append(len(targets))
+            targets += [at[after] for after in self._after.get(node, ()) if after in at]
+            ends.append(len(targets))
+        return [{nodes[place] for place in some} for some in tarjan(starts, ends, targets) if len(some) > 1]
 
     def _within(self, node: int, tangle: set[int]) -> Iterator[int]:
         return (after for after in self._after.get(node, ()) if after in tangle)

@@ -2,8 +2,8 @@
 
 Neither brings anything from one session to another, so a read saw what its own lanes wrote and read of its key. Of what
 a lane read the last new value precedes the one that is read; of what it wrote every write does, so a lane's writes are
-taken to be in order for a start. Where that has an order of all writes, so has the history; else the pass looks at the
-keys on which it has none.
+taken to be in order for a start. Where that has an order of all writes, so has the history; else the pass looks at what
+sessions did with the keys of which they read anything that is tangled.
 
     wrote 1, wrote 2, read 1        2 → 1 and 1 → 2 for a start, a tangle; by the pass 2 → 1 alone, which is an order
 
@@ -81,13 +81,11 @@ class _Judge:
         found.order = order[~told.reads[order]].tolist()
         if not tangles:
             return found
-        keys = np.unique(told.key[np.array([nodes[0] for nodes in tangles])])
-        some = np.flatnonzero(np.isin(told.key, keys))
-        circles = self._circles(some, None)
+        circles = self._circles(self._part(tangles), None)
         if not circles:
             return None
         found.circles = circles
-        found.convergence = self._agreement_alone(edges, some)
+        found.convergence = self._agreement_alone(edges)
         return None if self.spent() else found
 
     def _edges(self) -> _Edges:
@@ -143,9 +141,23 @@ class _Judge:
 
     # ── what is wrong ────────────────────────────────────────────────────────────────────────────────────────────────
 
+    def _part(self, tangles: list[Column], only: int = -1) -> Column:
+        """What sessions, or one, did with the keys of which they read anything tangled, and what they read there."""
+        told = self.told
+        tangled = np.zeros(len(told.row) + 1, np.bool_)
+        tangled[np.concatenate(tangles)] = True
+        unit = told.session * (int(told.key.max()) + 1) + told.key
+        shows = tangled[told.source] & (told.source >= 0)
+        if only >= 0:
+            shows &= told.session == only
+        some = np.isin(unit, np.unique(unit[shows]))
+        sources = told.source[some]
+        some[sources[sources >= 0]] = True
+        return np.flatnonzero(some)
+
     def _circles(self, some: Column, only: int | None) -> list[list[Step]]:
         """What the pass finds in a part of the history."""
-        walk = Walk(self.told.part(some).record(), self.rules, only)
+        walk = Walk(self.told.part(some).record(at_once=True), self.rules, only)
         if not walk.run(self.spent):
             return []
         walk.finish()
@@ -158,7 +170,7 @@ class _Judge:
             for steps in walk.findings.circles
         ]
 
-    def _agreement_alone(self, edges: _Edges, some: Column) -> bool:
+    def _agreement_alone(self, edges: _Edges) -> bool:
         """Whether each reading session by itself has an order."""
         told = self.told
         sessions = np.unique(told.session[told.reads])
@@ -167,11 +179,8 @@ class _Judge:
         reader = np.where(edges.by >= 0, told.session[edges.by], told.session[edges.after])
         for session in sessions.tolist():
             mine = reader == session
-            if not components(edges.before[mine], edges.after[mine], told.upper)[1]:
-                continue
-            own = some[told.session[some] == session]
-            read_from = told.source[own]
-            if self._circles(np.union1d(own, read_from[read_from >= 0]), session):
+            tangles = components(edges.before[mine], edges.after[mine], told.upper)[1]
+            if tangles and self._circles(self._part(tangles, session), session):
                 return False
         return True
 

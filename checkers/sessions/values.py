@@ -98,13 +98,14 @@ class Told:
             self.session[numbers], self.key[numbers], lane, places_within(lane), source, [],
         )  # fmt: skip
 
-    def record(self) -> Record:
-        """The same as a record."""
+    def record(self, at_once: bool = False) -> Record:
+        """The same as a record; with all accesses made at once, if most will be looked at again and again."""
         codes = frozenset(codes_of(self.key).tolist())
         done = self.reads | (self.response != NEVER)
         versioned = codes - frozenset(self.key[done].tolist())  # of which nobody has heard: nothing contradicts
+        few = Accesses(self)
         return Record(
-            self.history, Accesses(self), self.key.tolist(), self.lane.tolist(), self.place.tolist(),
+            self.history, list(few) if at_once else few, self.key.tolist(), self.lane.tolist(), self.place.tolist(),
             self.source.tolist(), {}, [some.tolist() for some in self._members], self.lanes_of, versioned, {},
             self.impossible, token_of(self.history.header.initial), codes, self.invoke.tolist(),
             self.reads.tolist(),
