@@ -18,20 +18,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from checkers.sessions.columns import NOTHING, Bounds, Columns, codes_of, confirmed
+from checkers.sessions.edges import BY_MW, BY_SEES, BY_TIE, BY_WFR, Edges, Marks, circles_of
 from checkers.sessions.flow import Flow, Pairs
 from checkers.sessions.lanes import Column
-from checkers.sessions.order import CIRCLES_MAX, TIE, Step, Why, shortest_circle, steps_of
 from checkers.sessions.values import Told
 from checkers.sessions.visibility import MW, SESSIONS_ALONE_MAX, WFR, Findings, Rules, Seen
 from checkers.transactions.graph import components
 from harness.history.operations import NEVER
-
-Marks = NDArray[np.bool_]
-_MW, _TIE, _WFR, _SEES = range(4)
-_WORDS = {_MW: "mw", _WFR: "wfr", _SEES: "sees"}
 
 
 @dataclass
@@ -85,37 +80,6 @@ def _guess(told: Told) -> Column:
     return found
 
 
-@dataclass(frozen=True)
-class Edges:
-    """Edges between writes and knots, with the event at which the pass puts each down, and its turn there."""
-
-    before: Column
-    after: Column
-    moment: Column
-    turn: Column
-    rule: Column
-    by: Column
-
-    @staticmethod
-    def of(rule: int, before: Column, after: Column, moment: Column, turn: Column, by: Column | None = None) -> Edges:
-        """Edges by one rule."""
-        kind = np.full(len(before), rule)
-        return Edges(before, after, moment, turn, kind, np.full(len(before), -1) if by is None else by)
-
-    @staticmethod
-    def joined(*some: Edges) -> Edges:
-        """All of them."""
-        names = ("before", "after", "moment", "turn", "rule", "by")
-        return Edges(*(np.concatenate([getattr(one, name) for one in some]) for name in names))
-
-    def only(self, marks: Marks | Column) -> Edges:
-        """Some of them, by marks or by places."""
-        return Edges(
-            self.before[marks], self.after[marks], self.moment[marks], self.turn[marks], self.rule[marks],
-            self.by[marks],
-        )  # fmt: skip
-
-
 class _Judge:
     """One history, one set of rules."""
 
@@ -128,7 +92,7 @@ class _Judge:
 
     def judged(self, spent: Callable[[], bool], tell: bool) -> Judged:
         """Guess, put right, and tell what is tangled."""
-        seen, done = self._collect(spent, lambda pairs: self._new(pairs))
+        seen, done = self._collect(spent, self._new)
         findings = self.findings
         findings.obliged = self.flow.obliged
         if not done:
@@ -136,7 +100,9 @@ class _Judge:
             return Judged(findings, self.overwritten, False)
         source = np.concatenate([self.base.before, seen.write])
         target = np.concatenate([self.base.after, self.told.source[seen.read]])
-        order, tangles = components(source, target, self.times)
+        order, tangles = np.argsort(self.times, kind="stable"), list[Column]()
+        if np.any(self.times[source] > self.times[target]):
+            order, tangles = components(source, target, self.times)
         findings.order = order[(order < len(self.told.row)) & self._writes[order]].tolist()
         if tangles and tell:
             self._tell(tangles, spent)
@@ -168,7 +134,7 @@ class _Judge:
             before = np.concatenate([before, np.array([one for one, _ in others])])
             after = np.concatenate([after, np.array([other for _, other in others])])
         self.findings.ordered += len(before)
-        return Edges.of(_MW, before, after, told.invoke[after], told.lane[before])
+        return Edges.of(BY_MW, before, after, told.invoke[after], told.lane[before])
 
     def _across(self, writes: Column, lanes: list[int]) -> list[tuple[int, int]]:
         told, found = self.told, list[tuple[int, int]]()
@@ -210,10 +176,10 @@ class _Judge:
         when = told.invoke[writes]
         top = int(told.lanes)  # turns: own writes by lane, the knot before, what was read, the write
         return knots, [
-            Edges.of(_TIE, name[fresh[again - 1]], name[fresh[again]], when[fresh[again]], np.full(len(again), top)),
-            Edges.of(_WFR, told.source[reads], name[at], when[at], top + 1 + told.response[reads], reads),
+            Edges.of(BY_TIE, name[fresh[again - 1]], name[fresh[again]], when[fresh[again]], np.full(len(again), top)),
+            Edges.of(BY_WFR, told.source[reads], name[at], when[at], top + 1 + told.response[reads], reads),
             Edges.of(
-                _TIE, name[fresh[latest[tied]]], writes[tied], when[tied], np.full(len(tied), top + 2 + span)
+                BY_TIE, name[fresh[latest[tied]]], writes[tied], when[tied], np.full(len(tied), top + 2 + span)
             ),
         ]  # fmt: skip
 
@@ -229,9 +195,11 @@ class _Judge:
         self.overwritten += map(Seen, pairs.read[knew].tolist(), pairs.write[knew].tolist())
         return pairs.only(clocks[slot[source], told.lane[pairs.write]] <= told.place[pairs.write])
 
-    def _collect(self, spent: Callable[[], bool], kept: Callable[[Pairs], Pairs]) -> tuple[Pairs, bool]:
+    def _collect(
+        self, spent: Callable[[], bool], kept: Callable[[Pairs], Pairs], wanted: Marks | None = None
+    ) -> tuple[Pairs, bool]:
         """The pairs that are kept, and whether the time sufficed."""
-        found = [kept(pairs) for pairs in self.flow.parts(spent)]
+        found = [kept(pairs) for pairs in self.flow.parts(spent, wanted)]
         none = np.zeros(0, np.int64)
         told = Pairs(*(
             np.concatenate([none, *(getattr(pairs, name) for pairs in found)]) for name in ("read", "write", "strand")
@@ -249,42 +217,18 @@ class _Judge:
 
         def inside(pairs: Pairs) -> Pairs:
             source = told.source[pairs.read]
-            pairs = pairs.only((source >= 0) & (source != pairs.write))
-            mine = tangle[told.source[pairs.read]]
-            return pairs.only((mine >= 0) & (mine == tangle[pairs.write]))
+            return pairs.only((source != pairs.write) & (tangle[source] == tangle[pairs.write]))
 
-        seen, done = self._collect(spent, inside)
+        seen, done = self._collect(spent, inside, (told.source >= 0) & (tangle[told.source] >= 0))
         if not done:
             findings.spent = self.flow.progress
             return
         mine = tangle[self.base.before]
         base = self.base.only((mine >= 0) & (mine == tangle[self.base.after]))
         source = told.source[seen.read]
-        sees = Edges.of(_SEES, seen.write, source, told.response[seen.read], seen.strand, seen.read)
-        findings.circles = self._circles(tangles, Edges.joined(base, sees))
+        sees = Edges.of(BY_SEES, seen.write, source, told.response[seen.read], seen.strand, seen.read)
+        findings.circles = circles_of(tangles, Edges.joined(base, sees), len(told.row))
         findings.convergence = self._agreement_alone(base, sees, spent)
-
-    def _circles(self, tangles: list[Column], edges: Edges) -> list[list[Step]]:
-        """A shortest circle of each of the first tangles; edges are followed in the order in which they came."""
-        edges = edges.only(np.lexsort((edges.turn, edges.moment, edges.before)))
-        count = len(self.told.row)
-        nodes = np.arange(count + self.knots + 1)
-        starts = np.searchsorted(edges.before, nodes)
-
-        def follow(node: int) -> list[int]:
-            found: list[int] = edges.after[starts[node] : starts[node + 1]].tolist()
-            return found
-
-        def why_of(before: int, after: int) -> Why:
-            at = int(starts[before]) + follow(before).index(after)  # the first reason of an edge
-            rule = int(edges.rule[at])
-            return TIE if rule == _TIE else Why(_WORDS[rule], int(edges.by[at]))
-
-        circles = []
-        for tangle in sorted((np.sort(nodes) for nodes in tangles), key=lambda nodes: int(nodes[0]))[:CIRCLES_MAX]:
-            path = shortest_circle(tangle[tangle < count].tolist(), follow, count)
-            circles.append(steps_of(path, why_of, count))
-        return circles
 
     def _agreement_alone(self, base: Edges, sees: Edges, spent: Callable[[], bool]) -> bool:
         """Whether each reading session by itself has an order."""

@@ -117,8 +117,8 @@ class Flow:
         self.obliged = 0
         self.progress = (0, 0)
 
-    def parts(self, spent: Callable[[], bool]) -> Iterator[Pairs]:
-        """What the reads saw, part by part in the order in which they end; until the time is spent."""
+    def parts(self, spent: Callable[[], bool], wanted: NDArray[np.bool_] | None = None) -> Iterator[Pairs]:
+        """What the reads saw, or those of them that are wanted, part by part as they end; until the time is spent."""
         kinds, numbers = self._events()
         room = max(1, min(PART // self.told.lanes, int(np.count_nonzero(self.told.reads))))
         views = np.zeros((room, self.told.lanes), np.int32)
@@ -136,7 +136,7 @@ class Flow:
                 upto = self._upto(kinds[some], first, last, len(reads))
                 part = slice(begin + upto[0], begin + upto[1])
                 self._run(kinds[part].tolist(), numbers[part].tolist(), list(views))
-                yield self._looked_up(reads[first:last], views[: last - first])
+                yield self._looked_up(reads[first:last], views[: last - first], wanted)
             if not len(reads):
                 self._run(kinds[some].tolist(), numbers[some].tolist(), [])
         self.progress = (len(kinds), len(kinds))
@@ -229,11 +229,15 @@ class Flow:
         for lane in self.told.lanes_of[self._names[number]]:
             clock[lane] = max(clock[lane], self.told.completed(lane, before))
 
-    def _looked_up(self, reads: Column, clocks: Clock) -> Pairs:
+    def _looked_up(self, reads: Column, clocks: Clock, wanted: NDArray[np.bool_] | None) -> Pairs:
         told = self.told
+        if wanted is not None:
+            some = np.flatnonzero(wanted[reads])
+            reads, clocks = reads[some], clocks[some]
         if self.ryw:
             at = np.arange(len(reads)), told.lane[reads]
             clocks[at] = np.maximum(clocks[at], told.place[reads])
         pairs = self.strands.seen(told, reads, clocks)
-        self.obliged += len(np.unique(pairs.read))
+        # The pairs of a read are side by side.
+        self.obliged += int(np.count_nonzero(pairs.read[1:] != pairs.read[:-1])) + (len(pairs.read) > 0)
         return pairs

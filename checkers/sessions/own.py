@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from checkers.sessions.edges import BY_SEES, Edges, circles_of
 from checkers.sessions.lanes import Column
 from checkers.sessions.order import Step
 from checkers.sessions.record import UNKNOWN
@@ -81,7 +82,7 @@ class _Judge:
         found.order = order[~told.reads[order]].tolist()
         if not tangles:
             return found
-        circles = self._circles(self._part(tangles), None)
+        circles = self._circles_of_reads(edges, tangles) or self._circles(self._part(tangles), None)
         if not circles:
             return None
         found.circles = circles
@@ -141,6 +142,19 @@ class _Judge:
 
     # ── what is wrong ────────────────────────────────────────────────────────────────────────────────────────────────
 
+    def _circles_of_reads(self, edges: _Edges, tangles: list[Column]) -> list[list[Step]]:
+        """Of reads alone the edges are what the pass puts down, where no session does several things at a time."""
+        told = self.told
+        if self.ryw or told.lanes > len(told.lanes_of):
+            return []
+        tangle = np.full(len(told.row), -1)
+        for number, nodes in enumerate(tangles):
+            tangle[nodes] = number
+        some = (tangle[edges.before] >= 0) & (tangle[edges.before] == tangle[edges.after])
+        by = edges.by[some]
+        sees = Edges.of(BY_SEES, edges.before[some], edges.after[some], told.response[by], np.zeros_like(by), by)
+        return circles_of(tangles, sees, len(told.row))
+
     def _part(self, tangles: list[Column], only: int = -1) -> Column:
         """What sessions, or one, did with the keys of which they read anything tangled, and what they read there."""
         told = self.told
@@ -180,7 +194,7 @@ class _Judge:
         for session in sessions.tolist():
             mine = reader == session
             tangles = components(edges.before[mine], edges.after[mine], told.upper)[1]
-            if tangles and self._circles(self._part(tangles, session), session):
+            if tangles and (not self.ryw or self._circles(self._part(tangles, session), session)):
                 return False
         return True
 
