@@ -82,10 +82,16 @@ class _Judge:
         found.order = order[~told.reads[order]].tolist()
         if not tangles:
             return found
-        circles = self._circles_of_reads(edges, tangles) or self._circles(self._part(tangles), None)
-        if not circles:
-            return None
-        found.circles = circles
+        found.circles = self._circles_of_reads(edges, tangles)
+        if not found.circles:
+            told_by_pass = self._passed(self._part(tangles), None)
+            if told_by_pass is None:
+                return None
+            found.circles, inner = told_by_pass
+            if not found.circles:  # within each tangle, too, there is an order
+                right = _put_right(order, tangles, inner)
+                found.order = right[~told.reads[right]].tolist()
+                return found
         found.convergence = self._agreement_alone(edges)
         return None if self.spent() else found
 
@@ -169,20 +175,21 @@ class _Judge:
         some[sources[sources >= 0]] = True
         return np.flatnonzero(some)
 
-    def _circles(self, some: Column, only: int | None) -> list[list[Step]]:
-        """What the pass finds in a part of the history."""
+    def _passed(self, some: Column, only: int | None) -> tuple[list[list[Step]], Column] | None:
+        """Circles, or an order, that the pass finds in a part of the history; None if the time does not suffice."""
         walk = Walk(self.told.part(some).record(at_once=True), self.rules, only)
         if not walk.run(self.spent):
-            return []
+            return None
         walk.finish()
         numbers = some.tolist()
-        return [
+        circles = [
             [
                 Step(numbers[before], numbers[after], why._replace(by=numbers[why.by]) if why.by >= 0 else why)
                 for before, after, why in steps
             ]
             for steps in walk.findings.circles
         ]
+        return circles, some[np.array(walk.findings.order, np.int64)]
 
     def _agreement_alone(self, edges: _Edges) -> bool:
         """Whether each reading session by itself has an order."""
@@ -194,9 +201,24 @@ class _Judge:
         for session in sessions.tolist():
             mine = reader == session
             tangles = components(edges.before[mine], edges.after[mine], told.upper)[1]
-            if tangles and (not self.ryw or self._circles(self._part(tangles, session), session)):
+            if not tangles:
+                continue
+            told_by_pass = self._passed(self._part(tangles, session), session) if self.ryw else None
+            if told_by_pass is None or told_by_pass[0]:
                 return False
         return True
+
+
+def _put_right(order: Column, tangles: list[Column], inner: Column) -> Column:
+    """An order in which the members of each tangle change places until they are as in another order, of all members."""
+    order = order.copy()
+    place = np.empty(len(order), np.int64)
+    place[order] = np.arange(len(order))
+    rank = np.zeros(len(order), np.int64)
+    rank[inner] = np.arange(len(inner))
+    for nodes in tangles:
+        order[np.sort(place[nodes])] = nodes[np.argsort(rank[nodes])]
+    return order
 
 
 def _at(shown: Column, item: Column) -> Column:
