@@ -4,10 +4,12 @@
     python benchmarks/sessions.py 100000               fewer
     python benchmarks/sessions.py write FILE 10000000  write a session history of so many operations, and stop
     python benchmarks/sessions.py stream FILE          stream it through the checkers; time and peak memory
+    python benchmarks/sessions.py values 100000        without versions: operations per second over a grid of histories
 
 The histories are of 50 sessions on 200 keys in one log, each read from a replica that lags by at most 20 entries but
 never behind its session; with values that are all different and versions that are places in the log. CPU times of one
-process; making the history is not part of them, and reading it is told apart.
+process; making the history is not part of them, and reading it is told apart. In the grid every operation takes place
+at a moment of its own between its events, so that the order of writes is not that of their responses.
 """
 
 from __future__ import annotations
@@ -17,8 +19,10 @@ import resource
 import sys
 import tempfile
 import time
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -139,6 +143,106 @@ def stripped(events: Sequence[Op]) -> list[Op]:
     return [msgspec.structs.replace(op, version=None) for op in events]
 
 
+@dataclass
+class Running:
+    """An operation that is not over, and its place in the log or the value that it found once it has taken place."""
+
+    op: Op
+    number: int
+    done: bool = False
+    place: int = 0
+    value: int | None = None
+
+
+class Log:
+    """One log without versions; sessions read replicas that lag, and some reads are of one behind their session."""
+
+    def __init__(self, sessions: int, keys: int, stale: Callable[[int], bool], seed: int = 1) -> None:
+        self.random, self.stale = Random(seed).random, stale
+        self.length = 0
+        self.written: list[list[tuple[int, int | None]]] = [[(0, None)] for _ in range(keys)]
+        self.known = [0] * sessions
+
+    def take_place(self, one: Running) -> None:
+        """Append a write; or let a read see the log as it was up to LAG entries ago, or far more."""
+        of_key, session = self.written[int(one.op.key)], int(one.op.process)
+        one.done = True
+        if one.op.f == "write":
+            self.length += 1
+            one.place, one.value = self.length, one.op.value
+            of_key.append((self.length, one.value))
+        elif self.stale(one.number):
+            far = max(0, self.length - int(self.random() * 20 * LAG))
+            one.value = of_key[bisect_left(of_key, (far + 1,)) - 1][1]
+        else:
+            one.place = max(self.known[session], self.length - int(self.random() * LAG))
+            self.known[session] = one.place
+            one.value = of_key[bisect_left(of_key, (one.place + 1,)) - 1][1]
+
+    def events(self, operations: int) -> Iterator[Op]:
+        """Up to eight operations at a time."""
+        random, free, running = self.random, list(range(len(self.known))), list[Running]()
+        index = number = written = 0
+        while number < operations or running:
+            if number < operations and free and len(running) < 8 and random() < 0.5:
+                session, key = free.pop(int(random() * len(free))), int(random() * len(self.written))
+                f, value = "read", None
+                if random() < WRITES:
+                    f, value, written = "write", written + 1, written + 1
+                running.append(Running(Op(index, index * 1000, session, "invoke", f, key, value), number))
+                number += 1
+                yield running[-1].op
+                index += 1
+            elif running:
+                at = int(random() * len(running))
+                if not running[at].done:
+                    self.take_place(running[at])
+                    continue
+                one = running.pop(at)
+                session = int(one.op.process)
+                self.known[session] = max(self.known[session], one.place)
+                free.append(session)
+                yield msgspec.structs.replace(one.op, index=index, time=index * 1000, type="ok", value=one.value)
+                index += 1
+
+
+def grid(operations: int) -> None:
+    """Print operations per second: valid, or reads behind their session among 20 operations, or 1 in 50 anywhere."""
+    checkers: tuple[Any, ...] = (
+        *(ReadYourWrites(), MonotonicReads(), MonotonicWrites(), WritesFollowReads()),
+        *(Pram(), Causal(), CausalConvergent()),
+    )
+    print(f"| {operations:,} operations, by values | " + " | ".join(one.name for one in checkers) + " | re-checked |")
+    print("|---|" + "---:|" * (len(checkers) + 1))
+    for sessions in (5, 50):
+        for keys in (1, 100):
+            for name, stale in stale_reads(operations):
+                history = History(HEADER, list(Log(sessions, keys, stale).events(operations)))
+                _ = history.operations
+                cells = [cell(history, checker) for checker in checkers]
+                slowest = min(rate for _, rate in cells)
+                told = " | ".join(text for text, _ in cells)
+                print(f"| {sessions} sessions, {keys} keys, {name} | {told} | {slowest:,.0f} |", flush=True)
+
+
+def stale_reads(operations: int) -> Iterator[tuple[str, Callable[[int], bool]]]:
+    """Which reads are behind their session."""
+    random = Random(2).random
+    yield "valid", lambda _: False
+    yield "early", lambda number: operations // 20 <= number < operations // 20 + 20
+    yield "late", lambda number: operations - operations // 20 <= number < operations - operations // 20 + 20
+    yield "many", lambda _: random() < 0.02
+
+
+def cell(history: History, checker: Any) -> tuple[str, float]:
+    """Operations per second of a checker, with a star where the history is invalid; and of its verifier."""
+    verdict, check_s = timed(lambda: checker.check(history, Budget(600)))
+    problems, verify_s = timed(lambda: verify(history, verdict))
+    assert problems == [], problems
+    operations = len(history.operations)
+    return f"{operations / check_s:,.0f}{'*' if verdict.answer == 'invalid' else ''}", operations / max(verify_s, 1e-6)
+
+
 def table(operations: int) -> None:
     """Print the table."""
     with tempfile.TemporaryDirectory() as folder:
@@ -215,6 +319,8 @@ def main(words: Sequence[str]) -> None:
         write_file(Path(words[1]), int(words[2]))
     elif words[:1] == ["stream"]:
         stream(Path(words[1]))
+    elif words[:1] == ["values"]:
+        grid(int(words[1]) if len(words) > 1 else 100_000)
     else:
         table(int(words[0]) if words else 1_000_000)
 

@@ -112,11 +112,11 @@ def trace_of(history: History) -> Trace | None:
         return None
     if np.any(level[reads] < 0) or np.any((level[writes] < 0) == (o.status[writes] == OK)):
         return None
-    source = _sources(o, reads, writes, initial_code(history))
+    source = sources_of(o, reads, writes, initial_code(history))
     return None if source is None else _ordered(o, reads, writes, source, level)
 
 
-def _sources(o: Operations, reads: Numbers, writes: Numbers, initial: int) -> Numbers | None:
+def sources_of(o: Operations, reads: Numbers, writes: Numbers, initial: int) -> Numbers | None:
     """Per read the one write of its value; None if a value was written twice, or never, or later."""
     given, seen = o.argument[writes].astype(np.int64), o.result[reads].astype(np.int64)
     if np.any(given == initial):
@@ -171,22 +171,34 @@ def _ordered(o: Operations, reads: Numbers, writes: Numbers, source: Numbers, ve
 # ── the guarantees ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def confirmed(trace: Trace, asked: Mapping[str, Any]) -> bool:
-    """Whether writes are newer than what comes before them, and reads show the newest that they have to."""
+def writes_are_newer(trace: Trace, asked: Mapping[str, Any]) -> bool:
+    """Whether each write is newer than all that has to come before it."""
     o, real_time, per_key = trace.operations, asked["linearizable_writes"], asked["per_key"]
-    ryw, mr, mw, wfr = (name in asked["guarantees"] for name in GUARANTEES)
+    _, _, mw, wfr = (name in asked["guarantees"] for name in GUARANTEES)
     done = np.flatnonzero(o.status[trace.writes] == OK)
     exist = np.flatnonzero(trace.level >= 0)
-    session, key = o.session.astype(np.int64), o.key.astype(np.int64)
     if real_time:
+        key = o.key.astype(np.int64)
         scope = key if per_key else np.zeros_like(key)
         before = _known(trace, scope, done, False, o.invoke[trace.writes[exist]])
         if before is None or np.any(before >= trace.level[exist]):
             return False
     if mw or wfr:
+        session = o.session.astype(np.int64)
         before = _known(trace, session, done if mw else done[:0], wfr, o.invoke[trace.writes[exist]])
         if before is None or np.any(before >= trace.level[exist]):
             return False
+    return True
+
+
+def confirmed(trace: Trace, asked: Mapping[str, Any]) -> bool:
+    """Whether writes are newer than what comes before them, and reads show the newest that they have to."""
+    if not writes_are_newer(trace, asked):
+        return False
+    o = trace.operations
+    ryw, mr, mw, wfr = (name in asked["guarantees"] for name in GUARANTEES)
+    done = np.flatnonzero(o.status[trace.writes] == OK)
+    session, key = o.session.astype(np.int64), o.key.astype(np.int64)
     # Without the last two, what a session knew of one key says nothing of another.
     scope = session if mw or wfr else session * len(o.keys) + key
     before = _known(trace, scope, done if ryw else done[:0], mr, o.invoke[trace.reads])

@@ -9,7 +9,8 @@ stand, one sentence each; nothing is best.
               something older than what it was obliged to see
 
 What the columns of a history tell is confirmed there first: `verify_session_columns` for the order of versions,
-`verify_session_lookup` for anomalies. What they do not confirm is judged event by event, and so is every refusal.
+`verify_session_orders` for another order, `verify_session_lookup` for anomalies. What they do not confirm is judged
+event by event, and so is every refusal.
 
 Limits: it judges certificates, not completeness of an "invalid": other violations may be there as well. What a session
 was obliged to see is collected operation by operation, for at most STEPS_MAX of them.
@@ -25,6 +26,7 @@ from checkers.verify_durability import Durable
 from checkers.verify_sequential import verify_sequential
 from checkers.verify_session_columns import confirmed, trace_of
 from checkers.verify_session_lookup import looked_up
+from checkers.verify_session_orders import in_order, order_of
 from checkers.verify_staleness import verify_staleness
 from checkers.verify_token import verify_token
 from checkers.verify_visible import Traced, doubts, traced_of
@@ -86,7 +88,10 @@ def _problems(history: History, verdict: Verdict, asked: set[str]) -> list[str]:
 
 
 def served(history: History, certificate: Mapping[str, Any]) -> bool:
-    """Whether columns confirm that the order of versions serves every read; if not, nothing is said."""
+    """Whether columns confirm that the order, of versions or another, serves every read; if not, nothing is said."""
+    if certificate["by"] == "order" and "order" in certificate:
+        ordered = order_of(history, certificate["order"])
+        return ordered is not None and in_order(ordered, certificate["asked"])
     trace = trace_of(history) if certificate["by"] == "versions" else None
     return trace is not None and confirmed(trace, certificate["asked"])
 

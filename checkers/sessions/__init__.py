@@ -1,8 +1,9 @@
 """Session guarantees, causal and sequential consistency: what sessions may expect of the replicas they hop between.
 
-`checker` judges the guarantees: `columns` quickly where versions are in order, `visibility` always. `record` is how
-they see a history, `order` finds an order of writes, `paths` and `explain` say what is wrong. `causal` and `sequential`
-are the levels above; `token` holds the system to the tokens that it hands out.
+`checker` judges the guarantees: `columns` quickly where versions are in order, `values` and what builds on it where
+there are none and values are all different (`own` without and `by_values` with what a write brings along), `visibility`
+always. `record` is how they see a history, `order` finds an order of writes, `paths` and `explain` say what is wrong.
+`causal` and `sequential` are the levels above; `token` holds the system to the tokens that it hands out.
 """
 
 from typing import TYPE_CHECKING

@@ -19,17 +19,19 @@ Limits: one clock per write, at most CLOCKS_BYTES_MAX of them. Versions only say
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from checkers.protocol import Budget
 from checkers.sessions import columns
+from checkers.sessions.by_values import confirmed_by_guess, judge_values
 from checkers.sessions.checker import DEFAULT, quick_verdict, verdict_of
 from checkers.sessions.explain import Explainer
 from checkers.sessions.order import Ties
 from checkers.sessions.paths import path
 from checkers.sessions.record import Record
-from checkers.sessions.visibility import GUARANTEES, Rules, Seen, Walk, judge
+from checkers.sessions.values import Told, read_values
+from checkers.sessions.visibility import GUARANTEES, Findings, Rules, Seen, Walk, judge
 from harness.history import History
 from harness.verdict import Anomaly, Verdict
 
@@ -49,11 +51,28 @@ class Causal:
         quick = columns.decide(history, rules)
         if quick is not None:
             return quick_verdict(self.name, DEFAULT, rules, quick)
+        values = read_values(history)
+        if values is not None and (verdict := _by_columns(values, rules, self.name, budget.spent)) is not None:
+            return verdict
         record = Record.of(history)
         findings = judge(record, rules, budget.spent)
         if not findings.circles and not findings.older:
             return verdict_of(record, findings, rules, DEFAULT, self.name)
         return _by_pattern(record, rules, self.name, budget.spent)
+
+
+def _by_columns(values: Told, rules: Rules, name: str, spent: Callable[[], bool]) -> Verdict | None:
+    """By values alone, where columns tell."""
+    findings = confirmed_by_guess(values, rules)
+    if findings is not None:
+        return verdict_of(values.record(), findings, rules, DEFAULT, name)
+    judged = judge_values(values, rules, spent, tell=False)
+    if judged is None:
+        return None
+    if not judged.tangled:
+        return verdict_of(values.record(), judged.findings, rules, DEFAULT, name)
+    found = replace(judged.findings, order=[])
+    return _pattern_verdict(values.record(), rules, name, found, judged.overwritten)
 
 
 def _by_pattern(record: Record, rules: Rules, name: str, spent: Callable[[], bool]) -> Verdict:
@@ -64,12 +83,15 @@ def _by_pattern(record: Record, rules: Rules, name: str, spent: Callable[[], boo
         return Verdict(name, "unknown", "Causal consistency could not be decided.", reason=reason)
     if not walk.run(spent):
         walk.findings.spent = walk.progress
-    found = walk.overwritten
-    verdict = verdict_of(record, walk.findings, rules, DEFAULT, name, len(found))
+    return _pattern_verdict(record, rules, name, walk.findings, walk.overwritten)
+
+
+def _pattern_verdict(record: Record, rules: Rules, name: str, findings: Findings, found: list[Seen]) -> Verdict:
+    verdict = verdict_of(record, findings, rules, DEFAULT, name, len(found))
     if verdict.answer == "unknown":
         return verdict
     if not found and verdict.answer == "valid":
-        summary = f"No read returned what its session knew to be overwritten, in {walk.findings.obliged:,} reads."
+        summary = f"No read returned what its session knew to be overwritten, in {findings.obliged:,} reads."
         certificate = {"asked": verdict.certificate["asked"], "by": "closure"}
         return Verdict(name, "valid", summary, counts=verdict.counts, certificate=certificate)
     explained = [_explain(Explainer(record, rules, name), record, rules, seen) for seen in found[:ANOMALIES_MAX]]

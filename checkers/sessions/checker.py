@@ -28,8 +28,11 @@ from typing import Any, Final
 
 from checkers.protocol import Budget
 from checkers.sessions import columns, suspects
+from checkers.sessions.by_values import confirmed_by_guess, judge_values
 from checkers.sessions.explain import Explainer, asked, key_text, value_text
+from checkers.sessions.own import judge_own
 from checkers.sessions.record import Record
+from checkers.sessions.values import read_values
 from checkers.sessions.visibility import MR, MW, RYW, WFR, Findings, Rules, judge
 from harness.history import History
 from harness.verdict import Anomaly, Verdict
@@ -168,6 +171,16 @@ def _judged(history: History, budget: Budget, name: str, semantics: Semantics, g
         if part is not None:
             return verdict_of(*part, rules, semantics, name)
         del told, bounds
+    values = read_values(history)
+    if values is not None:
+        findings = confirmed_by_guess(values, rules)
+        if findings is None:
+            findings = judge_own(values, rules, budget.spent)
+        if findings is None and (judged := judge_values(values, rules, budget.spent)) is not None:
+            findings = judged.findings
+        if findings is not None:
+            return verdict_of(values.record(), findings, rules, semantics, name)
+        del values
     record = Record.of(history)
     return verdict_of(record, judge(record, rules, budget.spent), rules, semantics, name)
 
@@ -242,15 +255,15 @@ class _Said:
 
     def _certificate(self) -> dict[str, Any]:
         """The order of writes by their invocations; one for each session where they need not agree."""
-        accesses, names = self.record.accesses, self.record.history.operations.names
+        invoke, names = self.record.invoke, self.record.history.operations.names
         certificate: dict[str, Any] = {"asked": asked(self.rules), "by": "order"}
         if self.findings.orders:
             certificate["orders"] = [
-                {"session": names[session], "order": [accesses[number].invoke for number in order]}
+                {"session": names[session], "order": [invoke[number] for number in order]}
                 for session, order in self.findings.orders.items()
             ]
         else:
-            certificate["order"] = [accesses[number].invoke for number in self.findings.order]
+            certificate["order"] = [invoke[number] for number in self.findings.order]
         return certificate
 
     def _why_not(self, undecided: frozenset[int], keys: int) -> str:

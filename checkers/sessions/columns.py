@@ -237,7 +237,7 @@ def _versions(generation: Column, index: Column) -> Column | None:
 def _traced(history: History, reads: Any, writes: Any, version: Column) -> tuple[Column, Column, Column] | None:
     """Versions of reads and writes, and sources, once every read is traced to the one write of its value; else None."""
     o = history.operations
-    initial = _code(history)
+    initial = code_of_initial(history)
     first = o.result[reads] == initial
     traced = ~first
     if np.any(o.argument[writes] == initial):
@@ -245,7 +245,7 @@ def _traced(history: History, reads: Any, writes: Any, version: Column) -> tuple
     if not len(writes):
         nothing = np.full(len(reads), NOTHING)
         return (nothing, np.empty(0, np.int64), nothing) if np.all(first) else None
-    source = _sources(o, reads, writes)
+    source = sources_by_value(o, reads, writes)
     if source is None or np.any(source[traced] < 0):
         return None
     if np.any(o.invoke[writes][source][traced] > o.response[reads][traced]):
@@ -268,7 +268,7 @@ def _traced(history: History, reads: Any, writes: Any, version: Column) -> tuple
     return np.where(first, NOTHING, version[reads]), write_version, np.where(first, NOTHING, source)
 
 
-def _sources(o: Operations, reads: Column, writes: Column) -> Column | None:
+def sources_by_value(o: Operations, reads: Column, writes: Column) -> Column | None:
     """Per read the place of the one write of its value to its key, -1 without one; None where a value has several."""
     width, places = len(o.values), np.arange(len(writes))
     writer = np.full(width, -1)
@@ -286,7 +286,7 @@ def _sources(o: Operations, reads: Column, writes: Column) -> Column | None:
     return np.where(ranked[found] == shown, sorting[found], -1)
 
 
-def _code(history: History) -> int:
+def code_of_initial(history: History) -> int:
     """The code of the initial value; -1 when it was never seen."""
     initial = token_of(history.header.initial)
     if initial is None:

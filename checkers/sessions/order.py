@@ -13,14 +13,18 @@ Sources: Kahn (1962) for the order; a breadth-first search inside a strongly con
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final, NamedTuple
 
+from checkers.transactions.graph import tarjan
+
 STARTS_MAX: Final = 64
 """How many writes of a tangle a shortest circle is looked for from; more would only shorten an explanation."""
 CIRCLES_MAX: Final = 100
+SHORTEST: Final = 2
+"""Writes on the shortest circle that there can be."""
 
 
 class Why(NamedTuple):
@@ -83,38 +87,77 @@ class Order:
 
     def _circles(self, left: set[int]) -> Iterator[list[Step]]:
         """A shortest circle of each tangle, in the order of their writes."""
-        import networkx as nx  # takes a while to load, and is wanted only where something is wrong
-
-        edges = ((node, after) for node in left for after in self._after.get(node, ()) if after in left)
-        tangles = [found for found in nx.strongly_connected_components(nx.DiGraph(edges)) if len(found) > 1]
+        tangles = self._tangles(sorted(left))
         for tangle in sorted(tangles, key=min)[:CIRCLES_MAX]:
             starts = sorted(node for node in tangle if node < self.count)
-            yield min((self._shortest(start, tangle) for start in starts[:STARTS_MAX]), key=len)
+            path = shortest_circle(starts, lambda node, tangle=tangle: self._within(node, tangle), self.count)  # type: ignore[misc]  # bound by a default
+            yield steps_of(path, lambda before, after: self._after[before][after], self.count)
 
-    def _shortest(self, start: int, tangle: set[int]) -> list[Step]:
-        """A circle through `start` over the fewest writes: a step into a knot costs nothing."""
-        came: dict[int, int] = {}
-        ahead: deque[int] = deque([start])
-        while ahead:
-            node = ahead.popleft()
-            for after in self._after.get(node, ()):
-                if after == start:
-                    return self._steps(_path(start, node, came))
-                if after in tangle and after not in came:
-                    came[after] = node
-                    (ahead.appendleft if after >= self.count else ahead.append)(after)
-        raise AssertionError("a tangle has a circle through each of its nodes")
+    def _tangles(self, nodes: list[int]) -> list[set[int]]:
+        """The strongly connected components of several nodes."""
+        at = {node: place for place, node in enumerate(nodes)}
+        starts, ends, targets = list[int](), list[int](), list[int]()
+        for node in nodes:
+            starts.append(len(targets))
+            targets += [at[after] for after in self._after.get(node, ()) if after in at]
+            ends.append(len(targets))
+        return [{nodes[place] for place in some} for some in tarjan(starts, ends, targets) if len(some) > 1]
 
-    def _steps(self, path: Sequence[int]) -> list[Step]:
-        steps: list[Step] = []
-        first, why = path[0], TIE
-        for before, after in pairwise(path):
-            edge = self._after[before][after]
-            why = edge if edge is not TIE else why
-            if after < self.count:
-                steps.append(Step(first, after, why))
-                first, why = after, TIE
-        return steps
+    def _within(self, node: int, tangle: set[int]) -> Iterator[int]:
+        return (after for after in self._after.get(node, ()) if after in tangle)
+
+
+def shortest_circle(starts: Sequence[int], follow: Callable[[int], Iterable[int]], count: int) -> list[int]:
+    """The first of the shortest circles through one of the first starts, as its nodes; it ends as it begins.
+
+    A step into a knot costs nothing. A start is given up as soon as its circle would be no shorter than the best.
+    """
+    best: list[int] = []
+    length = 1 << 62
+    for start in starts[:STARTS_MAX]:
+        found = _circle_through(start, follow, count, length)
+        if found:
+            best, length = found, sum(node < count for node in found) - 1
+        if length == SHORTEST:
+            break
+    return best
+
+
+def _circle_through(start: int, follow: Callable[[int], Iterable[int]], count: int, below: int) -> list[int]:
+    """A circle through `start` over fewer than so many writes, if there is one."""
+    came: dict[int, int] = {}
+    depth = {start: 0}
+    ahead: deque[int] = deque([start])
+    while ahead:
+        node = ahead.popleft()
+        steps = depth[node] + 1
+        if steps >= below:
+            break
+        for after in follow(node):
+            if after == start:
+                return _path(start, node, came)
+            if after not in came:
+                came[after] = node
+                if after >= count:
+                    depth[after] = steps - 1
+                    ahead.appendleft(after)
+                else:
+                    depth[after] = steps
+                    ahead.append(after)
+    return []
+
+
+def steps_of(path: Sequence[int], why_of: Callable[[int, int], Why], count: int) -> list[Step]:
+    """The steps between the writes of a circle: the reason of one through knots is that of its last edge with one."""
+    steps: list[Step] = []
+    first, why = path[0], TIE
+    for before, after in pairwise(path):
+        edge = why_of(before, after)
+        why = edge if edge is not TIE else why
+        if after < count:
+            steps.append(Step(first, after, why))
+            first, why = after, TIE
+    return steps
 
 
 def _path(start: int, node: int, came: dict[int, int]) -> list[int]:

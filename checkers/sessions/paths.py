@@ -10,7 +10,7 @@ Each hop is an operation and the rule by which it follows:
 
     read 9 → earlier-read 4 → returned 1
 
-Limits: fewest hops, by breadth-first search over at most the whole history.
+Limits: fewest hops, by breadth-first search over at most what happened between the two.
 """
 
 from __future__ import annotations
@@ -39,7 +39,9 @@ def path(record: Record, guarantees: frozenset[str], read: int, write: int) -> l
     ahead = deque([start])
     while ahead:
         hop = ahead.popleft()
-        for after in _hops(record, guarantees, hop, start, taken):
+        for after in _hops(record, guarantees, hop, start, write, taken):
+            if after.number < write and not record.reads[after.number]:
+                continue  # it had begun before, so it brings nothing of it
             mark = (after.rule if after.rule == "read-before" else "", after.number)
             if mark in seen:
                 continue
@@ -52,32 +54,39 @@ def path(record: Record, guarantees: frozenset[str], read: int, write: int) -> l
 
 
 def _hops(
-    record: Record, guarantees: frozenset[str], hop: Hop, start: Hop, taken: dict[tuple[str, int], int]
+    record: Record, guarantees: frozenset[str], hop: Hop, start: Hop, write: int, taken: dict[tuple[str, int], int]
 ) -> Iterator[Hop]:
-    if record.accesses[hop.number].reads:
+    if record.reads[hop.number]:
         if record.source[hop.number] >= 0:
             yield Hop("returned", record.source[hop.number])
         if hop == start and RYW in guarantees:
-            yield from (Hop("own-write", n) for n in _earlier(record, hop.number, False, "own-write", taken))
+            yield from (Hop("own-write", n) for n in _earlier(record, hop.number, False, "own-write", write, taken))
         if hop == start and MR in guarantees:
-            yield from (Hop("earlier-read", n) for n in _earlier(record, hop.number, True, "own-read", taken))
+            yield from (Hop("earlier-read", n) for n in _earlier(record, hop.number, True, "own-read", write, taken))
         return
     if MW in guarantees:
-        yield from (Hop("earlier-write", n) for n in _earlier(record, hop.number, False, "write", taken))
+        yield from (Hop("earlier-write", n) for n in _earlier(record, hop.number, False, "write", write, taken))
     if WFR in guarantees:
-        yield from (Hop("read-before", n) for n in _earlier(record, hop.number, True, "read", taken))
+        yield from (Hop("read-before", n) for n in _earlier(record, hop.number, True, "read", write, taken))
 
 
-def _earlier(record: Record, number: int, reads: bool, kind: str, taken: dict[tuple[str, int], int]) -> Iterator[int]:
-    """What was over in the session when an operation began, the latest first, as far as nobody has asked before."""
+def _earlier(
+    record: Record, number: int, reads: bool, kind: str, write: int, taken: dict[tuple[str, int], int]
+) -> Iterator[int]:
+    """What was over in the session when an operation began, the latest first, as far as nobody has asked before.
+
+    Of what began before the write that is looked for, only the last read of a lane can have known of it.
+    """
     access = record.accesses[number]
     for lane in record.lanes_of[access.session]:
         done = record.place[number] if lane == record.lane[number] else record.completed(lane, access.invoke)
         before = taken.get((kind, lane), 0)
         taken[kind, lane] = max(before, done)
         for other in reversed(record.lanes[lane][before:done]):
-            if record.accesses[other].reads == reads:
+            if record.reads[other] == reads:
                 yield other
+            if other < write:
+                break
 
 
 def _back(hop: Hop, came: dict[Hop, Hop], start: Hop) -> list[Hop]:

@@ -56,11 +56,12 @@ class Record:
         versioned: codes of keys whose versions are believed; ambiguous: per code a value that was written twice.
         impossible: reads that cannot be right; their source is UNKNOWN.
         initial: token of the initial value.
+        invoke: of each access; reads: whether it reads.
         codes: codes of all keys; of the whole history, also where only a part of it is recorded.
     """
 
     history: History
-    accesses: list[Access]
+    accesses: Sequence[Access]
     key: list[int]
     lane: list[int]
     place: list[int]
@@ -73,6 +74,8 @@ class Record:
     impossible: list[Impossible]
     initial: Token
     codes: frozenset[int]
+    invoke: list[int]
+    reads: list[bool]
 
     @classmethod
     def of(cls, history: History) -> Record:
@@ -136,7 +139,8 @@ class _Reader:
         source = [self.source.get(number, UNKNOWN) for number in range(len(accesses))]
         return Record(
             self.history, accesses, codes, lane, place, source, self.order, lanes, lanes_of, versioned,
-            self.ambiguous, sorted(self.impossible), initial, frozenset(codes),
+            self.ambiguous, sorted(self.impossible), initial, frozenset(codes), [access.invoke for access in accesses],
+            [access.reads for access in accesses],
         )  # fmt: skip
 
     def _trace(

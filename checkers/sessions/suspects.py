@@ -44,6 +44,7 @@ from checkers.sessions.columns import (
     newest,
     newest_of_key,
 )
+from checkers.sessions.lanes import lanes_by_invocation
 from checkers.sessions.obliged import KEYS_MAX, obliged_by_reads
 from checkers.sessions.record import INITIAL, UNKNOWN, Record
 from checkers.sessions.visibility import MW, WFR, Findings, Rules, Walk
@@ -233,15 +234,7 @@ class _Lanes:
         ])  # fmt: skip
         invoke = np.concatenate([c.read_invoke, c.write_invoke])
         response = np.concatenate([c.read_response, c.write_response])
-        sorting = np.lexsort((invoke, name))
-        begins = np.ones(len(name), np.bool_)
-        begins[1:] = name[sorting][1:] != name[sorting][:-1]
-        begins[1:] |= response[sorting][:-1] > invoke[sorting][1:]
-        births = invoke[sorting][begins]
-        number = np.empty(len(births), np.int64)
-        number[np.argsort(births)] = np.arange(len(births))
-        lane = np.empty(len(name), np.int64)
-        lane[sorting] = number[np.cumsum(begins) - 1]
+        lane = lanes_by_invocation(name, invoke, response)
         return _Lanes(lane[: len(c.read_row)], lane[len(c.read_row) :])
 
     def ordered(self, c: Columns, rules: Rules) -> int:
@@ -308,6 +301,7 @@ def _part(history: History, c: Columns, lanes: _Lanes, reads: Marks, writes: Mar
         history, accesses, o.key[rows[sorting]].tolist(), lane.tolist(), place, source[sorting].tolist(),
         {number: version for number, version in order.items() if version is not None},
         members, lanes_of, codes, {}, [], token_of(history.header.initial), codes,
+        o.invoke[rows[sorting]].tolist(), (sorting < len(read)).tolist(),
     )  # fmt: skip
     return record, numbers
 

@@ -137,6 +137,8 @@ def compare(history, subset, semantics, found):
     if quick:
         found["quick"] += 1
         return verdict
+    if not told and verdict.answer == "valid":  # by a guess, which counts less: see `test_session_values`
+        return verdict
     record = Record.of(history)
     assert verdict == verdict_of(record, judge(record, rules, lambda: False), rules, semantics, checker.name)
     found["part" if part else "whole", verdict.answer] += 1

@@ -386,6 +386,8 @@ def test_a_spent_budget_leaves_the_rest_undecided():
     story.write(1, 5)
     story.read(1, 5)
     late = Budget(1.0, now_ns=lambda: 2_000_000_000, started_ns=0)
+    assert RYW.check(story.history(), late).answer == "valid"  # a guess takes no time
+    story.read(1, None)
     verdict = RYW.check(story.history(), late)
     assert verdict.answer == "unknown"
     assert verdict.reason == "the time was over after 0 of 3 steps."
