@@ -473,7 +473,7 @@ def _read(path: Path, start: int, header: Header) -> History | None:
             ends.append(start)
             blocks.append(block)
             firsts.append(firsts[-1] + block.rows)
-    if not blocks:
+    if not blocks or "" in reader.fs.values:
         return None
     columns = _Block.of(blocks)
     events = Events(path, starts, ends, firsts[:-1], firsts[-1])

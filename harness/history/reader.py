@@ -32,6 +32,7 @@ from harness.errors import HistoryError
 from harness.history.header import Header
 from harness.history.history import History
 from harness.history.lanes import mended
+from harness.history.vocabulary import with_names
 from harness.op import NEMESIS, Op
 
 _OPS: Final = msgspec.json.Decoder(Op)
@@ -254,6 +255,7 @@ def _history(path: Path, header: Header, events: Sequence[Op], place: Place, tru
 
     What others wrote down otherwise is mended, where that is no guess (`lanes`).
     """
+    events = with_names(events)
     if header.splitbrain == 0 and _is_odd(events):
         events = mended(events) or events
     numbered: list[Op] = []

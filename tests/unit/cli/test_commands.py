@@ -6,6 +6,7 @@ import pytest
 
 from harness import registry
 from harness.cli import main, suites
+from harness.plan import Plan
 
 GOOD = """{"splitbrain":1,"model":"register"}
 {"index":0,"time":0,"process":0,"type":"invoke","f":"write","value":1}
@@ -161,6 +162,43 @@ def test_every_checker_and_model_has_a_bound_and_a_source():
     assert {row["name"] for row in rows["models"]} >= {*registry.names("models")}
     for row in [*rows["checkers"], *rows["models"]]:
         assert row["cost"] and row["source"], row["name"]
+
+
+def test_every_checker_and_model_is_described_in_words_of_its_own():
+    rows = suites.described()
+    for row in [*rows["checkers"], *rows["models"]]:
+        summary = row["summary"]
+        assert len(summary.split()) > 2 and summary.removesuffix(".") != row["name"], row["name"]
+        assert "docstring" not in summary and not summary.startswith("the same"), row["name"]
+
+
+@pytest.mark.parametrize("model", [name for name in suites.models() if suites.words_of(name)])
+def test_a_model_that_does_not_have_what_was_asked_for_judges_nothing(model, tmp_path, capsys):
+    asked = """{"process":0,"type":"invoke","f":"frobnicate","value":1}
+{"process":0,"type":"ok","f":"frobnicate","value":1}
+"""
+    assert main(["check", saved(tmp_path, asked), "--model", model]) == 254
+    said = capsys.readouterr().err
+    assert f"event 0 asks for 'frobnicate', but the model {model} has {suites.words_of(model)[0]}" in said
+
+
+def test_every_workload_asks_for_what_its_model_has():
+    for name in registry.names("workloads"):
+        workload = registry.load("workloads", name)
+        words = suites.words_of(workload.header(Plan()).model)
+        assert workload.operations <= {*words}, name
+
+
+def test_transactions_without_a_name_are_judged(tmp_path, capsys):
+    dirty = """[{"index":0,"process":0,"type":"invoke","value":[["append","x",1]]},
+ {"index":1,"process":0,"type":"fail","value":[["append","x",1]]},
+ {"index":2,"process":1,"type":"invoke","value":[["r","x",null]]},
+ {"index":3,"process":1,"type":"ok","value":[["r","x",[1]]]}]"""
+    file = saved(tmp_path, dirty, "history.json")
+    assert main(["check", file]) == 1
+    assert "had failed" in capsys.readouterr().out
+    assert main(["convert", file, str(tmp_path / "named.jsonl")]) == 0
+    assert '"f":"txn"' in (tmp_path / "named.jsonl").read_text()
 
 
 @pytest.mark.parametrize(
