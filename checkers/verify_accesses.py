@@ -104,7 +104,7 @@ def _read(begin: Op, end: Op | None, header: Header) -> bytes | None:
 
 def json_of(value: Any) -> bytes:
     """Equal for equal JSON values."""
-    return msgspec.json.encode(value)
+    return msgspec.json.encode(value, order="deterministic")
 
 
 def contradiction(dids: Iterable[Did]) -> str:

@@ -21,7 +21,7 @@ ENDLESS: Final = 1 << 62
 
 def token(value: Any) -> bytes:
     """Equal for equal JSON values; 1, 1.0 and true differ."""
-    return msgspec.json.encode(value)
+    return msgspec.json.encode(value, order="deterministic")
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,7 +23,7 @@ REFUSALS: Final = ("held", "not-holder")
 
 def json_of(value: Any) -> bytes:
     """Equal for equal JSON values."""
-    return msgspec.json.encode(value)
+    return msgspec.json.encode(value, order="deterministic")
 
 
 @dataclass(frozen=True, eq=False)

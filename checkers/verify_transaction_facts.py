@@ -21,7 +21,7 @@ Found = tuple[bytes, ...] | bytes
 
 def json_of(value: Any) -> bytes:
     """Equal for equal JSON values."""
-    return msgspec.json.encode(value)
+    return msgspec.json.encode(value, order="deterministic")
 
 
 NULL: Final = json_of(None)

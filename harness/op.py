@@ -15,12 +15,14 @@ Example:
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
 OpType = Literal["invoke", "ok", "fail", "info"]
-Version = tuple[int, int]
+Bounded = Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
+"""A whole number that has room in a column."""
+Version = tuple[Bounded, Bounded]
 """(generation, log index), compared lexicographically."""
 
 NEMESIS: Final = "nemesis"
@@ -54,7 +56,7 @@ class Op(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """
 
     index: int = -1
-    time: int | None = None
+    time: Bounded | None = None
     process: int | str = -1
     type: OpType = "invoke"
     f: str = ""

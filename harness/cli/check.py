@@ -160,8 +160,9 @@ def _asked(path: Path, history: History) -> set[str]:
     if known and (strange := asked - {*known}):
         row = min(row for row, code in enumerate(operations.f.tolist()) if operations.fs[code] in strange)
         found = operations.fs[int(operations.f[row])]
+        asks = f"asks for {found!r}" if found else "does not say what it asks for (field f)"
         raise UsageError(
-            f"{path}: event {operations.invoke[row]} asks for {found!r}, but the model {model} has {', '.join(known)};"
+            f"{path}: event {operations.invoke[row]} {asks}, but the model {model} has {', '.join(known)};"
             " name another --model, or leave out what is not about it."
         )
     return asked

@@ -162,7 +162,7 @@ def _shape(skeleton: bytes) -> _Shape | None:
 
     try:
         op = msgspec.json.decode(_PLACE.sub(numbered, skeleton), type=Op)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     places = [""] * count
     words: dict[str, str] = {}
@@ -357,7 +357,7 @@ class _Reader:
                 return None
             self._words(block, ops)
             self._numbers(block, ops)
-        except (msgspec.DecodeError, UnicodeDecodeError, OverflowError):
+        except (msgspec.DecodeError, UnicodeDecodeError, OverflowError, RecursionError):
             return None
         return block
 

@@ -38,9 +38,11 @@ class Interner:
 
     @staticmethod
     def token(value: Any) -> Any:
-        """Equal for equal JSON values, and can be hashed."""
+        """Equal for equal JSON values, whose objects have no order of fields, and can be hashed."""
         kind = type(value)
-        return value if kind is str or kind is int or value is None else (kind.__name__, msgspec.json.encode(value))
+        if kind is str or kind is int or value is None:
+            return value
+        return kind.__name__, msgspec.json.encode(value, order="deterministic")
 
 
 @dataclass(frozen=True)

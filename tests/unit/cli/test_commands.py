@@ -225,3 +225,36 @@ def test_what_session_guarantees_mean_is_an_option_and_is_named(words, code, sai
 def test_session_semantics_that_mean_nothing_are_refused(words, tmp_path, capsys):
     assert main(["check", str(saved(tmp_path, GOOD)), "--sessions", words]) == 254
     assert "wanted some of weak or convergent, per-key or global" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("model", "write", "read"), [("register", "write", "read"), ("queue", "enqueue", "dequeue")])
+def test_fields_of_a_value_have_no_order(model, write, read, tmp_path):
+    events = [
+        {"process": 0, "type": "invoke", "f": write, "value": {"a": 1, "b": 2}},
+        {"process": 0, "type": "ok", "f": write, "value": {"a": 1, "b": 2}},
+        {"process": 1, "type": "invoke", "f": read},
+        {"process": 1, "type": "ok", "f": read, "value": {"b": 2, "a": 1}},
+    ]
+    text = "\n".join(map(json.dumps, events)) + "\n"
+    assert main(["check", saved(tmp_path, text), "--model", model]) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("deep.jsonl", '{"process":0,"f":"write","value":' + "[" * 9_999 + "]" * 9_999 + "}\n", "nested too deeply"),
+        ("deep.edn", "{:process 0 :f :write :value " + "[" * 999 + "]" * 999 + "}", "more than 400 brackets"),
+        ("late.jsonl", '{"process":0,"f":"write","time":' + "9" * 30 + "}\n", "has room in 64 bits"),
+        ("huge.jsonl", '{"process":0,"f":"write","value":1e999}\n', "number out of range"),
+        ("mac.jsonl", '{"process":0,"f":"write","value":1}\r{"process":0,"type":"ok"}\r', "not one whole operation"),
+        ("history.jsonl.gz", "\x1f\x8b\x08", "unpack it with gunzip"),
+        ("twice.jsonl", '{"process":0,"f":"read"}\n' + '{"process":0,"type":"ok","f":"read"}\n' * 2, "line 3"),
+        ("table.csv", "process,type\n0,invoke\n", "line 1: found process,type 0,invoke"),
+    ],
+)
+def test_what_cannot_be_a_history_is_refused_in_one_sentence(name, text, said, tmp_path, capsys):
+    file = tmp_path / name
+    file.write_bytes(text.encode("latin-1"))
+    assert main(["check", str(file), "--model", "register"]) == 254
+    err = capsys.readouterr().err
+    assert said in err and err.count("\n") == 1
