@@ -20,10 +20,11 @@ from concurrent.futures import Executor, as_completed
 from dataclasses import dataclass
 from typing import Final, overload
 
+import msgspec
 import numpy as np
 
 from checkers.compose import checked, result_of
-from checkers.protocol import Budget, Checker
+from checkers.protocol import LEFT, Budget, Checker
 from harness.history import History
 from harness.op import Op
 from harness.verdict import Verdict, worst
@@ -32,6 +33,7 @@ from harness.workers import workers
 PARTS: Final = 16
 """Into so many parts a history is divided at most."""
 ANOMALIES_MAX: Final = 100
+REASONS_SHOWN: Final = 3
 
 
 class Part(Sequence[Op]):
@@ -95,7 +97,13 @@ def check_by_key(history: History, checker: Checker, budget: Budget, executor: E
     for future in as_completed(futures):
         verdicts[futures[future]] = result_of(future, checker.name)
         budget.report(f"{len(verdicts)} of {len(parts)} parts are done")
-    return merged(checker.name, [verdicts[place] for place in sorted(verdicts)])
+    whole = merged(checker.name, [verdicts[place] for place in sorted(verdicts)])
+    told = getattr(checker, "summary_of", None)
+    return (
+        msgspec.structs.replace(whole, summary=told(whole.counts))
+        if told is not None and "keys" in whole.counts
+        else whole
+    )
 
 
 def divided(history: History, parts: int) -> list[History]:
@@ -144,6 +152,20 @@ def merged(name: str, verdicts: Sequence[Verdict]) -> Verdict:
         tuple(anomalies[:ANOMALIES_MAX]),
         counts,
         measures,
-        " ".join(reasons),
-        {"keys": keys} if answer == "valid" and keys else {},
+        _reason(list(reasons), counts),
+        {**telling.certificate, "keys": keys} if telling and answer == "valid" and keys else {},
     )
+
+
+def _reason(reasons: Sequence[str], counts: Mapping[str, int]) -> str:
+    """Why the whole is undecided: for the first reason that a part gave, and others that are none of left keys."""
+    told = [reason.partition(LEFT) for reason in reasons]
+    names = [rest.removesuffix(".") for _, found, rest in told if found]
+    others = [reason for reason, found, _ in told if not found]
+    if names:
+        why = next(lead for lead, found, _ in told if found).rpartition(": ")[0]
+        decided, left = counts["keys_decided"], counts["keys"] - counts["keys_decided"]
+        more = f" and more, {left} in all" if len(names) > REASONS_SHOWN else ""
+        others.insert(0, f"{why}: {decided} of {decided + left}{LEFT}{', '.join(names[:REASONS_SHOWN])}{more}.")
+        return " ".join(others)
+    return " ".join(reasons)
