@@ -213,7 +213,8 @@ def suite_of(header: Header, level: str = "", asked: Collection[str] = ()) -> li
 
     Args:
         level: the isolation level of transactions; "" for what the header says.
-        asked: the functions in it; a set that is asked for single elements is not one that is read whole.
+        asked: the functions in it; a set that is asked for single elements is not one that is read whole, and
+            a counter to which any amount may be added needs more than counting.
 
     Raises:
         PlanError: there is no such level.
@@ -227,6 +228,7 @@ def suite_of(header: Header, level: str = "", asked: Collection[str] = ()) -> li
                 f"There is no isolation level {level!r}; wanted one of {', '.join(one.name for one in LEVELS)}."
             )
         return [Transactions(level)]
-    if header.model == "set" and not {*asked} <= {"add", "read"}:
+    by_element = header.model == "set" and not {*asked} <= {"add", "read"}
+    if by_element or (header.model == "counter" and "add" in asked):
         return _linearizable(header)
     return _SUITES.get(header.model, _linearizable)(header)

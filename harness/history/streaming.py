@@ -92,7 +92,8 @@ class EventStream:
         text = first.removeprefix(b"\xef\xbb\xbf").strip()
         if not text.startswith(b"{"):
             raise HistoryError(
-                f"{self.path}, line 1: only one JSON operation per line can be streamed, found {text[:60]!r}."
+                f"{self.path}, line 1: only one JSON operation per line can be streamed, found"
+                f" {text[:SHOWN].decode('utf-8', errors='replace')}."
             )
         try:
             fields = msgspec.json.decode(text)

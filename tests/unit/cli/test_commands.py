@@ -227,6 +227,17 @@ def test_session_semantics_that_mean_nothing_are_refused(words, tmp_path, capsys
     assert "wanted some of weak or convergent, per-key or global" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("total", "code"), [(1, 0), (2, 1)])
+def test_a_counter_to_which_any_amount_is_added_is_decided(total, code, tmp_path):
+    asked = (("add", 3, 3), ("add", -2, -2), ("read", None, total))
+    told = [
+        {"process": 0, "type": type_, "f": f, "value": value}
+        for f, argument, result in asked
+        for type_, value in (("invoke", argument), ("ok", result))
+    ]
+    assert main(["check", saved(tmp_path, "\n".join(map(json.dumps, told)) + "\n"), "--model", "counter"]) == code
+
+
 @pytest.mark.parametrize(("model", "write", "read"), [("register", "write", "read"), ("queue", "enqueue", "dequeue")])
 def test_fields_of_a_value_have_no_order(model, write, read, tmp_path):
     events = [
