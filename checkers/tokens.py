@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
+from harness.op import canonical
 
 Token = Any
 """Something hashable that is equal for equal JSON values only; the fields of an object have no order."""
@@ -19,4 +19,4 @@ def token_of(value: Any) -> Token:
     kind = type(value)
     if kind is str or kind is int or value is None:
         return value
-    return kind.__name__, msgspec.json.encode(value, order="deterministic")
+    return kind.__name__, canonical(value)

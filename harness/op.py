@@ -35,6 +35,14 @@ NOT_WELL: Final = "not-well"
 """The `f` of the event that says: the system was not well again in time before the final reads; the value says why."""
 
 
+def canonical(value: Any) -> bytes:
+    """A value as JSON, the same text for equal values: the fields of an object have no order."""
+    try:
+        return msgspec.json.encode(value, order="deterministic")
+    except TypeError:  # keys that are no strings, as a client may have them; as JSON they are
+        return msgspec.json.encode(msgspec.json.decode(msgspec.json.encode(value)), order="deterministic")
+
+
 class Op(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One event of a history.
 

@@ -30,7 +30,7 @@ from typing import Any, Final
 
 import msgspec
 
-from harness.op import NEMESIS, Op
+from harness.op import NEMESIS, Op, canonical
 
 _TOKEN: Final = re.compile(
     r"[\s,]*(?:(?P<keyword>:[^\s,;\"\\\[\](){}]+)|(?P<whole>-?\d+)(?=[\s,\])}]|\Z)|;[^\n]*|\Z"
@@ -161,7 +161,7 @@ def _close(stack: list[_Frame], written: str, offset: int) -> None:
     near_top = len(stack) <= 2 or sum(1 for f in stack if f.kind[:1] != "#") <= 2
     made: dict[Any, Any] = Located() if near_top else {}
     for key, value in zip(frame.items[::2], frame.items[1::2], strict=True):
-        made[key if type(key) in {str, int} else _as_text(key)] = value
+        made[key if type(key) is str else _as_text(key)] = value
     if isinstance(made, Located):
         made.offset = frame.offset
     _add(stack, made)
@@ -171,7 +171,7 @@ def _in_order(elements: list[Any]) -> list[Any]:
     """The elements of a set in one order, so that equal sets are equal lists."""
     if all(type(element) is int for element in elements):
         return sorted(elements)
-    return sorted(elements, key=lambda element: msgspec.json.encode(element, order="deterministic"))
+    return sorted(elements, key=canonical)
 
 
 def _add(stack: list[_Frame], value: Any) -> None:

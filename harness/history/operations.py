@@ -10,11 +10,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.op import NEMESIS, Op
+from harness.op import NEMESIS, Op, canonical
 
 NEVER: Final = np.iinfo(np.int64).max
 OK, FAIL, INFO = 0, 1, 2
@@ -42,7 +41,7 @@ class Interner:
         kind = type(value)
         if kind is str or kind is int or value is None:
             return value
-        return kind.__name__, msgspec.json.encode(value, order="deterministic")
+        return kind.__name__, canonical(value)
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,10 @@ def test_what_json_has_no_number_for_stays_a_word():
     assert read_edn("##Inf ##-Inf ##NaN").values == ["##Inf", "##-Inf", "##NaN"]
 
 
+def test_keys_that_are_numbers_are_words_as_in_json():
+    assert read_edn("{0 10, :a 1, [1] 2}").values == [{"0": 10, "a": 1, "[1]": 2}]
+
+
 def test_equal_sets_are_equal_lists():
     assert read_edn("#{10 9}").values == read_edn("#{9 10}").values == [[9, 10]]
     assert read_edn("#{:b [1] {:a 1 :b 2}}").values == read_edn("#{[1] {:b 2 :a 1} :b}").values
