@@ -23,7 +23,7 @@ from typing import Final, Protocol, overload
 import numpy as np
 
 from checkers.compose import checked, result_of
-from checkers.protocol import Budget, Checker
+from checkers.protocol import LEFT, Budget, Checker
 from harness.history import History
 from harness.op import Op
 from harness.verdict import Verdict, worst
@@ -32,6 +32,7 @@ from harness.workers import workers
 PARTS: Final = 16
 """Into so many parts a history is divided at most."""
 ANOMALIES_MAX: Final = 100
+REASONS_SHOWN: Final = 3
 
 
 class Part(Sequence[Op]):
@@ -154,6 +155,20 @@ def merged(checker: Keyed, verdicts: Sequence[Verdict]) -> Verdict:
         tuple(anomalies[:ANOMALIES_MAX]),
         counts,
         measures,
-        " ".join(reasons),
+        _reason(list(reasons), counts),
         certificate,
     )
+
+
+def _reason(reasons: Sequence[str], counts: Mapping[str, int]) -> str:
+    """Why the whole is undecided: for the first reason that a part gave, and others that are none of left keys."""
+    told = [reason.partition(LEFT) for reason in reasons]
+    names = [rest.removesuffix(".") for _, found, rest in told if found]
+    others = [reason for reason, found, _ in told if not found]
+    if names:
+        why = next(lead for lead, found, _ in told if found).rpartition(": ")[0]
+        decided, left = counts["keys_decided"], counts["keys"] - counts["keys_decided"]
+        more = f" and more, {left} in all" if len(names) > REASONS_SHOWN else ""
+        others.insert(0, f"{why}: {decided} of {decided + left}{LEFT}{', '.join(names[:REASONS_SHOWN])}{more}.")
+        return " ".join(others)
+    return " ".join(reasons)

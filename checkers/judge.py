@@ -182,7 +182,7 @@ def _outcome(verdicts: Sequence[Verdict], vacuity: Verdict | None) -> tuple[Outc
         reasons = " ".join(f"{verdict.checker}: {verdict.reason or verdict.summary}" for verdict in undecided)
         return "inconclusive", f"{_listed([verdict.checker for verdict in undecided])} could not be decided.", reasons
     promises = [verdict.checker for verdict in verdicts if verdict.answer == "valid" and not _is_aside(verdict)]
-    return "valid", f"{_listed(promises)} held." if promises else "Nothing was asked.", ""
+    return "valid", f"{_listed(promises)} held." if promises else "No promise was asked for.", ""
 
 
 def _is_aside(verdict: Verdict) -> bool:

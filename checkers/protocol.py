@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 from harness import clock
 from harness.history import History
@@ -45,6 +45,16 @@ class Budget:
         """Say how far the checker is; quick, and may be called often."""
         if self.listener is not None:
             self.listener(progress)
+
+
+LEFT: Final = " keys were decided; not "
+"""Stands in the reason of an "unknown" between how many keys were decided and the names of the others."""
+
+
+def left_over(why: str, decided: int, names: Sequence[str], shown: int) -> str:
+    """Why some keys were not decided, and how many were: the reason of an "unknown"."""
+    more = f" and {len(names) - shown} more" if len(names) > shown else ""
+    return f"{why}: {decided} of {decided + len(names)}{LEFT}{', '.join(names[:shown])}{more}."
 
 
 class Checker(Protocol):

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
+from harness.op import canonical
 
 Token = Any
-"""Something hashable that is equal for equal JSON values only."""
+"""Something hashable that is equal for equal JSON values only; the fields of an object have no order."""
 
 
 def token_of(value: Any) -> Token:
     """See `Token`."""
     kind = type(value)
-    return value if kind is str or kind is int or value is None else (kind.__name__, msgspec.json.encode(value))
+    if kind is str or kind is int or value is None:
+        return value
+    return kind.__name__, canonical(value)

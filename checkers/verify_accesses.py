@@ -11,10 +11,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
-import msgspec
-
 from harness.history import Header, History
-from harness.op import NEMESIS, Op
+from harness.op import NEMESIS, Op, canonical
 
 INFINITE: Final = 1 << 62
 Told = TypeVar("Told")
@@ -104,7 +102,7 @@ def _read(begin: Op, end: Op | None, header: Header) -> bytes | None:
 
 def json_of(value: Any) -> bytes:
     """Equal for equal JSON values."""
-    return msgspec.json.encode(value)
+    return canonical(value)
 
 
 def contradiction(dids: Iterable[Did]) -> str:

@@ -10,10 +10,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
 
-import msgspec
-
 from harness.history import History
-from harness.op import NEMESIS, Op
+from harness.op import NEMESIS, Op, canonical
 
 ENDLESS: Final = 1 << 62
 """The end of what may still happen."""
@@ -23,7 +21,7 @@ REFUSALS: Final = ("held", "not-holder")
 
 def json_of(value: Any) -> bytes:
     """Equal for equal JSON values."""
-    return msgspec.json.encode(value)
+    return canonical(value)
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,10 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import msgspec
-
 from harness.history import History
-from harness.op import NEMESIS, Op
+from harness.op import NEMESIS, Op, canonical
 
 ENDLESS: Final = 1 << 62
 SINGLE: Final = {"read": "r", "append": "append", "write": "w"}
@@ -21,7 +19,7 @@ Found = tuple[bytes, ...] | bytes
 
 def json_of(value: Any) -> bytes:
     """Equal for equal JSON values."""
-    return msgspec.json.encode(value)
+    return canonical(value)
 
 
 NULL: Final = json_of(None)

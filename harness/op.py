@@ -15,12 +15,14 @@ Example:
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
 OpType = Literal["invoke", "ok", "fail", "info"]
-Version = tuple[int, int]
+Bounded = Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
+"""A whole number that has room in a column."""
+Version = tuple[Bounded, Bounded]
 """(generation, log index), compared lexicographically."""
 
 NEMESIS: Final = "nemesis"
@@ -31,6 +33,14 @@ STOPPED: Final = "stopped: "
 """How the value of that event begins when it was a violation that ended it; the rest says which."""
 NOT_WELL: Final = "not-well"
 """The `f` of the event that says: the system was not well again in time before the final reads; the value says why."""
+
+
+def canonical(value: Any) -> bytes:
+    """A value as JSON, the same text for equal values: the fields of an object have no order."""
+    try:
+        return msgspec.json.encode(value, order="deterministic")
+    except TypeError:  # keys that are no strings, as a client may have them; as JSON they are
+        return msgspec.json.encode(msgspec.json.decode(msgspec.json.encode(value)), order="deterministic")
 
 
 class Op(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -54,7 +64,7 @@ class Op(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """
 
     index: int = -1
-    time: int | None = None
+    time: Bounded | None = None
     process: int | str = -1
     type: OpType = "invoke"
     f: str = ""

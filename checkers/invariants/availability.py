@@ -240,7 +240,7 @@ def _dip(successes: Any, start_ns: int, stop_ns: int) -> float | None:
 def _summary(measures: dict[str, float], faults: int) -> str:
     text = f"{100 * measures['ok_share']:.1f} % ok"
     if "ok_share_in_faults" in measures:
-        text += f", {100 * measures['ok_share_in_faults']:.1f} % during {faults:,} faults"
+        text += f", {100 * measures['ok_share_in_faults']:.1f} % during {faults:,} fault{'' if faults == 1 else 's'}"
     if "unavailable_s_max" in measures:
         text += f"; longest outage {measures['unavailable_s_max']:.2f} s"
     if "recovery_s_max" in measures:

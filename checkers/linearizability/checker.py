@@ -30,7 +30,7 @@ from checkers.linearizability.stale import possible_in_columns
 from checkers.linearizability.steps import Undecided
 from checkers.linearizability.wording import anomaly_of, key_text
 from checkers.linearizability.zones import decide
-from checkers.protocol import Budget
+from checkers.protocol import Budget, left_over
 from harness.history import History
 from harness.verdict import Anomaly, Verdict
 
@@ -272,10 +272,9 @@ def _summary(keys: int, broken: int, undecided: int) -> str:
 def _reason(undecided: Iterable[tuple[_Part, int]], decided: int, budget: Budget) -> str:
     """Why, and how much was decided."""
     left = sorted(undecided, key=lambda item: len(item[0]))
-    names = ", ".join(_described(part, until) for part, until in left[:UNDECIDED_SHOWN])
-    more = f" and {len(left) - UNDECIDED_SHOWN} more" if len(left) > UNDECIDED_SHOWN else ""
-    spent = f"The budget of {budget.seconds:g} s was spent" if budget.spent() else "The search outgrew its memory"
-    return f"{spent}: {decided} of {decided + len(left)} keys were decided; not {names}{more}."
+    whole = f"{round(budget.seconds, 1 if budget.seconds > 1 else 3):g}"
+    spent = f"The budget of {whole} s was spent" if budget.spent() else "The search outgrew its memory"
+    return left_over(spent, decided, [_described(part, until) for part, until in left], UNDECIDED_SHOWN)
 
 
 def _described(part: _Part, until: int) -> str:

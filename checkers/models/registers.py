@@ -79,7 +79,7 @@ CAS_REGISTER: Final = Model(
     observes=_reads,
     meaning=_refusal,
     describe=_described,
-    summary="the same; a failed cas can be an observation (--fail-cas)",
+    summary="one value by key: read, write, cas; a failed cas can be an observation (--fail-cas)",
 )
 
 

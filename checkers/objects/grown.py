@@ -16,7 +16,8 @@ Exact for linearizability, on elements that are put in once each: "valid" carrie
 An element counts as lost if the last read that had to show it does not, and as stale otherwise; as never read if it was
 acknowledged, nobody saw it, and no read had to; as duplicated, once, if some read shows it several times.
 
-Limits: elements put in twice, and objects that do not start empty, make the answer "unknown".
+Limits: elements put in twice, and objects that do not start empty, make the answer "unknown"; where a set had elements
+put in twice, what is wrong with the others is found all the same.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ def _check(name: str, f: str, history: History, budget: Budget) -> Verdict:
             undecided = "the time was over"
             break
         grown = OneGrown.of(calls, f, history.header.initial)
-        found = grown.judge() if not grown.why_not else []
+        found = grown.judge() if not grown.why_not or grown.again else []
         anomalies += found
         decided += bool(found) or not grown.why_not
         undecided = undecided or grown.why_not
@@ -94,6 +95,10 @@ def _check(name: str, f: str, history: History, budget: Budget) -> Verdict:
     return Verdict(name, "valid", summary, counts=counts, certificate={"keys": certificate})
 
 
+def _at(key: Any) -> str:
+    return "" if key is None else f", at{named(key)}"
+
+
 @dataclass
 class _Read:
     """A read and the tokens of what it shows, with their first places."""
@@ -103,12 +108,20 @@ class _Read:
     places: dict[Hashable, int]
 
 
+def _places(elements: Sequence[Any]) -> dict[Hashable, int]:
+    places: dict[Hashable, int] = {}
+    for place, element in enumerate(elements):
+        places.setdefault(token_of(element), place)
+    return places
+
+
 @dataclass
 class OneGrown:
     """One list or set.
 
     Attributes:
         reads: in order of invocation; makers: what put each element in, or may have; failed: what certainly did not.
+        again: elements of a set that were put in more than once, which are left out of the rest.
         order, why_not: an order of the operations, or why there is no answer.
     """
 
@@ -117,6 +130,7 @@ class OneGrown:
     reads: list[_Read] = field(default_factory=list)
     makers: dict[Hashable, Call] = field(default_factory=dict)
     failed: dict[Hashable, Call] = field(default_factory=dict)
+    again: set[Hashable] = field(default_factory=set)
     order: list[int] = field(default_factory=list)
     why_not: str = ""
 
@@ -131,20 +145,30 @@ class OneGrown:
                 grown._add_read(call)
             elif call.f == f and (call.ok or call.doubtful):
                 if grown.makers.setdefault(token_of(call.argument), call) is not call:
-                    grown.why_not = f"{text(call.argument)} was put into {named(grown.key).strip()} more than once"
+                    grown.why_not = f"{text(call.argument)} was put in more than once{_at(grown.key)}"
+                    grown.again.add(token_of(call.argument))
             elif call.f == f:
                 grown.failed[token_of(call.argument)] = call
+        if initial or grown.ordered:
+            grown.again.clear()
+        grown._leave_out_again()
         return grown
+
+    def _leave_out_again(self) -> None:
+        """Look at a set without what was put in more than once: what is wrong with the other elements is wrong."""
+        for token in self.again:
+            self.makers.pop(token, None)
+            self.failed.pop(token, None)
+        for read in self.reads if self.again else ():
+            read.elements = [element for element in read.elements if token_of(element) not in self.again]
+            read.places = _places(read.elements)
 
     def _add_read(self, call: Call) -> None:
         if not isinstance(call.result, list | tuple | None):
-            self.why_not = f"a read of {named(self.key).strip()} shows no list"
+            self.why_not = f"a read shows no list{_at(self.key)}"
             return
         elements = list(call.result or ())
-        places: dict[Hashable, int] = {}
-        for place, element in enumerate(elements):
-            places.setdefault(token_of(element), place)
-        self.reads.append(_Read(call, elements, places))
+        self.reads.append(_Read(call, elements, _places(elements)))
 
     def judge(self) -> list[Anomaly]:
         """Everything that is wrong; where nothing is, `order` is set."""

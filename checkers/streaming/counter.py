@@ -27,6 +27,7 @@ from harness.op import NEMESIS, Op
 from harness.verdict import Anomaly, Verdict
 
 ANOMALIES_MAX: Final = 100
+INCREMENTS: Final = ("increment", "add")
 
 
 class StreamingCounter:
@@ -42,7 +43,7 @@ class StreamingCounter:
 
     def event(self, op: Op) -> Sequence[Anomaly]:
         """Take in an event."""
-        if op.process == NEMESIS or op.f not in ("increment", "read"):
+        if op.process == NEMESIS:
             return ()
         if op.type == "invoke":
             token = token_of(op.key)
@@ -101,7 +102,9 @@ class _Counter:
 
     def begin(self, op: Op) -> tuple[int, int]:
         """What is known when an operation begins: how many are certain, and the highest rank that was shown."""
-        if op.f == "increment":
+        if op.f not in INCREMENTS and op.f != "read":
+            self.undecided = f"{op.f!r} is no operation of a counter"
+        if op.f in INCREMENTS:
             if op.value not in (1, None):
                 self.undecided = f"counter {key_text(self.key)} has increments by more or less than one"
             self._open.append(op.index)
@@ -121,7 +124,7 @@ class _Counter:
         return self._quiet.short() if self.silent else self._told.short()
 
     def _increment(self, begun: Op, ended: Op, before: tuple[int, int]) -> str:
-        silent = ended.value is None
+        silent = ended.value is None or begun.f == "add"  # which repeats by how much
         self.silent = silent if self.silent is None else self.silent
         if silent != self.silent or not (silent or type(ended.value) is int):
             self.undecided = f"an increment of counter {key_text(self.key)} tells what others do not"

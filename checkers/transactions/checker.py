@@ -63,7 +63,9 @@ WEAKER_MAX: Final = 20_000
 
 @dataclass(frozen=True)
 class Transactions:
-    """See the module docstring.
+    """Transactions agree with an isolation level, from read committed to strict serializable.
+
+    See the module docstring.
 
     Attributes:
         level: the isolation level, by name; "" for what the history says.

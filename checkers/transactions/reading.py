@@ -116,7 +116,7 @@ def read_transactions(path: Path) -> LongHistory | None:
             header = msgspec.convert(fields, Header)
         with collector_at_rest():
             return _Read(path, len(first) if header else 0).history(header or Header())
-    except (NotPlainError, msgspec.DecodeError, UnicodeDecodeError, OSError, KeyError, ValueError, OverflowError):
+    except (NotPlainError, msgspec.DecodeError, OSError, KeyError, ValueError, OverflowError, RecursionError):
         return None
 
 
@@ -202,7 +202,7 @@ class _Read:
         end = block.rfind(b"\n") + 1
         try:
             msgspec.json.decode(block[end:])
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             self.cut = True
             return block[:end]
         return block
@@ -212,7 +212,7 @@ class _Read:
             raise NotPlainError
         try:
             events: Sequence[Any] = _EVENTS.decode_lines(block)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             events = [_event(line) for line in block.split(b"\n") if line.strip()]
         count = len(events)
         kinds = np.fromiter(map(_KINDS.__getitem__, map(_TYPE, events)), np.uint8, count)
@@ -252,7 +252,7 @@ def _may_hold_a_fraction(block: bytes) -> bool:
 def _event(line: bytes) -> Any:
     try:
         return _EVENTS.decode(line)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         if _OP.decode(line).process != NEMESIS:
             raise
         return _Fault()

@@ -137,7 +137,7 @@ def _check_file(given: Any) -> tuple[History, Result]:
     if given.checkers:
         chosen = [_named(name) for name in given.checkers]
     elif suites.is_model(model):
-        asked = {history.operations.fs[code] for code in set(history.operations.f.tolist())}
+        asked = _asked(given.path, history)
         chosen = suites.suite_of(history.header, given.level, asked)
     else:
         found = f"its header says {model!r}" if model else "neither its header nor its operations say"
@@ -146,6 +146,26 @@ def _check_file(given: Any) -> tuple[History, Result]:
     judged = [_judging(_meaning(checker, given), given) for checker in chosen]
     result = judge_history(history, judged, budget, given.path.name)
     return history, result if given.no_verify else judging.verified(history, result)
+
+
+def _asked(path: Path, history: History) -> set[str]:
+    """The functions in a history.
+
+    Raises:
+        UsageError: the model does not have one of them. Passing over it would judge another history than this one.
+    """
+    operations, model = history.operations, history.header.model
+    asked = {operations.fs[code] for code in set(operations.f.tolist())}
+    known = suites.words_of(model)
+    if known and (strange := asked - {*known}):
+        row = min(row for row, code in enumerate(operations.f.tolist()) if operations.fs[code] in strange)
+        found = operations.fs[int(operations.f[row])]
+        asks = f"asks for {found!r}" if found else "does not say what it asks for (field f)"
+        raise UsageError(
+            f"{path}: event {operations.invoke[row]} {asks}, but the model {model} has {', '.join(known)};"
+            " name another --model, or leave out what is not about it."
+        )
+    return asked
 
 
 def _load(path: Path, given: Any) -> History:

@@ -92,6 +92,48 @@ MODEL_BOUNDS: Final[Mapping[str, Bound]] = {
 """What linearizability of a model costs; "search" is exponential in k at worst, and ends with the budget."""
 
 
+class Meaning(NamedTuple):
+    """What a model is that is judged by other checkers than linearizability.
+
+    Attributes:
+        summary: in one line.
+        words: the functions that its operations may have; () where others do no harm.
+    """
+
+    summary: str
+    words: tuple[str, ...] = ()
+
+
+_TXN: Final = ("txn", "read", "write", "append")
+_MEANINGS: Final[Mapping[str, Meaning]] = {
+    SESSION: Meaning(
+        "one value by key, judged for the four session guarantees (--sessions): read, write, cas",
+        ("read", "write", "cas"),
+    ),
+    "bank": Meaning(
+        "accounts whose balances keep their total: transfer, and read of all balances", ("transfer", "read")
+    ),
+    "comments": Meaning("elements are written one by one, a read shows all of them: write, read"),
+    "list": Meaning("elements are appended at the end, the whole is read, by key: append, read", ("append", "read")),
+    "list-append": Meaning('transactions over lists by key: txn of ["append", key, element], ["r", key, list]', _TXN),
+    "lock": Meaning("a lock whose fencing tokens must grow, by key: acquire, release", ("acquire", "release")),
+    "long-fork": Meaning('keys written once, read in groups: txn of ["w", key, value], ["r", key, value or null]'),
+    "rw-register": Meaning('transactions over registers by key: txn of ["w", key, value], ["r", key, value]', _TXN),
+    "set-final": Meaning("elements are added, the last read shows them all: add, read", ("add", "read")),
+    "set-full": Meaning("elements are added, every read shows all that are there: add, read", ("add", "read")),
+    "transactions": Meaning("transactions over lists or registers by key: txn, or a single read, write, append", _TXN),
+    "unique-ids": Meaning("ids are given out, each once: generate"),
+}
+
+
+def words_of(model: str) -> tuple[str, ...]:
+    """The functions that operations of a model may have; () where others do no harm."""
+    if model in _MEANINGS:
+        return _MEANINGS[model].words
+    words = tuple(registry.load("models", model).fs)
+    return (*words, "read") if model == "set" else words
+
+
 BY_KEY: Final = frozenset({"linearizability"})
 """Checkers whose promise is made for each key by itself, so that their work can be divided."""
 
@@ -109,7 +151,7 @@ def described() -> dict[str, list[dict[str, str]]]:
         judges = [checker.name for checker in suite_of(Header(model=name))]
         known = name in declared
         bound = MODEL_BOUNDS.get(name, BOUNDS["linearizability"]) if known else BOUNDS[judges[0]]
-        summary = registry.load("models", name).summary if known else ""
+        summary = registry.load("models", name).summary if known else _MEANINGS[name].summary
         row = {"name": name, "summary": summary, "checkers": ", ".join(judges), "cost": bound.cost}
         described_models.append({**row, "source": bound.source})
     return {"checkers": checkers, "models": described_models}
@@ -171,7 +213,8 @@ def suite_of(header: Header, level: str = "", asked: Collection[str] = ()) -> li
 
     Args:
         level: the isolation level of transactions; "" for what the header says.
-        asked: the functions in it; a set that is asked for single elements is not one that is read whole.
+        asked: the functions in it; a set that is asked for single elements is not one that is read whole, and
+            a counter to which any amount may be added needs more than counting.
 
     Raises:
         PlanError: there is no such level.
@@ -185,6 +228,7 @@ def suite_of(header: Header, level: str = "", asked: Collection[str] = ()) -> li
                 f"There is no isolation level {level!r}; wanted one of {', '.join(one.name for one in LEVELS)}."
             )
         return [Transactions(level)]
-    if header.model == "set" and not {*asked} <= {"add", "read"}:
+    by_element = header.model == "set" and not {*asked} <= {"add", "read"}
+    if by_element or (header.model == "counter" and "add" in asked):
         return _linearizable(header)
     return _SUITES.get(header.model, _linearizable)(header)

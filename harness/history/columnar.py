@@ -162,7 +162,7 @@ def _shape(skeleton: bytes) -> _Shape | None:
 
     try:
         op = msgspec.json.decode(_PLACE.sub(numbered, skeleton), type=Op)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     places = [""] * count
     words: dict[str, str] = {}
@@ -357,7 +357,7 @@ class _Reader:
                 return None
             self._words(block, ops)
             self._numbers(block, ops)
-        except (msgspec.DecodeError, UnicodeDecodeError, OverflowError):
+        except (msgspec.DecodeError, UnicodeDecodeError, OverflowError, RecursionError):
             return None
         return block
 
@@ -473,7 +473,7 @@ def _read(path: Path, start: int, header: Header) -> History | None:
             ends.append(start)
             blocks.append(block)
             firsts.append(firsts[-1] + block.rows)
-    if not blocks:
+    if not blocks or "" in reader.fs.values:
         return None
     columns = _Block.of(blocks)
     events = Events(path, starts, ends, firsts[:-1], firsts[-1])

@@ -1,9 +1,12 @@
 """Reads EDN, the notation of Jepsen's `history.edn`, into plain JSON-like values and from there into operations.
 
 A small reader of our own, because a history is hundreds of thousands of small maps: one regular expression finds the
-tokens and a stack of open brackets builds the values, so speed is linear and depth is bounded by memory, not by
-recursion. Keywords and symbols become strings, characters strings, sets and lists lists, ratios floats; a tagged value
-becomes the value, except that `#inst` and `#uuid` are strings anyway.
+tokens and a stack of open brackets builds the values, so speed is linear and nothing recurses; depth is bounded by
+DEPTH_MAX all the same, since those who work with the values do. Keywords and symbols become strings, characters
+strings, lists lists, sets lists in one order; a tagged value becomes the value, except that `#inst` and `#uuid` are
+strings anyway. Decimals (`1.5M`) and ratios become floats where a float is exactly that. Else they stay strings as they
+are written, and so do `##Inf`, `##-Inf` and `##NaN`, which JSON does not have: two values that differ must not become
+one.
 
     >>> read_edn('{:type :ok, :value [1 nil]}').values
     [{'type': 'ok', 'value': [1, None]}]
@@ -21,11 +24,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any, Final
 
 import msgspec
 
-from harness.op import NEMESIS, Op
+from harness.op import NEMESIS, Op, canonical
 
 _TOKEN: Final = re.compile(
     r"[\s,]*(?:(?P<keyword>:[^\s,;\"\\\[\](){}]+)|(?P<whole>-?\d+)(?=[\s,\])}]|\Z)|;[^\n]*|\Z"
@@ -40,13 +45,14 @@ _WORDS: Final[dict[str, Any]] = {
     "nil": None,
     "true": True,
     "false": False,
-    "##Inf": float("inf"),
-    "##-Inf": float("-inf"),
-    "##NaN": float("nan"),
+    **{word: word for word in ("##Inf", "##-Inf", "##NaN")},
 }
 _CHARACTERS: Final = {"newline": "\n", "return": "\r", "space": " ", "tab": "\t", "formfeed": "\f", "backspace": "\b"}
 _ESCAPES: Final = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
 _NUMBER: Final = re.compile(r"[+-]?\d+(?:(?P<float>(?:\.\d*)?(?:[eE][+-]?\d+)?M?)|N|/(?P<divisor>\d+))$")
+
+DEPTH_MAX: Final = 400
+"""Brackets that may be open at once."""
 
 
 class EdnError(Exception):
@@ -104,12 +110,14 @@ def read_edn(text: str) -> Edn:
             continue
         offset = match.start(sort)
         if sort == "whole":
-            _add(stack, int(written))
+            _add(stack, _whole(written, offset))
         elif sort == "atom" and written[0] == "#" and written not in _WORDS:
             stack.append(_Frame(written, offset, []))
         elif sort == "atom":
             _add(stack, _atom(written, offset))
         elif sort in {"open", "discard"}:
+            if len(stack) > DEPTH_MAX:
+                raise EdnError(offset, f"found more than {DEPTH_MAX} brackets open at once")
             stack.append(_Frame(written, offset, []))
         elif sort == "close":
             _close(stack, written, offset)
@@ -146,17 +154,24 @@ def _close(stack: list[_Frame], written: str, offset: int) -> None:
         raise EdnError(offset, f"found {written!r}, wanted {wanted}")
     stack.pop()
     if frame.kind != "{":
-        _add(stack, frame.items)
+        _add(stack, _in_order(frame.items) if frame.kind == "#{" else frame.items)
         return
     if len(frame.items) % 2:
         raise EdnError(frame.offset, "found a map with a key and no value")
     near_top = len(stack) <= 2 or sum(1 for f in stack if f.kind[:1] != "#") <= 2
     made: dict[Any, Any] = Located() if near_top else {}
     for key, value in zip(frame.items[::2], frame.items[1::2], strict=True):
-        made[key if type(key) in {str, int} else _as_text(key)] = value
+        made[key if type(key) is str else _as_text(key)] = value
     if isinstance(made, Located):
         made.offset = frame.offset
     _add(stack, made)
+
+
+def _in_order(elements: list[Any]) -> list[Any]:
+    """The elements of a set in one order, so that equal sets are equal lists."""
+    if all(type(element) is int for element in elements):
+        return sorted(elements)
+    return sorted(elements, key=canonical)
 
 
 def _add(stack: list[_Frame], value: Any) -> None:
@@ -179,17 +194,41 @@ def _atom(written: str, offset: int) -> Any:
     return written
 
 
-def _number(written: str, offset: int) -> int | float:
-    if written.isdecimal():
-        return int(written)
+def _number(written: str, offset: int) -> int | float | str:
     match = _NUMBER.match(written)
     if match is None:
         raise EdnError(offset, f"found {written[:40]!r}, wanted a number")
     if match["divisor"]:
-        if int(match["divisor"]) == 0:
+        whole, _, divisor = written.partition("/")
+        if _whole(divisor, offset) == 0:
             raise EdnError(offset, f"found {written[:40]!r}, wanted a number")
-        return int(written.split("/")[0]) / int(match["divisor"])
-    return float(written.rstrip("M")) if match["float"] else int(written.rstrip("N"))
+        return _ratio(Fraction(_whole(whole, offset), _whole(divisor, offset)))
+    if written.endswith("M"):
+        return _decimal(written[:-1])
+    return float(written) if match["float"] else _whole(written.rstrip("N"), offset)
+
+
+def _whole(written: str, offset: int) -> int:
+    try:
+        return int(written)
+    except ValueError as error:
+        raise EdnError(offset, f"found a number of {len(written):,} digits, wanted a shorter one") from error
+
+
+def _ratio(exact: Fraction) -> int | float | str:
+    if exact.denominator == 1:
+        return exact.numerator
+    try:
+        near = exact.numerator / exact.denominator
+    except OverflowError:
+        return str(exact)
+    return near if Fraction(near) == exact else str(exact)
+
+
+def _decimal(written: str) -> float | str:
+    """As a float, if that is written with the same digits."""
+    near = float(written)
+    return near if Decimal(repr(near)) == Decimal(written) else f"{written}M"
 
 
 def _unquoted(inside: str) -> str:

@@ -72,6 +72,8 @@ def _event(number: int, line: str) -> Op | None:
     values = edn.values
     process: Any = NEMESIS if match["process"] == ":nemesis" else int(match["process"])
     value, complaint = _value_and_error(match["rest"], values)
+    if match["type"] in {"invoke", "ok"}:
+        value, complaint = (values[0] if values else None), None  # what follows is a remark, as of Porcupine's hints
     return Op(process=process, type=match["type"], f=match["f"], value=value, error=complaint)  # type: ignore[arg-type]  # the pattern says so
 
 

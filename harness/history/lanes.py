@@ -4,14 +4,17 @@ Some recorders give all operations of a client the client's number, even where i
 then belongs to the running operation of its process that has the same function and, if there are several, the same
 value. Each such operation gets a process of its own, so that every process does one thing at a time again.
 
-Others write completions only. An operation without invocation is taken to have begun as early as it can: right after
-what its process did before, or at the beginning. That may hide a violation, but it invents none.
+Others write completions only, or cut the beginning off. An operation without invocation is taken to have begun as early
+as it can: right after what its process did before, or at the beginning. That may hide a violation, but it invents none.
+A process that has invoked something before is not taken at such a word: a completion that was written down twice is no
+second operation.
 
     >>> busy = [Op(process=0, f="read"), Op(process=0, f="write", value=1), Op(process=0, type="ok", f="read", value=3)]
     >>> [op.process for op in mended(busy) or ()]
     [0, 1, 0]
 
-Limits: where a completion fits several running operations alike, or none of them, nobody can know whose it is: None.
+Limits: where a completion fits several running operations alike, or none of them or of those before, nobody can know
+whose it is: None.
 """
 
 from __future__ import annotations
@@ -30,6 +33,7 @@ def mended(events: Sequence[Op]) -> list[Op] | None:
     told: list[Op] = []
     begun: dict[int, list[Op]] = {}
     last: dict[int | str, int] = {}
+    invokes: set[int | str] = set()
     for op in events:
         if op.process == NEMESIS:
             told.append(op)
@@ -38,9 +42,12 @@ def mended(events: Sequence[Op]) -> list[Op] | None:
         last[op.process] = len(told) + 1
         open_ops = running.setdefault(op.process, [])
         if op.type == "invoke":
+            invokes.add(op.process)
             lane, free = (free, free + 1) if open_ops else (op.process, free)
             open_ops.append((op, lane))
         elif not open_ops:
+            if op.process in invokes:
+                return None
             begun.setdefault(before, []).append(_invocation(op))
             lane = op.process
         else:

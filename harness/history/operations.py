@@ -10,11 +10,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.op import NEMESIS, Op
+from harness.op import NEMESIS, Op, canonical
 
 NEVER: Final = np.iinfo(np.int64).max
 OK, FAIL, INFO = 0, 1, 2
@@ -38,9 +37,11 @@ class Interner:
 
     @staticmethod
     def token(value: Any) -> Any:
-        """Equal for equal JSON values, and can be hashed."""
+        """Equal for equal JSON values, whose objects have no order of fields, and can be hashed."""
         kind = type(value)
-        return value if kind is str or kind is int or value is None else (kind.__name__, msgspec.json.encode(value))
+        if kind is str or kind is int or value is None:
+            return value
+        return kind.__name__, canonical(value)
 
 
 @dataclass(frozen=True)

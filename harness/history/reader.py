@@ -32,9 +32,11 @@ from harness.errors import HistoryError
 from harness.history.header import Header
 from harness.history.history import History
 from harness.history.lanes import mended
+from harness.history.vocabulary import with_names
 from harness.op import NEMESIS, Op
 
 _OPS: Final = msgspec.json.Decoder(Op)
+_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _AT: Final = re.compile(r"^(?P<problem>.*?)(?: - at `\$(?P<path>[^`]*)`)?$", re.DOTALL)
 LONG: Final = 4 << 20
 """Bytes of a file below which reading it plainly is just as good as into columns."""
@@ -72,6 +74,8 @@ def read_history(path: Path) -> History:
         return _read_lines(path, raw)
     if start[:1] in b"[({#;":
         return _read_edn(path, raw)
+    if raw[:2] == b"\x1f\x8b":
+        raise HistoryError(f"{path}: the file is compressed; wanted a history: unpack it with gunzip first.")
     from harness.history.jepsen_log import looks_like_jepsen_log
 
     if looks_like_jepsen_log(start.decode("utf-8", errors="replace")):
@@ -134,7 +138,9 @@ def _without_cut_line(raw: bytes) -> tuple[bytes, bool]:
         return raw, False
     try:
         msgspec.json.decode(raw[end:])
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except RecursionError:
+        return raw, False
+    except _UNREADABLE:
         return raw[:end], True
     return raw, False
 
@@ -143,7 +149,7 @@ def _decode_lines(path: Path, body: bytes, first_line: int, *, foreign: bool) ->
     """All at once; line by line only when that fails, to say which, or to forgive what a foreign file may do."""
     try:
         return _OPS.decode_lines(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except _UNREADABLE:
         lines = enumerate(body.split(b"\n"), first_line)
         return [_op(path, text, f"line {number}", foreign=foreign) for number, text in lines if text.strip()]
 
@@ -152,7 +158,7 @@ def _read_array(path: Path, raw: bytes) -> History:
     """A JSON array of operations; the first element may be a header."""
     try:
         items = msgspec.json.decode(raw, type=list[msgspec.Raw])
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except _UNREADABLE as error:
         byte = re.search(r"\(byte (\d+)\)", str(error))
         line = raw.count(b"\n", 0, int(byte[1]) if byte else len(raw)) + 1
         raise HistoryError(f"{path}, line {line}: this is not a whole JSON array: {_problem(error)}.") from error
@@ -176,7 +182,7 @@ def _header(path: Path, text: bytes, place: str) -> Header | None:
         fields = msgspec.json.decode(text)
         if isinstance(fields, dict) and {"splitbrain", "model", "source"} & fields.keys():
             return msgspec.convert(fields, Header)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except _UNREADABLE as error:
         raise HistoryError(f"{path}, {place}: {_refusal(text, error, 'a header or an operation')}") from error
     return None
 
@@ -186,7 +192,7 @@ def _op(path: Path, text: bytes, place: str, *, foreign: bool) -> Op:
     try:
         fields = msgspec.json.decode(text)
         return msgspec.convert(_forgiven(fields) if foreign else fields, Op)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except _UNREADABLE as error:
         raise HistoryError(f"{path}, {place}: {_refusal(text, error, 'an operation')}") from error
 
 
@@ -195,6 +201,8 @@ def _forgiven(fields: Any) -> Any:
     if not isinstance(fields, dict):
         return fields
     fields = {name: value for name, value in fields.items() if name != "index"}
+    if fields.get("f", "") is None:
+        del fields["f"]  # an operation without a name, as other languages write it
     for name in ("error", "node"):
         if not isinstance(fields.get(name), str | None):
             fields[name] = msgspec.json.encode(fields[name]).decode()
@@ -254,6 +262,9 @@ def _history(path: Path, header: Header, events: Sequence[Op], place: Place, tru
 
     What others wrote down otherwise is mended, where that is no guess (`lanes`).
     """
+    events = with_names(events)
+    if truncated and not events and header == Header():
+        raise HistoryError(f"{path}, line 1: there is not one whole operation in the file; wanted a history.")
     if header.splitbrain == 0 and _is_odd(events):
         events = mended(events) or events
     numbered: list[Op] = []
@@ -296,7 +307,9 @@ def _truncated(path: Path, line: int, count: int) -> str:
 
 def _refusal(source: Any, error: Exception, wanted: str) -> str:
     """The second half of a message: field, what was found, what was wanted."""
-    if not isinstance(error, msgspec.ValidationError):
+    if isinstance(error, RecursionError):
+        return f"its brackets are nested too deeply: found {_shown(source)}; wanted {wanted}."
+    if not isinstance(error, msgspec.ValidationError) or "out of range" in str(error):
         return f"this is not JSON ({_problem(error)}): found {_shown(source)}; wanted {wanted}."
     match = _AT.match(str(error))
     assert match is not None
@@ -306,6 +319,7 @@ def _refusal(source: Any, error: Exception, wanted: str) -> str:
         found = found.get(name) if isinstance(found, dict) else found
     expected = re.match(r"Expected (.*?)(?:, got .*)?$", match["problem"], re.DOTALL)
     wanted = expected[1].replace("`", "") if expected and names else wanted
+    wanted = "a whole number that has room in 64 bits" if wanted.startswith("int <=") else wanted
     wanted = _CHOICES.get(names[-1] if names else "", wanted)
     return f"{'field ' + names[0] + ': ' if names else ''}found {_shown(found)}; wanted {wanted}."
 
@@ -313,11 +327,13 @@ def _refusal(source: Any, error: Exception, wanted: str) -> str:
 def _problem(error: Exception) -> str:
     if isinstance(error, UnicodeDecodeError):
         return "a byte that is not UTF-8"
-    return str(error).removeprefix("JSON is malformed: ").lower()
+    if isinstance(error, RecursionError):
+        return "its brackets are nested too deeply"
+    return str(error).removeprefix("JSON is malformed: ").partition(" - at ")[0].lower()
 
 
 def _shown(value: Any) -> str:
     """A value as JSON, short."""
     text = value if isinstance(value, bytes) else msgspec.json.encode(value)
-    shown = text.decode("utf-8", errors="replace").strip()
+    shown = " ".join(text.decode("utf-8", errors="replace").strip().splitlines())
     return shown if len(shown) <= _SHOWN else shown[:_SHOWN] + "…"

@@ -72,7 +72,7 @@ class EventStream:
             return
         try:
             msgspec.json.decode(rest)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             self.truncated = (
                 f"{self.path.name} was cut off inside line {self._line}; events kept: the {self.count} before it."
             )
@@ -92,14 +92,15 @@ class EventStream:
         text = first.removeprefix(b"\xef\xbb\xbf").strip()
         if not text.startswith(b"{"):
             raise HistoryError(
-                f"{self.path}, line 1: only one JSON operation per line can be streamed, found {text[:60]!r}."
+                f"{self.path}, line 1: only one JSON operation per line can be streamed, found"
+                f" {text[:SHOWN].decode('utf-8', errors='replace')}."
             )
         try:
             fields = msgspec.json.decode(text)
             if isinstance(fields, dict) and {"splitbrain", "model", "source"} & fields.keys():
                 self._line = 2
                 return msgspec.convert(fields, Header), len(first)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise HistoryError(f"{self.path}, line 1: {_problem(error)}; wanted a header or an operation.") from error
         return Header(), len(first) - len(first.removeprefix(b"\xef\xbb\xbf"))
 
@@ -107,7 +108,7 @@ class EventStream:
         """Decode, number and check the lines of a block."""
         try:
             events = self._decode_lines(text)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             lines = enumerate(text.split(b"\n"), self._line)
             events = [self._event(line, number) for number, line in lines if line.strip()]
         running, index = self._running, self.count
@@ -137,7 +138,7 @@ class EventStream:
                 if isinstance(fields.get("time"), float):
                     fields["time"] = int(fields["time"])
             return msgspec.convert(fields, Op)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             shown = line[:SHOWN].decode("utf-8", errors="replace")
             raise HistoryError(
                 f"{self.path}, line {number}: {_problem(error)}: found {shown}; wanted an operation."
@@ -162,4 +163,4 @@ def _problem(error: Exception) -> str:
     """What msgspec says, as half a sentence."""
     if isinstance(error, msgspec.ValidationError):
         return f"this is no operation ({error})".replace("`", "'")
-    return "this is not JSON"
+    return "its brackets are nested too deeply" if isinstance(error, RecursionError) else "this is not JSON"

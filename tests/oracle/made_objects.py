@@ -162,6 +162,18 @@ class AsSet(AsList):
     f = "add"
 
 
+class AsSetWithRetries(AsSet):
+    """A set to which every other element is added again now and then."""
+
+    def ask(self, maker):
+        self.next += 1
+        element = self.next if maker.below(2) else 1 + maker.below(self.next)
+        return maker.one_of(("add", element), ("read", None))
+
+    def answer(self, maker, f, argument):
+        return ("ok", f, argument) if argument in self.elements else super().answer(maker, f, argument)
+
+
 # Checker, object, definition, operations at most, and how large a part may be undecided.
 CASES = {
     "list": (AppendOnly(), AsList, oracle.grown_holds, 8, 0.0001),

@@ -64,6 +64,19 @@ def grown_holds(events):
     return linearizable(ops, (), grown)
 
 
+def idempotent(state, op):
+    """State: the elements of a set; to add one that is there changes nothing."""
+    _, _, _, f, argument, result, _ = op
+    if f == "add":
+        return (state | {argument},)
+    return (state,) if len(result) == len(state) and state == {*result} else None
+
+
+def idempotent_holds(events):
+    ops = [op for op in operations(events) if op[2] == "ok" or (op[2] == "info" and op[3] != "read")]
+    return linearizable(ops, frozenset(), idempotent)
+
+
 def lock(state, op):
     """State: (held token or None, greatest token so far); a token that nobody was told is a name of its own."""
     start, _, kind, f, argument, result, error = op

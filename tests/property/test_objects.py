@@ -7,9 +7,11 @@ An object that works is told to make a mistake now and then, so that both answer
 from collections import Counter
 
 import pytest
-from oracle.made_objects import CASES, Maker
+from oracle.made_objects import CASES, AsSetWithRetries, Maker
+from oracle.objects import idempotent_holds
 from torture import some_and_many
 
+from checkers.objects import SetFull
 from checkers.protocol import Budget
 from checkers.verify import verify
 from harness.history import Header, History
@@ -61,6 +63,19 @@ def test_objects_are_judged_as_by_trying_every_order(case, seeds):
     seeds.told(answers["broken"])
     assert answers["broken"] > 4 * len(seeds)
     assert answers["undecided"] < BUNDLE * len(seeds) * may_be_undecided
+
+
+@some_and_many(60, BUNDLE, least=20)
+def test_what_is_found_in_sets_with_elements_added_again_is_wrong(seeds):
+    found = 0
+    for seed in seeds:
+        events, parts = bundle(seed, AsSetWithRetries, 8)
+        broken = {anomaly.key for anomaly in judge(SetFull(), Header(1, "set"), events).anomalies}
+        assert not {key for key in broken if idempotent_holds(parts[key])}, seed
+        adds = [[op.value for op in part if op.f == "add" and op.type == "ok"] for part in parts]
+        found += sum(len(adds[key]) > len({*adds[key]}) for key in broken)
+    seeds.told(found)
+    assert found > len(seeds) // 4
 
 
 def alone(checker, header, part):

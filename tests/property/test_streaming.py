@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+import msgspec
 import pytest
 from oracle.replicas import Sessions as Replicas
 from oracle.streams import countable, counter_events, register_events
@@ -50,6 +51,16 @@ def test_a_register_is_found_broken_at_the_event_that_breaks_it(seeds, sweep, mo
     assert seen["invalid"] > 0.1 * seen.total()
 
 
+def as_adds(events):
+    """Increments that tell nothing, as others write them: adds that repeat by how much."""
+    return [
+        msgspec.structs.replace(op, f="add", value=1 if op.type in ("invoke", "ok") else op.value)
+        if op.f == "increment"
+        else op
+        for op in events
+    ]
+
+
 @SEEDS
 @pytest.mark.parametrize("tells", [False, True], ids=["silent", "telling"])
 def test_a_counter_is_found_broken_at_the_event_that_breaks_it(seeds, tells):
@@ -63,6 +74,8 @@ def test_a_counter_is_found_broken_at_the_event_that_breaks_it(seeds, tells):
         assert answer == ("valid" if at is None else "invalid"), seed
         if tells:
             assert agrees_on_prefixes(OfflineCounter(), header, events, at), seed
+        else:
+            assert first_violation(StreamingCounter(header), as_adds(events)) == (at, [answer]), seed
         seen[answer] += 1
     seeds.told(seen["invalid"], seen.total())
     assert seen["invalid"] > 0.1 * seen.total()

@@ -3,12 +3,13 @@
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from random import Random
 
-from checkers.by_key import check_by_key, divided
+from checkers.by_key import check_by_key, divided, merged
 from checkers.linearizability import Linearizability
-from checkers.protocol import Budget
+from checkers.protocol import Budget, left_over
 from checkers.verify import verify
 from harness.history import Header, History
 from harness.op import NEMESIS, Op
+from harness.verdict import Verdict
 
 
 def history(keys, broken=()):
@@ -85,3 +86,16 @@ def test_one_key_is_not_divided():
     with ThreadPoolExecutor(2) as workers:
         verdict = check_by_key(history(1, broken={0}), Linearizability("register"), Budget(60), workers)
     assert verdict.answer == "invalid"
+
+
+def test_of_parts_that_are_undecided_it_is_said_together_how_much_was_decided():
+    def part(decided, left):
+        counts = {"keys": decided + left, "keys_decided": decided, "anomalies": 0}
+        reason = left_over("The budget of 4 s was spent", decided, [f"key {left}{n}" for n in range(left)], 5)
+        return Verdict(
+            "linearizability", "unknown" if left else "valid", "", counts=counts, reason=reason if left else ""
+        )
+
+    whole = merged(Linearizability(), [part(3, 0), part(2, 1), part(0, 2)])
+    assert whole.reason == "The budget of 4 s was spent: 5 of 8 keys were decided; not key 10, key 20, key 21."
+    assert merged(Linearizability(), [part(3, 0), part(2, 1)]).reason == part(2, 1).reason.replace("2 of 3", "5 of 6")

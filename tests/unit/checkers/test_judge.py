@@ -153,7 +153,7 @@ def test_a_checker_that_is_asked_in_addition_may_be_unable_to_decide():
     assert (result.outcome, result.exit_code, result.headline) == ("valid", 0, "Says held.")
     assert [verdict.answer for verdict in result.verdicts[:2]] == ["valid", "unknown"]
     assert judged(VALID, Extra(INVALID)).outcome == "violation"
-    assert judged(Extra(UNKNOWN)).headline == "Nothing was asked."
+    assert judged(Extra(UNKNOWN)).headline == "No promise was asked for."
 
 
 def test_staleness_is_a_measure_until_a_bound_is_asked_for():

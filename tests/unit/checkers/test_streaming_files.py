@@ -6,11 +6,13 @@ import msgspec
 import pytest
 from made_histories import Story
 
-from checkers.streaming import StreamingRegister, StreamingSessions, Watch
+from checkers.streaming import StreamingCounter, StreamingRegister, StreamingSessions, Watch
 from checkers.streaming.files import check_stream
 from harness.cli import main
 from harness.errors import HistoryError
+from harness.history import Header
 from harness.history.streaming import EventStream
+from harness.op import Op
 
 
 def stored(path, story):
@@ -144,3 +146,11 @@ def test_reads_of_what_cannot_be_are_found_while_streaming():
         ("garbage-read", garbage),
         ("aborted-read", opening),
     ]
+
+
+def test_what_is_no_operation_of_a_counter_is_not_passed_over():
+    counter = StreamingCounter(Header(1, "counter"))
+    for number, type_ in enumerate(("invoke", "ok")):
+        counter.event(Op(number, None, 0, type_, "enqueue", None, 1))
+    (verdict,) = counter.verdicts()
+    assert (verdict.answer, verdict.reason[:36]) == ("unknown", "'enqueue' is no operation of a count")

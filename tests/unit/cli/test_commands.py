@@ -6,6 +6,7 @@ import pytest
 
 from harness import registry
 from harness.cli import main, suites
+from harness.plan import Plan
 
 GOOD = """{"splitbrain":1,"model":"register"}
 {"index":0,"time":0,"process":0,"type":"invoke","f":"write","value":1}
@@ -163,6 +164,43 @@ def test_every_checker_and_model_has_a_bound_and_a_source():
         assert row["cost"] and row["source"], row["name"]
 
 
+def test_every_checker_and_model_is_described_in_words_of_its_own():
+    rows = suites.described()
+    for row in [*rows["checkers"], *rows["models"]]:
+        summary = row["summary"]
+        assert len(summary.split()) > 2 and summary.removesuffix(".") != row["name"], row["name"]
+        assert "docstring" not in summary and not summary.startswith("the same"), row["name"]
+
+
+@pytest.mark.parametrize("model", [name for name in suites.models() if suites.words_of(name)])
+def test_a_model_that_does_not_have_what_was_asked_for_judges_nothing(model, tmp_path, capsys):
+    asked = """{"process":0,"type":"invoke","f":"frobnicate","value":1}
+{"process":0,"type":"ok","f":"frobnicate","value":1}
+"""
+    assert main(["check", saved(tmp_path, asked), "--model", model]) == 254
+    said = capsys.readouterr().err
+    assert f"event 0 asks for 'frobnicate', but the model {model} has {suites.words_of(model)[0]}" in said
+
+
+def test_every_workload_asks_for_what_its_model_has():
+    for name in registry.names("workloads"):
+        workload = registry.load("workloads", name)
+        words = suites.words_of(workload.header(Plan()).model)
+        assert workload.operations <= {*words}, name
+
+
+def test_transactions_without_a_name_are_judged(tmp_path, capsys):
+    dirty = """[{"index":0,"process":0,"type":"invoke","value":[["append","x",1]]},
+ {"index":1,"process":0,"type":"fail","value":[["append","x",1]]},
+ {"index":2,"process":1,"type":"invoke","value":[["r","x",null]]},
+ {"index":3,"process":1,"type":"ok","value":[["r","x",[1]]]}]"""
+    file = saved(tmp_path, dirty, "history.json")
+    assert main(["check", file]) == 1
+    assert "had failed" in capsys.readouterr().out
+    assert main(["convert", file, str(tmp_path / "named.jsonl")]) == 0
+    assert '"f":"txn"' in (tmp_path / "named.jsonl").read_text()
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
@@ -187,3 +225,47 @@ def test_what_session_guarantees_mean_is_an_option_and_is_named(words, code, sai
 def test_session_semantics_that_mean_nothing_are_refused(words, tmp_path, capsys):
     assert main(["check", str(saved(tmp_path, GOOD)), "--sessions", words]) == 254
     assert "wanted some of weak or convergent, per-key or global" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("total", "code"), [(1, 0), (2, 1)])
+def test_a_counter_to_which_any_amount_is_added_is_decided(total, code, tmp_path):
+    asked = (("add", 3, 3), ("add", -2, -2), ("read", None, total))
+    told = [
+        {"process": 0, "type": type_, "f": f, "value": value}
+        for f, argument, result in asked
+        for type_, value in (("invoke", argument), ("ok", result))
+    ]
+    assert main(["check", saved(tmp_path, "\n".join(map(json.dumps, told)) + "\n"), "--model", "counter"]) == code
+
+
+@pytest.mark.parametrize(("model", "write", "read"), [("register", "write", "read"), ("queue", "enqueue", "dequeue")])
+def test_fields_of_a_value_have_no_order(model, write, read, tmp_path):
+    events = [
+        {"process": 0, "type": "invoke", "f": write, "value": {"a": 1, "b": 2}},
+        {"process": 0, "type": "ok", "f": write, "value": {"a": 1, "b": 2}},
+        {"process": 1, "type": "invoke", "f": read},
+        {"process": 1, "type": "ok", "f": read, "value": {"b": 2, "a": 1}},
+    ]
+    text = "\n".join(map(json.dumps, events)) + "\n"
+    assert main(["check", saved(tmp_path, text), "--model", model]) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("deep.jsonl", '{"process":0,"f":"write","value":' + "[" * 9_999 + "]" * 9_999 + "}\n", "nested too deeply"),
+        ("deep.edn", "{:process 0 :f :write :value " + "[" * 999 + "]" * 999 + "}", "more than 400 brackets"),
+        ("late.jsonl", '{"process":0,"f":"write","time":' + "9" * 30 + "}\n", "has room in 64 bits"),
+        ("huge.jsonl", '{"process":0,"f":"write","value":1e999}\n', "number out of range"),
+        ("mac.jsonl", '{"process":0,"f":"write","value":1}\r{"process":0,"type":"ok"}\r', "not one whole operation"),
+        ("history.jsonl.gz", "\x1f\x8b\x08", "unpack it with gunzip"),
+        ("twice.jsonl", '{"process":0,"f":"read"}\n' + '{"process":0,"type":"ok","f":"read"}\n' * 2, "line 3"),
+        ("table.csv", "process,type\n0,invoke\n", "line 1: found process,type 0,invoke"),
+    ],
+)
+def test_what_cannot_be_a_history_is_refused_in_one_sentence(name, text, said, tmp_path, capsys):
+    file = tmp_path / name
+    file.write_bytes(text.encode("latin-1"))
+    assert main(["check", str(file), "--model", "register"]) == 254
+    err = capsys.readouterr().err
+    assert said in err and err.count("\n") == 1

@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.history.edn import EdnError, read_edn
+from harness.history.edn import DEPTH_MAX, EdnError, read_edn
 
 
 @pytest.mark.parametrize(
@@ -37,12 +37,46 @@ def test_a_value_is_read(text, value):
     assert type(edn.values[0]) is type(value) or isinstance(edn.values[0], dict)
 
 
-def test_infinity_is_a_number():
-    assert read_edn("##Inf ##-Inf").values == [float("inf"), float("-inf")]
+def test_what_json_has_no_number_for_stays_a_word():
+    assert read_edn("##Inf ##-Inf ##NaN").values == ["##Inf", "##-Inf", "##NaN"]
 
 
-def test_depth_is_no_matter():
-    assert read_edn("[" * 50_000 + "]" * 50_000).cut_at is None
+def test_keys_that_are_numbers_are_words_as_in_json():
+    assert read_edn("{0 10, :a 1, [1] 2}").values == [{"0": 10, "a": 1, "[1]": 2}]
+
+
+def test_equal_sets_are_equal_lists():
+    assert read_edn("#{10 9}").values == read_edn("#{9 10}").values == [[9, 10]]
+    assert read_edn("#{:b [1] {:a 1 :b 2}}").values == read_edn("#{[1] {:b 2 :a 1} :b}").values
+
+
+def test_depth_is_bounded_where_those_who_recurse_can_still_follow():
+    assert read_edn("[" * DEPTH_MAX + "]" * DEPTH_MAX).cut_at is None
+    with pytest.raises(EdnError, match=f"more than {DEPTH_MAX} brackets"):
+        read_edn("[" * 50_000 + "]" * 50_000)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1.5M", 1.5),
+        ("1.10M", 1.1),
+        ("1.00000000000000000001M", "1.00000000000000000001M"),
+        ("1e400M", "1e400M"),
+        ("4/2", 2),
+        ("1/2", 0.5),
+        ("-2/6", "-1/3"),
+        ("12345678901234567890123N", 12345678901234567890123),
+    ],
+)
+def test_a_number_is_kept_exactly_or_as_it_is_written(text, value):
+    (found,) = read_edn(text).values
+    assert (type(found), found) == (type(value), value)
+
+
+def test_a_number_longer_than_python_takes_is_refused():
+    with pytest.raises(EdnError, match="a number of 5,000 digits"):
+        read_edn("9" * 5_000)
 
 
 @pytest.mark.parametrize("text", ["[1 2", "[1 {:a 2", '[1 "never ends', "[1 #tag"])

@@ -57,3 +57,8 @@ def test_a_completion_that_fits_nothing_that_runs_is_refused(tmp_path):
     lines = ("0\t:invoke\t:write\t3", "0\t:ok\t:read\t3", "0\t:ok\t:read\t3")
     with pytest.raises(HistoryError, match="without having invoked it"):
         read(tmp_path, "".join(f"INFO  jepsen.util - {line}\n" for line in lines))
+
+
+def test_a_remark_behind_a_value_is_no_error(tmp_path):
+    (told,) = read(tmp_path, "INFO  jepsen.util - 6 \t:invoke :write \t38 \t:hint 0\n").events
+    assert (told.f, told.value, told.error) == ("write", 38, None)

@@ -61,10 +61,15 @@ def test_a_completion_without_invocation_gets_one():
 
 
 def test_such_an_operation_began_right_after_what_its_process_did_before_or_at_the_beginning():
-    first = [Op(process=0, f="write", value=1), Op(process=0, type="ok", f="write", value=1), Op(process=1, f="read")]
+    first = [Op(process=0, type="ok", f="write", value=1), Op(process=1, f="read")]
     late = [Op(process=0, type="ok", f="write", value=2), Op(process=2, type="ok", f="write", value=3)]
     told = [(op.process, op.type) for op in mended([*first, *late])]
-    assert told == [(2, "invoke"), (0, "invoke"), (0, "ok"), (0, "invoke"), (1, "invoke"), (0, "ok"), (2, "ok")]
+    assert told == [(0, "invoke"), (2, "invoke"), (0, "ok"), (0, "invoke"), (1, "invoke"), (0, "ok"), (2, "ok")]
+
+
+def test_a_second_completion_of_one_operation_is_no_operation_of_its_own():
+    late = [Op(process=0, f="write", value=1), *(Op(process=0, type=t, f="write", value=1) for t in ("info", "ok"))]
+    assert mended(late) is None
 
 
 def test_a_completion_that_fits_nothing_that_runs_is_not_guessed():

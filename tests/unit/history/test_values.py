@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from harness.history.values import ABSENT, FEW, NUMBER, OTHER, PAIR, Values
+from harness.op import canonical
 
 TAGS = np.array([NUMBER, PAIR, ABSENT, OTHER, NUMBER, PAIR, OTHER], np.uint8)
 FIRST = np.array([7, 3, 0, 1, -2, 7, 2])
@@ -34,3 +35,9 @@ def test_a_code_that_stands_for_nothing_is_refused():
     values, _ = made()
     with pytest.raises(IndexError):
         values[len(values)]
+
+
+def test_values_are_the_same_text_whatever_the_order_of_fields():
+    assert canonical({"a": [1], "b": {"d": 1, "c": 2}}) == canonical({"b": {"c": 2, "d": 1}, "a": [1]})
+    assert canonical({2: 1, 1: 2}) == canonical({"1": 2, "2": 1})
+    assert len({canonical(value) for value in (1, 1.0, True, "1", None, [1])}) == 6

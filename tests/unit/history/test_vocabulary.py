@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.history.vocabulary import guess_model
+from harness.history.vocabulary import guess_model, with_names
 from harness.op import NEMESIS, Op
 
 
@@ -42,3 +42,10 @@ def test_transactions_are_told_by_their_steps(f):
     assert guess_model([Op(f=f, process=0, value=[["w", 1, 2], ["r", 1, None]])]) == "rw-register"
     assert guess_model([Op(f=f, process=0, value=[["w", 1, 2], ["append", 1, 3]])]) == ""
     assert guess_model([Op(f=f, process=0, value=3)]) == ""
+
+
+def test_operations_without_a_name_are_transactions_if_all_of_them_can_be():
+    steps = [Op(process=0, value=[["append", 1, 2]]), Op(process=0, type="info"), Op(f="kill", process=NEMESIS)]
+    assert [op.f for op in with_names(steps)] == ["txn", "txn", "kill"]
+    other = [*steps, Op(process=1, value=3)]
+    assert with_names(other) is other
