@@ -34,7 +34,7 @@ from typing import Final
 from checkers.linearizability.depth_first import PAUSE, Dead, depth_first
 from checkers.linearizability.frontier import frontier
 from checkers.linearizability.segments import Result, Segments, Turns, blocks_of
-from checkers.linearizability.steps import NOWHERE, Steps, TooManyStatesError, Undecided
+from checkers.linearizability.steps import NOWHERE, Steps, TooManyStatesError, Undecided, end_of, settled
 from harness.history.operations import NEVER
 
 WHOLE: Final = 4
@@ -48,13 +48,15 @@ def search(steps: Steps, spent: Callable[[], bool]) -> list[int] | Dead | Undeci
     except TooManyStatesError:
         return Undecided(0)
     if order is not None:
-        return order
+        return settled(steps, order)
     turns, until = _in_pieces(steps), 0
     while not spent():
         try:
             until = max(until, next(turns))
         except StopIteration as stop:
             result: Result = stop.value
+            if isinstance(result, list):
+                return settled(steps, result)
             return Undecided(until) if result is None else result
     return Undecided(until)
 
@@ -103,12 +105,7 @@ def canonical(steps: Steps) -> list[int] | None:
 
 
 def _legal(steps: Steps, order: list[int]) -> bool:
-    state = steps.initial
-    for step in order:
-        state = steps.rows[state][steps.action[step]]
-        if state == NOWHERE:
-            return False
-    return True
+    return end_of(steps, order) != NOWHERE
 
 
 def _go_on(lane: Turns, lanes: list[Turns]) -> int | Result:
