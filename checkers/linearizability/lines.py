@@ -28,9 +28,10 @@ from collections import Counter, deque
 from collections.abc import Hashable, Iterable, Sequence
 from typing import Any, Final
 
-from checkers.linearizability.steps import ALTERED, NOWHERE, Rows, TooManyStatesError
+from checkers.linearizability.steps import ALTERED, NOWHERE, Rows, Steps, TooManyStatesError
 from checkers.models import UNKNOWN
 from checkers.objects.calls import Call
+from harness.history.operations import NEVER
 
 ELEMENTS: Final = 20_000_000
 """Values in all states that a search may come upon, and 8 for each state: about 1 GB."""
@@ -169,6 +170,23 @@ class Lines(Rows):
             if stuck > self.wildcards or size > self.takes:
                 return batches[-1 - place :] if self.newest else batches[: place + 1]
         return batches
+
+    def excess(self, steps: Steps) -> int | None:
+        """The first step by which a value was taken more often than anybody had begun to put it in."""
+        puts: dict[int, list[int]] = {value: [-1] * count for value, count in Counter(self.initial).items()}
+        taken: Counter[int] = Counter()
+        for step, action in enumerate(steps.action):
+            kind, value = self.kinds[action]
+            if kind == PUT:
+                puts.setdefault(value, []).append(steps.invoke[step])
+        for step in sorted(range(len(steps)), key=steps.response.__getitem__):
+            kind, value = self.kinds[steps.action[step]]
+            if kind == TAKE and steps.response[step] != NEVER:
+                moments = puts.get(value, ())
+                if taken[value] == len(moments) or moments[taken[value]] > steps.response[step]:
+                    return step
+                taken[value] += 1
+        return None
 
     def needed(self, actions: Sequence[int], given: Sequence[int], must: Iterable[int]) -> list[int]:
         """Of steps that need not have happened, those that can matter to what those do that must have."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from harness.history.operations import NEVER
@@ -64,6 +64,10 @@ class Rows(dict[int, "Row"], ABC):
     def needed(self, actions: Sequence[int], given: Sequence[int], must: Iterable[int]) -> list[int]:
         """Of steps that need not have happened, those that can matter to what those do that must have."""
         return list(given)
+
+    def excess(self, steps: Steps) -> int | None:
+        """A step whose response no order gets past, where counting shows that."""
+        return None
 
     def arranged(self, order: Sequence[int], action: Sequence[int], stretches: Sequence[int]) -> list[int]:
         """An order that is right, from one that is right but for the order within stretches."""
@@ -147,7 +151,7 @@ def order_of(steps: Steps, placed: Sequence[tuple[int, int]]) -> list[int]:
     ends = [*begins[1:], NEVER]
     beside: list[list[tuple[int, int]]] = [[] for _ in states]
     for step, kind in enumerate(action):
-        if steps.observes[kind]:
+        if steps.observes[kind] and steps.response[step] != NEVER:
             number = bisect_right(ends, invoke[step])
             while rows[states[number]][kind] == NOWHERE:
                 number += 1
@@ -159,6 +163,13 @@ def order_of(steps: Steps, placed: Sequence[tuple[int, int]]) -> list[int]:
         observers.sort()
         order += [step for _, step in observers]
     return order
+
+
+def until(steps: Steps, moment: int) -> Steps:
+    """What was invoked before an event; what had no response by then need not have happened."""
+    end = bisect_left(steps.invoke, moment)
+    response = [response if response < moment else NEVER for response in steps.response[:end]]
+    return replace(steps, action=steps.action[:end], invoke=steps.invoke[:end], response=response)
 
 
 def stretches_of(steps: Steps, order: Sequence[int]) -> list[int]:
