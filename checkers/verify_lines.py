@@ -35,10 +35,12 @@ def needed(model: Model, calls: Sequence[Call], must: Collection[int]) -> list[C
 class Line:
     """What calls do to the content of a queue or stack."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, calls: Sequence[Call]) -> None:
         self.put, self.newest = model.fs[0], model.takes == "newest"
         self.numbers: dict[Hashable, int] = {}
         self.moment = 0
+        taken = [call.result for call in calls if call.f != self.put]
+        self.doubt, self.taken = UNKNOWN in taken, set(map(self._number, taken))
 
     def start(self, values: Iterable[Any]) -> Content:
         """The content with which it began."""
@@ -47,7 +49,7 @@ class Line:
     def after(self, content: Content, call: Call) -> Iterator[Content]:
         """Every content that a call may leave behind."""
         if call.f == self.put:
-            yield tuple(sorted((*content, (self.moment, self._number(call.argument)))))
+            yield self._within_reach(tuple(sorted((*content, (self.moment, self._number(call.argument))))))
         elif call.result is None:
             if not content:
                 yield content
@@ -57,6 +59,14 @@ class Line:
             for item in {item for item in content if item[0] == front and wanted in (None, item[1])}:
                 place = content.index(item)
                 yield content[:place] + content[place + 1 :]
+
+    def _within_reach(self, content: Content) -> Content:
+        """Without what lies behind something that nobody takes out."""
+        stuck = [] if self.doubt else [moment for moment, value in content if value not in self.taken]
+        if not stuck:
+            return content
+        edge = max(stuck) if self.newest else min(stuck)
+        return tuple(item for item in content if (item[0] >= edge if self.newest else item[0] <= edge))
 
     def _number(self, value: Hashable) -> int:
         return self.numbers.setdefault(value, len(self.numbers))

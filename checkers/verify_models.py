@@ -194,7 +194,7 @@ def _survives(one: Told, listed: set[int], since: int, until: int, model: Model)
         looked_at = needed(model, looked_at, must)
     events = [(call.invoke, call) for call in looked_at]
     events += [(call.response, call) for call in looked_at if call.response <= until]
-    does = Line(model) if model.takes else _Plain(model, looked_at)
+    does = Line(model, looked_at) if model.takes else _Plain(model, looked_at)
     configurations: set[Configuration] = {(does.start(one.initial), frozenset())}
     open_now: dict[Hashable, list[Call]] = {}
     for moment, call in sorted(events, key=lambda event: event[0]):
