@@ -11,13 +11,15 @@ Limits: at most CONFIGURATIONS at a time, then it does not confirm.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Iterator, Sequence
+from bisect import insort
+from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from checkers.models import IMPOSSIBLE, Model
 from checkers.objects.calls import Call
 from checkers.verify_events import ENDLESS, token
+from checkers.verify_lines import Line, needed
 from harness.history import History
 from harness.history.operations import FAIL, INFO, NEVER, OK
 from harness.op import NEMESIS, Op
@@ -138,16 +140,43 @@ def _anomaly(one: Told | None, anomaly: Anomaly, model: Model) -> str:
     return "the operations have an order." if outcome else ""
 
 
-def _closure(configurations: set[Configuration], open_now: Collection[Call], model: Model) -> set[Configuration] | None:
-    """What can be reached by doing open calls; None when that is too much."""
+class _Plain:
+    """What calls do to the state of an object, as its model says; states that no call looked at can tell are one."""
+
+    def __init__(self, model: Model, calls: Sequence[Call]) -> None:
+        self.model, self.moment = model, 0
+        self.same: Callable[[Any], Any] = (lambda state: state) if model.tells is None else model.tells(calls)
+
+    def start(self, initial: Any) -> Any:
+        """The state with which it began."""
+        return self.same(initial)
+
+    def after(self, state: Any, call: Call) -> Iterator[Any]:
+        """Every state that a call may leave behind."""
+        after = self.model.step(state, call)
+        if after is not IMPOSSIBLE:
+            yield self.same(after)
+
+
+def _closure(
+    configurations: set[Configuration], groups: Collection[Sequence[Call]], does: _Plain | Line
+) -> set[Configuration] | None:
+    """What can be reached by doing open calls; None when that is too much.
+
+    Of a group, which do the same, the one with the earliest response is done first.
+    """
     reached, todo = set(configurations), list(configurations)
     while todo:
         state, done = todo.pop()
-        for call in open_now:
-            after = IMPOSSIBLE if call.invoke in done else model.step(state, call)
-            if after is not IMPOSSIBLE and (then := (after, done | {call.invoke})) not in reached:
-                reached.add(then)
-                todo.append(then)
+        for group in groups:
+            call = next((call for call in group if call.invoke not in done), None)
+            if call is None:
+                continue
+            for after in does.after(state, call):
+                then = (after, done | {call.invoke})
+                if then not in reached:
+                    reached.add(then)
+                    todo.append(then)
         if len(reached) > CONFIGURATIONS:
             return None
     return reached
@@ -155,26 +184,32 @@ def _closure(configurations: set[Configuration], open_now: Collection[Call], mod
 
 def _survives(one: Told, listed: set[int], since: int, until: int, model: Model) -> bool | None:
     """Whether any configuration gets to the end of the window; None when there are too many."""
-    before = {call.invoke for call in one.calls.values() if call.response < since}
-    events = [(call.invoke, call) for call in one.calls.values() if call.invoke <= until]
-    events += [(call.response, call) for call in one.calls.values() if call.response <= until]
-    configurations: set[Configuration] = {(one.initial, frozenset())}
-    open_now: dict[int, Call] = {}
+    must = listed | {call.invoke for call in one.calls.values() if call.response < since}
+    looked_at = [
+        call
+        for call in one.calls.values()
+        if call.invoke <= until and (call.invoke in must or not model.observes(call))
+    ]
+    if model.takes:
+        looked_at = needed(model, looked_at, must)
+    events = [(call.invoke, call) for call in looked_at]
+    events += [(call.response, call) for call in looked_at if call.response <= until]
+    does = Line(model, looked_at) if model.takes else _Plain(model, looked_at)
+    configurations: set[Configuration] = {(does.start(one.initial), frozenset())}
+    open_now: dict[Hashable, list[Call]] = {}
     for moment, call in sorted(events, key=lambda event: event[0]):
+        group = open_now.setdefault((call.f, call.argument, call.result, call.status, call.invoke in must), [])
         if moment == call.invoke:
-            if not model.observes(call) or call.invoke in listed or call.invoke in before:
-                open_now[call.invoke] = call
+            insort(group, call, key=lambda call: call.response)
+            does.moment = moment
             continue
-        if call.invoke not in open_now:
-            continue
-        must = call.invoke in listed or call.invoke in before
-        reached = _closure(configurations, open_now.values(), model)
+        reached = _closure(configurations, open_now.values(), does)
         if reached is None:
             return None
-        if must:
+        if call.invoke in must:
             reached = {item for item in reached if call.invoke in item[1]}
         configurations = {(state, done - {call.invoke}) for state, done in reached}
-        del open_now[call.invoke]
+        group.remove(call)
         if not configurations:
             return False
     return True

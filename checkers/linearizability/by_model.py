@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Hashable, Iterator, Sequence, Sized
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-from checkers.linearizability.steps import NOWHERE, Rows, Steps, TooManyStatesError, Undecided
+from checkers.linearizability.lines import Lines
+from checkers.linearizability.steps import ALTERED, NOWHERE, Rows, Steps, TooManyStatesError, Undecided
 from checkers.models import IMPOSSIBLE, Call, Model, shown
 from checkers.objects.calls import calls_of
 from harness.errors import HistoryError
@@ -56,18 +57,35 @@ class ModelObject:
     @cached_property
     def steps(self) -> Steps:
         """The same for the searches."""
-        actions: dict[Hashable, int] = {}
-        examples: list[Call] = []
-        action = []
-        for call in self.calls:
-            number = actions.setdefault((call.f, call.argument, call.result, call.status), len(actions))
-            if number == len(examples):
-                examples.append(call)
-            action.append(number)
+        action, examples = self._actions()
         rows = _Transitions(self.model, self.initial, examples)
         observes = [self.model.observes(call) for call in examples]
         invoke, response = [call.invoke for call in self.calls], [call.response for call in self.calls]
         return Steps(action, invoke, response, observes, 0, rows)
+
+    @cached_property
+    def reduced(self) -> Steps:
+        """The same with fewer states, for searches that need not say what they are."""
+        model, steps = self.model, self.steps
+        _, examples = self._actions()
+        if model.takes:
+            lines = Lines(examples, model.fs[0], model.takes == "newest")
+            return replace(steps, initial=lines.begin(self.initial, steps.action), rows=lines)
+        if model.tells is not None:
+            return replace(steps, rows=_Transitions(model, self.initial, examples, model.tells(examples)))
+        return steps
+
+    def _actions(self) -> tuple[list[int], list[Call]]:
+        """The action of each call, and a call of each action."""
+        actions: dict[Hashable, int] = {}
+        examples: list[Call] = []
+        found = []
+        for call in self.calls:
+            number = actions.setdefault((call.f, call.argument, call.result, call.status), len(actions))
+            if number == len(examples):
+                examples.append(call)
+            found.append(number)
+        return found, examples
 
     def state(self, number: int) -> Any:
         """The state with a number."""
@@ -87,12 +105,22 @@ class ModelObject:
 class _Transitions(Rows):
     """Where the actions of a model lead."""
 
-    def __init__(self, model: Model, initial: Any, calls: Sequence[Call]) -> None:
+    def __init__(
+        self, model: Model, initial: Any, calls: Sequence[Call], tells: Callable[[Any], Any] | None = None
+    ) -> None:
         super().__init__()
-        self.model, self.calls = model, calls
-        self.states = [initial]
-        self.numbers = {initial: 0}
+        self.model, self.calls, self.tells = model, calls, tells
+        self.altered: set[int] = set()
+        first = initial if tells is None else tells(initial)
+        self.states = [first]
+        self.numbers = {first: 0}
+        if first != initial:
+            self.altered.add(0)
         self.size = 0
+
+    def state(self, number: int) -> Any:
+        """See `Rows`."""
+        return ALTERED if number in self.altered else self.states[number]
 
     def leads(self, state: int, action: int) -> int:
         after = self.model.step(self.states[state], self.calls[action])
@@ -100,8 +128,13 @@ class _Transitions(Rows):
 
     def number(self, after: Any) -> int:
         """The number of a state, which may be a new one."""
+        reached = after
+        if self.tells is not None:
+            after = self.tells(after)
         number = self.numbers.setdefault(after, len(self.states))
         if number == len(self.states):
+            if after != reached:
+                self.altered.add(number)
             self.states.append(after)
             self.size += len(after) // 8 if isinstance(after, str) else len(after) if isinstance(after, Sized) else 1
             if number > STATES or self.size > ELEMENTS:
@@ -149,20 +182,24 @@ def decide_object(one: ModelObject, spent: Callable[[], bool]) -> list[int] | An
     from checkers.linearizability.search import search
     from checkers.linearizability.witness import smallest_proof
 
-    result = search(one.steps, spent)
+    steps = one.reduced
+    result = search(steps, spent)
     if not isinstance(result, Dead):
         return result
-    one.steps.rows.clear()
-    cuts = Cuts(one.steps, one.steps.response[result.step], spent)
+    steps.rows.clear()
+    cuts = Cuts(steps, steps.response[result.step], spent)
 
     def beginning(since: int) -> tuple[int, tuple[int, ...]]:
         place = bisect_right(cuts.moments, since) - 1
         return cuts.moments[place], cuts.states[place]
 
-    proof = smallest_proof(one.steps, result.step, spent, beginning)
+    proof = smallest_proof(steps, result.step, spent, beginning)
     ops = [one.calls[step].invoke for step in proof.shown or proof.steps]
     since, before = beginning(min(ops))
-    return _anomaly(one, proof, Entering().of(one, ops, since, [one.state(number) for number in before]))
+    states = list(map(steps.rows.state, before))
+    if any(state is ALTERED for state in states):
+        since, states = 0, []
+    return _anomaly(one, proof, Entering().of(one, ops, since, states))
 
 
 def _anomaly(one: ModelObject, proof: Proof, states: str) -> Anomaly:

@@ -99,6 +99,7 @@ class _Search:
         at, rows, placed, choices = self.at, self.steps.rows, self.placed, self.choices
         limits, bits, actions, movers, observers = at.limits, at.bits, at.actions, at.movers, at.observers
         number, end, pause, state, mask, used = 0, len(limits), PAUSE, self.steps.initial, 0, 0
+        lazy, stretch = rows.lazy, self.steps.stretch
         if end:
             at.add()
         while number < end:
@@ -107,9 +108,13 @@ class _Search:
                 if row[action] != NOWHERE:
                     mask |= open_bits
             if mask & bits[number]:
+                passed = number
                 number, mask = self._pass(number, row, mask)
                 if number == end:
                     break
+                if lazy and stretch(limits[passed]) != stretch(limits[number]):
+                    state = rows.closed(state)
+                    row = rows[state]
             step = NOWHERE
             if number > self.furthest or not self._hopeless(number, state, mask, used):
                 if row[actions[number]] != NOWHERE:

@@ -92,7 +92,8 @@ def exits(steps: Steps) -> Generator[int, None, list[tuple[int, Path]] | None]:
     search = _Frontier(steps, whole(steps), 0)
     survived = yield from search.run()
     if isinstance(survived, _Survived):
-        return [(state, entries[0][1]) for (state, _), entries in search.configurations.items()]
+        closed = steps.rows.closed
+        return [(closed(state), entries[0][1]) for (state, _), entries in search.configurations.items()]
     return [] if survived else None
 
 
@@ -141,17 +142,20 @@ class _Frontier:
         self.counted = 0
         self.work_done = 0
         self.cuts: Cuts | None = None
+        self.stretch_over = False
 
     def run(self) -> Generator[int, None, _Survived | Dead | None]:
         for moment, step in self._events():
             if moment == self.steps.invoke[step]:
+                if self.stretch_over:
+                    self._next_stretch()
                 self._open(step)
             elif not (yield from self._respond(step, moment)):
                 return None
             elif not self.configurations:
                 return None if self.beam and self.counted else Dead(step)
             elif self.cuts is not None and not self.bit:
-                self.cuts.add(moment, {state for state, _ in self.configurations})
+                self.cuts.add(moment, {self.steps.rows.closed(state) for state, _ in self.configurations})
         entry = min((entry for entries in self.configurations.values() for entry in entries), key=_used)
         return _Survived(entry[1])
 
@@ -179,6 +183,16 @@ class _Frontier:
             group.shift = self.counted * _WIDTH
             self.guards |= 1 << (group.shift + _WIDTH - 1)
             self.counted += 1
+
+    def _next_stretch(self) -> None:
+        """From here on, what is placed comes after what was placed before."""
+        self.stretch_over, closed = False, self.steps.rows.closed
+        configurations: dict[tuple[int, int], list[tuple[int, Path]]] = {}
+        for (state, mask), entries in self.configurations.items():
+            kept = configurations.setdefault((closed(state), mask), [])
+            for entry in entries:
+                self._insert(kept, entry)
+        self.configurations = configurations
 
     def _take_bit(self, step: int) -> int:
         self.bit[step] = self.free.pop() if self.free else 1 << len(self.bit)
@@ -240,7 +254,7 @@ class _Frontier:
                 for entry in entries:
                     self._insert(target, entry)
         self._close(step)
-        self.configurations = kept
+        self.configurations, self.stretch_over = kept, self.steps.rows.lazy
         return True
 
     def _next(self, state: int, mask: int, used: int) -> list[tuple[int, int, int, int]]:

@@ -3,6 +3,7 @@
 An order of attack, each step sound by itself:
 
 1. the orders that many short right histories have: by invocation, by the middle of each step, and by response;
+   where counting shows a step that none gets past (`Rows.excess`), what comes before that step is searched alone;
 2. depth-first search, hasty with what is in doubt: quick to say yes;
 3. after a while, in turns with it, depth-first search that tries everything, and the frontier: first with few counts of
    doubtful steps per configuration (yes only), then with all that matter (yes and no). Where nothing is in doubt the
@@ -17,6 +18,9 @@ What keeps them short, by the names that the modules use:
     R5  parts: every object is judged by itself, before any search (`checker`)
     R6  cuts: where nothing is open, only the possible states matter; objects of a model are searched piece by piece
         between them (`segments`), and proofs of violations begin there (`frontier.Cuts`)
+
+Queues and stacks come with the order of what was put in at a time left open (`lines`), other objects with states that
+their observers cannot tell apart as one (`Model.tells`).
 
 Not here: to forget all of the real-time order but a few bounds, which can only refute (Bouajjani and others, POPL
 2015). Where collections are counted that is cheap; to a search, what is not ordered is open together. Thirty operations
@@ -34,7 +38,7 @@ from typing import Final
 from checkers.linearizability.depth_first import PAUSE, Dead, depth_first
 from checkers.linearizability.frontier import frontier
 from checkers.linearizability.segments import Result, Segments, Turns, blocks_of
-from checkers.linearizability.steps import NOWHERE, Steps, TooManyStatesError, Undecided
+from checkers.linearizability.steps import NOWHERE, Steps, TooManyStatesError, Undecided, end_of, settled, until
 from harness.history.operations import NEVER
 
 WHOLE: Final = 4
@@ -48,15 +52,21 @@ def search(steps: Steps, spent: Callable[[], bool]) -> list[int] | Dead | Undeci
     except TooManyStatesError:
         return Undecided(0)
     if order is not None:
-        return order
-    turns, until = _in_pieces(steps), 0
+        return settled(steps, order)
+    excess = steps.rows.excess(steps)
+    if excess is not None:
+        found = search(until(steps, steps.response[excess]), spent)
+        return Dead(excess) if isinstance(found, list) else found
+    turns, furthest = _in_pieces(steps), 0
     while not spent():
         try:
-            until = max(until, next(turns))
+            furthest = max(furthest, next(turns))
         except StopIteration as stop:
             result: Result = stop.value
-            return Undecided(until) if result is None else result
-    return Undecided(until)
+            if isinstance(result, list):
+                return settled(steps, result)
+            return Undecided(furthest) if result is None else result
+    return Undecided(furthest)
 
 
 def _in_pieces(steps: Steps) -> Turns:
@@ -103,12 +113,7 @@ def canonical(steps: Steps) -> list[int] | None:
 
 
 def _legal(steps: Steps, order: list[int]) -> bool:
-    state = steps.initial
-    for step in order:
-        state = steps.rows[state][steps.action[step]]
-        if state == NOWHERE:
-            return False
-    return True
+    return end_of(steps, order) != NOWHERE
 
 
 def _go_on(lane: Turns, lanes: list[Turns]) -> int | Result:

@@ -24,7 +24,7 @@ from typing import Final
 
 from checkers.linearizability.depth_first import Dead
 from checkers.linearizability.frontier import exits, order_along
-from checkers.linearizability.steps import Path, Steps
+from checkers.linearizability.steps import Path, Steps, end_of
 from harness.history.operations import NEVER
 
 BLOCK: Final = 100
@@ -87,7 +87,7 @@ class Segments:
                 furthest = max(furthest, begin + found.step, key=lambda step: -1 if step < 0 else steps.response[step])
                 dead.add((len(done), state))
             else:
-                done.append(_Piece(state, found, _end(part, found)))
+                done.append(_Piece(state, found, end_of(part, found)))
             if not (yield from self._go_back()):
                 return None
             if not done and (0, steps.initial) in dead:
@@ -125,10 +125,3 @@ class Segments:
             response=steps.response[begin:end],
             initial=state,
         )
-
-
-def _end(part: Steps, order: list[int]) -> int:
-    state = part.initial
-    for step in order:
-        state = part.rows[state][part.action[step]]
-    return state

@@ -12,15 +12,17 @@ States and actions are small numbers. Rows are filled in as the search gets ther
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from bisect import bisect_right
-from collections.abc import Sequence
-from dataclasses import dataclass
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from harness.history.operations import NEVER
 
 NOWHERE: Final = -1
 """Where an action leads that cannot be taken."""
+ALTERED: Final = object()
+"""A state that stands for others, or for several."""
 ENTRIES_KEPT: Final = 1_000_000
 """Transitions that are remembered; more are worked out each time."""
 
@@ -44,10 +46,32 @@ class Rows(dict[int, "Row"], ABC):
     """State → its row."""
 
     kept = 0
+    lazy = False
+    """Whether states leave the order within a stretch open, see `lines`."""
 
     @abstractmethod
     def leads(self, state: int, action: int) -> int:
         """The state after an action, or NOWHERE."""
+
+    def state(self, number: int) -> Any:
+        """The state with a number, as the object knows it, or ALTERED."""
+        return number
+
+    def closed(self, state: int) -> int:
+        """The same state in the next stretch."""
+        return state
+
+    def needed(self, actions: Sequence[int], given: Sequence[int], must: Iterable[int]) -> list[int]:
+        """Of steps that need not have happened, those that can matter to what those do that must have."""
+        return list(given)
+
+    def excess(self, steps: Steps) -> int | None:
+        """A step whose response no order gets past, where counting shows that."""
+        return None
+
+    def arranged(self, order: Sequence[int], action: Sequence[int], stretches: Sequence[int]) -> list[int]:
+        """An order that is right, from one that is right but for the order within stretches."""
+        return list(order)
 
     def __missing__(self, state: int) -> Row:
         row = Row(self, state)
@@ -98,6 +122,10 @@ class Steps:
     def __len__(self) -> int:
         return len(self.action)
 
+    def stretch(self, moment: int) -> int:
+        """The number of the stretch that a limit belongs to: nothing was invoked between two limits of one stretch."""
+        return bisect_left(self.invoke, moment)
+
     def alike(self) -> Sequence[int]:
         """Of each action, one that can be taken in the same states."""
         if self.moves is None:
@@ -115,12 +143,15 @@ def order_of(steps: Steps, placed: Sequence[tuple[int, int]]) -> list[int]:
     action, invoke, rows = steps.action, steps.invoke, steps.rows
     states, begins = [steps.initial], [-1]
     for step, moment in placed:
-        states.append(rows[states[-1]][action[step]])
+        state = states[-1]
+        if rows.lazy and steps.stretch(moment) != steps.stretch(begins[-1]):
+            state = rows.closed(state)
+        states.append(rows[state][action[step]])
         begins.append(moment)
     ends = [*begins[1:], NEVER]
     beside: list[list[tuple[int, int]]] = [[] for _ in states]
     for step, kind in enumerate(action):
-        if steps.observes[kind]:
+        if steps.observes[kind] and steps.response[step] != NEVER:
             number = bisect_right(ends, invoke[step])
             while rows[states[number]][kind] == NOWHERE:
                 number += 1
@@ -132,3 +163,45 @@ def order_of(steps: Steps, placed: Sequence[tuple[int, int]]) -> list[int]:
         observers.sort()
         order += [step for _, step in observers]
     return order
+
+
+def until(steps: Steps, moment: int) -> Steps:
+    """What was invoked before an event; what had no response by then need not have happened."""
+    end = bisect_left(steps.invoke, moment)
+    response = [response if response < moment else NEVER for response in steps.response[:end]]
+    return replace(steps, action=steps.action[:end], invoke=steps.invoke[:end], response=response)
+
+
+def stretches_of(steps: Steps, order: Sequence[int]) -> list[int]:
+    """The stretch of each place in an order: of the first response among the steps that are not placed by then."""
+    found, limit = [], NEVER
+    for step in reversed(order):
+        limit = min(limit, steps.response[step])
+        found.append(steps.stretch(limit))
+    return found[::-1]
+
+
+def end_of(steps: Steps, order: Sequence[int]) -> int:
+    """The state after an order of steps; NOWHERE if they are not legal in it."""
+    state, rows, action = steps.initial, steps.rows, steps.action
+    if not rows.lazy:
+        for step in order:
+            state = rows[state][action[step]]
+            if state == NOWHERE:
+                break
+        return state
+    last = -1
+    for step, stretch in zip(order, stretches_of(steps, order), strict=True):
+        if stretch != last:
+            state, last = rows.closed(state), stretch
+        state = rows[state][action[step]]
+        if state == NOWHERE:
+            return state
+    return rows.closed(state)
+
+
+def settled(steps: Steps, order: Sequence[int]) -> list[int]:
+    """A legal order, from what a search has found."""
+    if not steps.rows.lazy:
+        return list(order)
+    return steps.rows.arranged(order, steps.action, stretches_of(steps, order))

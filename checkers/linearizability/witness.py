@@ -115,7 +115,8 @@ class _Witness:
             return False
         self.attempts += 1
         action, observes, certain = self.steps.action, self.steps.observes, frozenset(must)
-        steps = [number for number in self.scope if number in certain or not observes[action[number]]]
+        given = [number for number in self.scope if number not in certain and not observes[action[number]]]
+        steps = sorted([*must, *self.steps.rows.needed(action, given, must)])
         attempt = frontier(self.steps, Window(self.states, steps, certain, self.until))
         try:
             for _ in range(EFFORT):

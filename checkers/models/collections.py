@@ -6,6 +6,7 @@ An element of a set has nothing to do with another, so `set` is judged element b
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from checkers.models.model import IMPOSSIBLE, UNKNOWN, Model, observation, shown
@@ -50,6 +51,7 @@ QUEUE: Final = Model(
     observes=lambda call: call.f == "dequeue" and call.result is None,
     meaning=_empty,
     show=_line,
+    takes="oldest",
     summary="first in, first out: enqueue, dequeue (null, or error empty: nothing there)",
 )
 STACK: Final = Model(
@@ -60,6 +62,7 @@ STACK: Final = Model(
     observes=lambda call: call.f == "pop" and call.result is None,
     meaning=_empty,
     show=_line,
+    takes="newest",
     summary="last in, first out: push, pop (null, or error empty: nothing there)",
 )
 
@@ -92,6 +95,43 @@ def _grown(state: frozenset[Any], call: Call) -> Any:
     return state if state == frozenset(call.result or ()) else IMPOSSIBLE
 
 
+class _Lost:
+    """Stands in states for what no read has seen."""
+
+    def __repr__(self) -> str:
+        return "what no read has seen"
+
+
+_LOST: Final = _Lost()
+READS_MAX: Final = 16
+"""Where more reads than these contradict each other, states are as they are."""
+
+
+def _set_seen(calls: Sequence[Call]) -> Callable[[Any], Any]:
+    """Sets that are part of no read are one: whatever is added, no read sees them."""
+    reads = {frozenset(call.result or ()) for call in calls if call.f == "read"}
+    greatest: list[frozenset[Any]] = []
+    for read in sorted(reads, key=len, reverse=True):
+        if not any(read <= other for other in greatest):
+            greatest.append(read)
+    unseen = frozenset([_LOST])
+    if len(greatest) > READS_MAX:
+        return lambda state: state
+    return lambda state: state if any(state <= read for read in greatest) else unseen
+
+
+def _log_seen(calls: Sequence[Call]) -> Callable[[Any], Any]:
+    """Logs that are the beginning of no read are one: whatever is appended, no read sees them."""
+    reads = {tuple(call.result or ()) for call in calls if call.f == "read"}
+    longest: list[tuple[Any, ...]] = []
+    for read in sorted(reads, key=len, reverse=True):
+        if not any(read == other[: len(read)] for other in longest):
+            longest.append(read)
+    if len(longest) > READS_MAX:
+        return lambda state: state
+    return lambda state: state if any(state == read[: len(state)] for read in longest) else (_LOST,)
+
+
 def _log(state: tuple[Any, ...], call: Call) -> Any:
     if call.f == "append":
         return (*state, call.argument)
@@ -104,6 +144,7 @@ GROW_SET: Final = Model(
     _grown,
     initial=lambda value: frozenset(value or ()),
     observes=lambda call: call.f == "read",
+    tells=_set_seen,
     summary="elements are added, the whole is read: add, read",
 )
 LOG: Final = Model(
@@ -112,6 +153,7 @@ LOG: Final = Model(
     _log,
     initial=lambda value: value or (),
     observes=lambda call: call.f == "read",
+    tells=_log_seen,
     summary="elements are appended, the whole is read: append, read",
 )
 

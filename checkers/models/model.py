@@ -14,7 +14,7 @@ Limits: values are compared as Python does, so 1, 1.0 and true are one value; `s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -72,6 +72,8 @@ class Model:
         observes: whether a call can never change any state under its outcome, whatever the state.
         meaning: (call, header) → what the call says, or None for nothing; by default failed calls say nothing.
         describe: a call in words, after "p3: "; show: a state in words.
+        takes: for a model whose functions put something in and take it out, "oldest" or "newest": what comes out.
+        tells: given all calls on an object, a state → one that stands for all that these calls cannot tell from it.
         summary: one line for `splitbrain list models`.
     """
 
@@ -84,6 +86,8 @@ class Model:
     meaning: Callable[[Call, Header], Call | None] = _meaning
     describe: Callable[[Call], str] = _describe
     show: Callable[[Any], str] = _show
+    takes: str = ""
+    tells: Callable[[Sequence[Call]], Callable[[Any], Any]] | None = None
     summary: str = ""
 
     def start(self, header: Header) -> Any:

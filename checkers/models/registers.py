@@ -6,6 +6,7 @@ say the same, and tests hold the two against each other.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from checkers.models.model import IMPOSSIBLE, UNKNOWN, Model, shown
@@ -14,6 +15,8 @@ from harness.history.header import Header
 from harness.history.operations import FAIL
 
 _READS: Final = ("read", "r")
+ANSWERS_MAX: Final = 16
+"""Where more answers than these contradict each other, states are as they are."""
 
 
 def _register(state: Any, call: Call) -> Any:
@@ -97,6 +100,23 @@ def _transaction(state: Any, call: Call) -> Any:
     return tuple(sorted(held.items(), key=lambda item: str(item[0])))
 
 
+class _Lost:
+    """Stands in states for a value that no read has seen."""
+
+    def __repr__(self) -> str:
+        return "a value that no read has seen"
+
+
+_LOST: Final = _Lost()
+
+
+def _values_seen(calls: Sequence[Call]) -> Callable[[Any], Any]:
+    """Values of a register that no read of it has seen are one."""
+    parts = [part for call in calls if call.result is not UNKNOWN for part in call.result]
+    seen = {(name, value) for f, name, value in parts if f in _READS}
+    return lambda state: tuple((name, value if (name, value) in seen else _LOST) for name, value in state)
+
+
 def _only_reads(call: Call) -> bool:
     return all(f in _READS for f, _, _ in call.argument)
 
@@ -113,6 +133,7 @@ MULTI_REGISTER: Final = Model(
     initial=lambda value: value or (),
     key=lambda _: None,
     observes=_only_reads,
+    tells=_values_seen,
     describe=_transaction_described,
     show=lambda state: ", ".join(f"{name} = {shown(value)}" for name, value in state),
     summary="several registers, read and written together in a txn",
@@ -128,12 +149,28 @@ def _kv(state: Any, call: Call) -> Any:
     return call.argument if call.f == "put" else (state or "") + call.argument
 
 
+def _string_seen(calls: Sequence[Call]) -> Callable[[Any], Any]:
+    """Strings that no answer begins with are one: whatever is appended, no get sees them."""
+    answers = {call.result or "" for call in calls if call.f == "get"}
+    longest: list[str] = []
+    for answer in sorted((answer for answer in answers if isinstance(answer, str)), key=len, reverse=True):
+        if not any(other.startswith(answer) for other in longest):
+            longest.append(answer)
+    if len(longest) > ANSWERS_MAX:
+        return lambda state: state
+    unseen = "?" * (1 + max(map(len, longest), default=0))
+    return lambda state: (
+        state if not isinstance(state, str) or any(other.startswith(state) for other in longest) else unseen
+    )
+
+
 KV: Final = Model(
     "kv",
     ("put", "append", "get"),
     _kv,
     initial=lambda value: value or "",
     observes=lambda call: call.f == "get",
+    tells=_string_seen,
     summary="strings by key: put, append, get",
 )
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from checkers.tokens import token_of
 from harness.history import History
-from harness.history.operations import FAIL, INFO, OK
+from harness.history.operations import FAIL, INFO, OK, Operations
 from harness.verdict import Anomaly
 
 ANOMALIES_MAX = 100
@@ -79,19 +79,28 @@ def by_key(history: History, fs: frozenset[str] | None = None) -> dict[Hashable,
 def _chunks(history: History) -> Iterator[Sequence[Call]]:
     """The calls, a good many at a time: Python numbers for all of a large history at once would take much room."""
     rows = history.operations
-    fs, keys, values, names, events = rows.fs, rows.keys, list(rows.values), rows.names, rows.events
+    fs, keys, values, names = rows.fs, rows.keys, list(rows.values), rows.names
     columns = (rows.invoke, rows.response, rows.status, rows.f, rows.key, rows.argument, rows.result, rows.process)
     for start in range(0, len(rows), _CHUNK):
         part = [column[start : start + _CHUNK].tolist() for column in columns]
+        errors = _errors(rows, slice(start, start + _CHUNK))
         calls = [
-            Call(invoke, response, status, fs[f], keys[key], values[argument], values[result], "", names[process])
-            for invoke, response, status, f, key, argument, result, process in zip(*part, strict=True)
+            Call(invoke, response, status, fs[f], keys[key], values[argument], values[result], error, names[process])
+            for invoke, response, status, f, key, argument, result, process, error in zip(*part, errors, strict=True)
         ]
-        for place in np.flatnonzero(rows.status[start : start + _CHUNK] == FAIL).tolist():
-            error = events[int(rows.completion[start + place])].error
-            if error:
-                calls[place] = msgspec.structs.replace(calls[place], error=error.partition(":")[0])
         yield calls
+
+
+def _errors(rows: Operations, part: slice) -> list[str]:
+    """The first word of the error of each call that failed, "" of the others."""
+    failed = rows.status[part] == FAIL
+    if rows.error is not None:
+        words = ["" if error is None else error.partition(":")[0] for error in rows.errors]
+        return [words[code] for code in np.where(failed, rows.error[part], 0).tolist()]
+    errors = [""] * len(failed)
+    for place in np.flatnonzero(failed).tolist():
+        errors[place] = (rows.events[int(rows.completion[part][place])].error or "").partition(":")[0]
+    return errors
 
 
 def shown(anomalies: list[Anomaly]) -> tuple[Anomaly, ...]:

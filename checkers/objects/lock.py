@@ -23,11 +23,13 @@ their sections overlap by design.
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from operator import attrgetter
 from typing import Any, Final
+
+import numpy as np
 
 from checkers.collector import collector_at_rest
 from checkers.objects.calls import Call, by_key, named, shown
@@ -192,19 +194,21 @@ class OneLock:
         """Give every refusal the first place where it can stand; anomalies for those that can stand nowhere."""
         windows = _Windows.of(chain)
         found, placed = [], list(chain)
-        ended, reached = [-1], [0]  # by when which place had been reached, as refusals before show
-        for call in sorted(self.refused, key=lambda call: call.response):
-            least, most = windows.of_call(call)
+        refused = sorted(self.refused, key=attrgetter("response"))
+        # after so many refusals were over, this place had been reached, as they show
+        reached, before = [0], np.searchsorted([call.response for call in refused], [call.invoke for call in refused])
+        for call, least, most, over in zip(refused, *windows.of_calls(refused), before.tolist(), strict=True):
             place = self._first_place(call, least, most)
             if place is None:
                 found.append(self._refusal(call, least, chain))
-                continue
-            place = self._first_place(call, max(least, reached[bisect_left(ended, call.invoke) - 1]), most)
+            elif place < reached[over]:
+                place = self._first_place(call, reached[over], most)
+                if place is None:
+                    self.why_not = f"refusals of lock{named(self.key)} have no place together"
             if place is None:
-                self.why_not = f"refusals of lock{named(self.key)} have no place together"
+                reached.append(reached[-1])
                 continue
             placed.append(Placed(2 * place + 1, call))
-            ended.append(call.response)
             reached.append(max(place, reached[-1]))
         if not found and not self.why_not:
             self.order = order(placed)
@@ -212,14 +216,16 @@ class OneLock:
 
     def _first_place(self, call: Call, least: int, most: int) -> int | None:
         """The first number of steps of the chain after which the call would be refused."""
-        return next((steps for steps in range(least, most + 1) if self._refuses(call, steps)), None)
-
-    def _refuses(self, call: Call, steps: int) -> bool:
-        held = steps % 2 == 1
+        steps, acquires = least, self.acquires
         if call.f == "acquire":
-            return held
-        holder = self.acquires[steps // 2].result if held and steps // 2 < len(self.acquires) else None
-        return bool(holder != call.argument)
+            steps |= 1  # it is held after an odd number of steps
+            return steps if steps <= most else None
+        while steps <= most:
+            held = steps & 1 and steps >> 1 < len(acquires)
+            if (acquires[steps >> 1].result if held else None) != call.argument:
+                return steps
+            steps += 1
+        return None
 
     # ── in words ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -288,6 +294,7 @@ class _Windows:
             begun.append(most)
         return cls(ended[::-1], begun)
 
-    def of_call(self, call: Call) -> tuple[int, int]:
-        """The least and the greatest number of steps that can have been taken."""
-        return bisect_left(self.ended, call.invoke), bisect_left(self.begun, call.response)
+    def of_calls(self, calls: Sequence[Call]) -> tuple[list[int], list[int]]:
+        """The least and the greatest number of steps that can have been taken, of each."""
+        least = np.searchsorted(self.ended, [call.invoke for call in calls])
+        return least.tolist(), np.searchsorted(self.begun, [call.response for call in calls]).tolist()

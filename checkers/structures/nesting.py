@@ -7,7 +7,7 @@ neighbours stays properly nested. A moment is found by its predecessor in a set 
     >>> order = Nesting(10, [])
     >>> order.put(0, 1, 9, 9); order.put(1, 3, 5, 4)
     >>> order.sequence()
-    [0, 2, 3, 1]
+    [(0, 1), (2, 3), (3, 5), (1, 9)]
 """
 
 from __future__ import annotations
@@ -51,11 +51,11 @@ class Nesting:
         if pop == before or self._last.get(pop, inside) == inside:
             self._name_last(pop, place)
 
-    def sequence(self) -> list[int]:
-        """Everything in order."""
+    def sequence(self) -> list[tuple[int, int]]:
+        """Everything in order, with its moment."""
         found, place = [], self._next[0]
         while place >= 0:
-            found.append(self._names[place])
+            found.append((self._names[place], self._moments[place]))
             place = self._next[place]
         return found
 

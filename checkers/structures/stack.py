@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, Final
 
 import numpy as np
@@ -41,13 +42,16 @@ def decide(calls: Sequence[Call], initial: Any = None) -> Decision:
     moments = empty_moments(pool)
     if isinstance(moments, Violation):
         return moments
+    values = range(len(pool))
+    brief = [value for value in values if pool.take_from[value] <= pool.put_until[value]]
+    inside = pool.without(frozenset(brief)) if brief else pool
     if moments is not None:
-        line = _Line.of(pool)
+        line = _Line.of(inside)
         removed = _removed(line)
-        if len(removed) == len(pool):
-            return _order(pool, line, removed, moments)
-    kept = frozenset(pool.kept()) if pool.wildcards else frozenset()
-    stuck = pool.without(kept)
+        if len(removed) == len(inside):
+            return _order(pool, brief, _nested(inside, line, removed, moments))
+    kept = frozenset(inside.kept()) if pool.wildcards else frozenset()
+    stuck = inside.without(kept)
     removed = _removed(_Line.of(stuck))
     if len(removed) == len(stuck):
         return None
@@ -171,19 +175,31 @@ class _Touching:
         return found
 
 
-def _order(
+def _order(pool: Pool, brief: Sequence[int], nested: list[tuple[int, int]]) -> Order:
+    """All calls, in order, with the values that may come and go at one moment."""
+    found = nested
+    for value in brief:
+        moment, take = pool.take_from[value], pool.takes[value]
+        found.append((moment, pool.puts[value].invoke))
+        if take is not None:
+            found.append((moment, take.invoke))
+    found.sort(key=itemgetter(0))
+    return [invoke for _, invoke in found]
+
+
+def _nested(
     pool: Pool, line: _Line, removed: Sequence[tuple[int, int, int]], moments: Sequence[tuple[int, Call]]
-) -> Order:
-    """Nest the values, the stack being empty at the moments of those that found nothing."""
+) -> list[tuple[int, int]]:
+    """(moment, call) of values, nested, the stack being empty at the moments of those that found nothing."""
     nesting = Nesting(line.length + 1, line.positions([moment for moment, _ in moments]))
     for value, push, pop in removed:
         nesting.put(value, push, pop, line.take_from[value])
-    order = []
-    for name in nesting.sequence():
+    found, events = [], [*line.events.tolist(), NEVER]
+    for name, position in nesting.sequence():
         call = moments[-1 - name][1] if name < 0 else (pool.takes if name & 1 else pool.puts)[name >> 1]
         if call is not None:
-            order.append(call.invoke)
-    return order
+            found.append((events[position], call.invoke))
+    return found
 
 
 # ── a violation ──────────────────────────────────────────────────────────────────────────────────────────────────────

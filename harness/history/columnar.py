@@ -61,7 +61,7 @@ _PLACE: Final = re.compile(rb"(?<=[:\[,])( *)(-?)(?=[,\]}])|#")
 _WORD: Final = re.compile(r"([A-Za-z_]*)(\d+)")
 _LIMIT: Final = 1 << 53
 _KINDS: Final = {"ok": OK, "fail": FAIL, "info": INFO, "invoke": 3}
-_PROCESS, _TYPE, _F, _NODE = (attrgetter(name) for name in ("process", "type", "f", "node"))
+_PROCESS, _TYPE, _F, _NODE, _ERROR = (attrgetter(name) for name in ("process", "type", "f", "node", "error"))
 _KEY, _VALUE, _TIME, _VERSION, _SESSION = (attrgetter(name) for name in ("key", "value", "time", "version", "session"))
 _NUMBERS: Final[dict[type, bool]] = {int: True, type(None): False}
 UNUSED: Final = "unused"
@@ -206,6 +206,7 @@ _TYPES: Final[dict[str, tuple[Any, int]]] = {
     "session": (np.int32, -1),
     "generation": (np.int64, -1),
     "log_index": (np.int64, -1),
+    "error": (np.int32, 0),
 }
 """Of each column: type of its numbers, and what is there where nothing was said."""
 
@@ -259,6 +260,7 @@ class _Reader:
     keys: Interner = field(default_factory=Interner)
     others: Interner = field(default_factory=Interner)
     words: Interner = field(default_factory=Interner)
+    errors: Interner = field(default_factory=Interner)
     shapes: _Numbers = field(default_factory=_Numbers)
     known: list[_Shape | None] = field(default_factory=list)
     refused: int = 0
@@ -332,6 +334,8 @@ class _Reader:
             block["first"][rows] = self.others.code(op.value)
         if op.node is not None and "node" not in shape.words:
             block["node"][rows] = self.names.code(op.node)
+        if op.error is not None:
+            block["error"][rows] = self.errors.code(op.error)
         for place, name in enumerate(shape.places):
             column = numbers[begins + place]
             if name == "index":
@@ -384,6 +388,9 @@ class _Reader:
             block["key"][:] = np.fromiter(map(self.coded_keys.__getitem__, keys), np.int32, len(ops))
         else:
             block["key"][:] = list(map(self.keys.code, keys))
+        errors = list(map(_ERROR, ops))
+        if any(errors):
+            block["error"][:] = list(map(self.errors.code, errors))
         sessions = list(map(_SESSION, ops))
         if set(sessions) != {None}:
             block["session"][:] = [-1 if session is None else self.names.code(session) for session in sessions]
@@ -526,6 +533,8 @@ def _paired(columns: _Block, faults: NDArray[np.bool_], reader: _Reader, events:
         values=table,
         names=names.values,
         events=events,
+        error=columns.at("error", at),
+        errors=reader.errors.values,
     )
 
 

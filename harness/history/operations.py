@@ -61,6 +61,7 @@ class Operations:
         generation, log_index: int64, the version; -1 where none was given.
         invoke_ns, response_ns: int64 times; -1 where unknown.
         events: the events themselves, for explanations.
+        error: int32 code into `errors`, of the completion, 0 for none; None: nobody noted it, the events have it.
     """
 
     invoke: NDArray[np.int64]
@@ -83,6 +84,8 @@ class Operations:
     values: Sequence[Any]
     names: list[Any]
     events: Sequence[Op]
+    error: NDArray[np.int32] | None = None
+    errors: Sequence[Any] = ()
 
     def __len__(self) -> int:
         return len(self.invoke)
@@ -94,7 +97,7 @@ def pair(events: Sequence[Op]) -> Operations:
     A completion without an invocation is ignored here: the reader refuses such files.
     """
     rows = list(_paired(events))
-    names, keys, values, fs = Interner(), Interner(), Interner(), Interner()
+    names, keys, values, fs, errors = Interner(), Interner(), Interner(), Interner(), Interner()
     kinds = {"ok": OK, "fail": FAIL, "info": INFO, "invoke": INFO}
 
     def column(numbers: Iterable[int], dtype: Any) -> Any:
@@ -124,6 +127,8 @@ def pair(events: Sequence[Op]) -> Operations:
         values=values.values,
         names=names.values,
         events=events,
+        error=column((errors.code(c.error) for _, c in rows), np.int32),
+        errors=errors.values,
     )
 
 

@@ -278,6 +278,35 @@ def random_history(random: Random, of: Object, most: int = 9) -> list[Op]:
     return events[:-1] if random.random() < 0.1 else events
 
 
+def crowded_history(random: Random, of: Object, least: int, most: int) -> list[Op]:
+    """So many calls by a process each, nearly all open at once, of few values, up to five in doubt; without indices.
+
+    What is asked takes effect at a moment of its own; answers come then, or after all of that.
+    """
+    calls, lies, late = random.randint(least, most), random.choice((0.0, 0.0, 0.05, 0.15)), random.random() < 0.6
+    spread, values, doubtful = random.choice((0.0, 0.2, 0.5, 1.0)), random.randint(1, 5), random.randint(0, 5)
+    asked = [of.ask(random, 10 + random.randrange(values) if random.random() < 0.7 else 100 + k) for k in range(calls)]
+    begins = [random.random() * spread for _ in asked]
+    points = [begin + random.random() * (1 - begin) for begin in begins]
+    moments: list[tuple[float, int, Op]] = []
+    state = of.initial
+    for number in sorted(range(calls), key=points.__getitem__):
+        f, argument = asked[number]
+        op = Op(process=number, f=f, value=argument)
+        done = of.do(state, f, argument)
+        if number < doubtful:
+            answer, happened = op.info("timeout"), random.random() < 0.5
+        elif random.random() < lies:
+            answer, happened = op.ok(of.lies(random, f, argument)), False
+        else:
+            answer, happened = op.fail("not-now") if done is None else op.ok(done[1]), True
+        if happened and done is not None:
+            state = done[0]
+        end = 1 + random.random() if late else points[number] + random.random() * (1 - points[number])
+        moments += [(begins[number], 2 * number, op), (end, 2 * number + 1, answer)]
+    return [op for _, _, op in sorted(moments, key=lambda moment: moment[:2])]
+
+
 def right(events: Sequence[Op], of: Object) -> bool:
     """Whether some order of the calls agrees with real time and with what the object does (Wing and Gong)."""
     calls = said(events, of)

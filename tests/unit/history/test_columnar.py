@@ -36,6 +36,9 @@ ODD: list[Any] = [
 ]
 
 
+ERRORS = ["held", None, "empty", "held: by 7", "refused"]
+
+
 NODES: dict[int, list[str | None]] = {1: [None, "n1"], 2: ["n1", "n22", "n"], 3: ["a"], 9: ["n1", "k1", "2", None]}
 
 
@@ -54,6 +57,8 @@ def events(random: Random, values: list[Any], keys: list[Any], count: int, fault
             version = (1, random.randrange(9)) if random.random() < 0.3 and fault else None
             op = msgspec.structs.replace(asked, type=kind, value=random.choice(values), version=version)
             op = msgspec.structs.replace(op, node=random.choice(NODES[len(keys)]))
+            if kind == "fail":
+                op = msgspec.structs.replace(op, error=ERRORS[len(found) % len(ERRORS)])
             if random.random() < 0.3:
                 op = msgspec.structs.replace(
                     op, version=(1, random.randrange(99)), token=(0, 7), applied=(1, len(found))
@@ -77,7 +82,14 @@ def written(path: Path, ops: list[Op], header: str = '{"splitbrain":1,"model":"r
 
 def said(operations: Operations, name: str) -> list[Any]:
     column = getattr(operations, name)
-    tables = {"argument": "values", "result": "values", "process": "names", "session": "names", "node": "names"}
+    tables = {
+        "argument": "values",
+        "result": "values",
+        "process": "names",
+        "session": "names",
+        "node": "names",
+        "error": "errors",
+    }
     table = getattr(operations, tables.get(name, {"f": "fs", "key": "keys"}.get(name, "")), None)
     return [repr(table[code]) for code in column.tolist()] if table is not None else column.tolist()
 
