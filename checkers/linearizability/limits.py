@@ -129,10 +129,10 @@ class Limits:
     def add(self) -> None:
         """Work out the next limits."""
         observes, action, bit, response, opened = self.observes, self.action, self.bit, self.response, self.open
-        number = len(self.movers)
-        movers, observers = (self.movers[-1], self.observers[-1]) if number else ([], ())
-        place = self.arrived[number - 1] if number else 0
-        for number in range(number, min(number + AT_ONCE, len(self.limits))):  # noqa: B020
+        first = len(self.movers)
+        movers, observers = (self.movers[-1], self.observers[-1]) if first else ([], ())
+        place = self.arrived[first - 1] if first else 0
+        for number in range(first, min(first + AT_ONCE, len(self.limits))):
             changed = False
             if number:
                 kind = self.actions[number - 1]
