@@ -56,6 +56,15 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "harness.verdict",
     ),
 }
+# Who re-checks shares with who is checked only what an object is declared to be, and what is read off a history.
+VERIFIERS = ("checkers.verify", "checkers.verifiers")
+VERIFIERS_MAY_IMPORT = (
+    *VERIFIERS,
+    "checkers.models",
+    "checkers.objects.calls",
+    "checkers.transactions.reading",
+    "checkers.transactions.table",
+)
 # The command itself loads nothing but its words, so that `splitbrain --help` answers at once; a subcommand loads the
 # harness' own light modules, and everything else inside the function that needs it.
 FRONT_DOORS = ("harness.cli", "harness.testing")
@@ -166,6 +175,8 @@ def import_problems(source: SourceFile) -> Iterator[str]:
             yield f"{where}; nothing imports the command"
         elif top != room.partition(".")[0] and not lies_in(item.module, MAY_IMPORT[room]):
             yield f"{where}; {room} may import {', '.join(MAY_IMPORT[room]) or 'no other room'}"
+        elif top == "checkers" and lies_in(source.module, VERIFIERS) and not lies_in(item.module, VERIFIERS_MAY_IMPORT):
+            yield f"{where}; a verifier shares nothing with what it re-checks"
         light = COMMAND_AT_LOAD if source.path.name == "__init__.py" else SUBCOMMAND_AT_LOAD
         heavy = top not in sys.stdlib_module_names and not lies_in(item.module, light)
         if room == "harness.cli" and item.at_load and heavy:
@@ -285,6 +296,12 @@ BROKEN = {
         "checkers may import harness.clock",
     ),
     "checkers on all of harness": (import_problems, "checkers/x.py", "import harness", "imports harness;"),
+    "a verifier on what it re-checks": (
+        import_problems,
+        "checkers/verifiers/sessions.py",
+        "from checkers.sessions.order import ordered",
+        "shares nothing",
+    ),
     "reports on a workload": (import_problems, "reports/x.py", "from workloads import register", "imports workloads"),
     "a system on a checker": (import_problems, "system_under_test/x/y.py", "import checkers", "imports checkers"),
     "on the command": (import_problems, "harness/op.py", "from .cli import main", "nothing imports the command"),
@@ -314,6 +331,7 @@ KEPT = {
     "own room, relative": (import_problems, "harness/history/reader.py", "from ..op import Op\nfrom .header import H"),
     "own room, from its top": (import_problems, "harness/history/__init__.py", "from .history import History"),
     "checkers on histories": (import_problems, "checkers/x.py", "from harness.history import History\nimport numpy"),
+    "a verifier on declarations": (import_problems, "checkers/verifiers/x.py", "from checkers.models import Model"),
     "a name from a module": (import_problems, "checkers/x.py", "from harness import op, verdict"),
     "the command, lazily": (import_problems, "harness/cli/run.py", "def run():\n    import reports.html, rich"),
     "a subcommand on the harness": (import_problems, "harness/cli/run.py", "import msgspec\nfrom harness.op import Op"),
