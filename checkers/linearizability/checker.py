@@ -261,12 +261,15 @@ def _verdict(name: str, says: dict[str, Any], history: History, tally: _Tally, b
 
 
 def _summary(keys: int, broken: int, undecided: int) -> str:
-    noun = "key" if keys == 1 else "keys"
+    if broken and keys > 1:
+        return f"{broken} of {keys} keys {'admits' if broken == 1 else 'admit'} no order."
+    if undecided and keys > 1:
+        return f"{undecided} of {keys} keys could not be decided."
     if broken:
-        return f"{broken} of {keys} {noun} {'admits' if broken == 1 else 'admit'} no order."
+        return "No order of all operations explains every answer."
     if undecided:
-        return f"{undecided} of {keys} {noun} could not be decided."
-    return f"All {keys} {noun} admit an order." if keys != 1 else "The key admits an order."
+        return "It could not be decided whether an order of all operations explains every answer."
+    return f"All {keys} keys admit an order." if keys > 1 else "An order of all operations explains every answer."
 
 
 def _reason(undecided: Iterable[tuple[_Part, int]], decided: int, budget: Budget) -> str:

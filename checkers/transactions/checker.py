@@ -151,7 +151,7 @@ class _Judge:
         if why_not:
             reason = f"{why_not[0].lower() + why_not[1:]}."
             return Verdict(self.name, "unknown", f"{self.level.name} could not be decided.", (), counts, reason=reason)
-        summary = f"All of {counts['acknowledged']:,} acknowledged transactions agree with {self.level.name}."
+        summary = f"All of {counts['acknowledged']:,} acknowledged transactions agree with the level {self.level.name}."
         return Verdict(self.name, "valid", summary, (), counts, certificate=certificate)
 
     # ── one level ────────────────────────────────────────────────────────────────────────────────────────────────────
