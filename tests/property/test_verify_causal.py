@@ -5,6 +5,7 @@ from random import Random
 
 import msgspec
 from oracle import guarantees as oracle
+from oracle.middling import replicas
 from oracle.replicas import Sessions as Replicas
 from oracle.spoiled import spoiled
 from property.test_session_values import made
@@ -16,7 +17,6 @@ from checkers.verify_causal import acts_of, late_reads
 from checkers.verify_sessions import verify_sessions
 from checkers.verify_visible import doubts, traced_of
 from harness.history import Header, History
-from harness.op import Op
 from harness.verdict import Verdict
 
 GUARANTEES = ["monotonic-reads", "monotonic-writes", "read-your-writes", "writes-follow-reads"]
@@ -108,31 +108,6 @@ def test_no_closure_is_confirmed_that_does_not_stand(seeds):
         found[certificate is CLOSURE, right, holds] += 1
     seeds.told(len(seeds) - found[True, True, True], len(seeds))
     assert min(found[True, True, True], found[True, True, False], found[False, False, False]) > len(seeds) / 20, found
-
-
-def replicas(sessions, keys, operations, seed=1):
-    """Replicas that take in each other's writes in causal order, but not in one order for all."""
-    random, events = Random(seed), []
-    written = [[] for _ in range(sessions)]
-    took = [[0] * sessions for _ in range(sessions)]
-    holds = [{} for _ in range(sessions)]
-    for number in range(operations):
-        mine = random.randrange(sessions)
-        for other in random.choices(range(sessions), k=3):
-            if took[mine][other] < len(written[other]):
-                key, value, needs = written[other][took[mine][other]]
-                if all(needs[at] <= took[mine][at] for at in range(sessions) if at != other):
-                    took[mine][other] += 1
-                    holds[mine][key] = value
-        key = random.randrange(keys)
-        write = random.random() < 0.4
-        if write:
-            written[mine].append((key, number, list(took[mine])))
-            took[mine][mine] += 1
-            holds[mine][key] = number
-        op = Op(2 * number, None, mine, "invoke", "write" if write else "read", key, number if write else None)
-        events += [op, msgspec.structs.replace(op, index=op.index + 1, type="ok", value=holds[mine].get(key))]
-    return events
 
 
 def test_a_long_history_is_confirmed_and_with_one_answer_of_long_ago_it_is_not():
