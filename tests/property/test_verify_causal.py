@@ -13,9 +13,9 @@ from torture import some_and_many
 
 from checkers.protocol import Budget
 from checkers.sessions import Causal
-from checkers.verify_causal import acts_of, late_reads
-from checkers.verify_sessions import verify_sessions
-from checkers.verify_visible import doubts, traced_of
+from checkers.verifiers.causal import acts_of, late_reads
+from checkers.verifiers.sessions import verify_sessions
+from checkers.verifiers.visible import doubts, traced_of
 from harness.history import Header, History
 from harness.verdict import Verdict
 

@@ -1,4 +1,4 @@
-"""On which keys versions can be believed, told from columns: as `verify_accesses.contradiction` says it of one key.
+"""On which keys versions can be believed, told from columns: as `accesses.contradiction` says it of one key.
 
     believed_keys(operations)      per code of a key; None where versions are too great for it
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from checkers.verify_session_columns import Numbers, columns_of, levels
+from checkers.verifiers.session_columns import Numbers, columns_of, levels
 from harness.history import Operations
 from harness.history.operations import OK
 

@@ -18,9 +18,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from checkers.verify_accesses import INFINITE, Did, contradiction, json_of, kept, operations_of
-from checkers.verify_causal import NUMBERS_MAX, Acts, late_reads
-from checkers.verify_session_columns import ENDLESS, NOTHING, Numbers
+from checkers.verifiers.accesses import INFINITE, Did, contradiction, json_of, kept, operations_of
+from checkers.verifiers.causal import NUMBERS_MAX, Acts, late_reads
+from checkers.verifiers.session_columns import ENDLESS, NOTHING, Numbers
 from harness.history import History
 from harness.op import Version
 

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from checkers.models import IMPOSSIBLE, Model
 from checkers.objects.calls import Call
-from checkers.verify_events import ENDLESS, token
+from checkers.verifiers.events import ENDLESS, token
 from harness.history import History
 from harness.history.operations import FAIL, INFO, NEVER, OK
 from harness.op import NEMESIS, Op

@@ -23,7 +23,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from checkers.verify_session_columns import (
+from checkers.verifiers.session_columns import (
     ENDLESS,
     NOTHING,
     Numbers,

@@ -23,8 +23,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from checkers.verify_believed import believed_keys
-from checkers.verify_session_columns import (
+from checkers.verifiers.believed import believed_keys
+from checkers.verifiers.session_columns import (
     ENDLESS,
     NOTHING,
     Numbers,
