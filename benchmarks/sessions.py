@@ -5,6 +5,7 @@
     python benchmarks/sessions.py write FILE 10000000  write a session history of so many operations, and stop
     python benchmarks/sessions.py stream FILE          stream it through the checkers; time and peak memory
     python benchmarks/sessions.py values 100000        without versions: operations per second over a grid of histories
+    python benchmarks/sessions.py apart 100000         replicas that agree on no order: causality, and its re-check
 
 The histories are of 50 sessions on 200 keys in one log, each read from a replica that lags by at most 20 entries but
 never behind its session; with values that are all different and versions that are places in the log. CPU times of one
@@ -243,6 +244,42 @@ def cell(history: History, checker: Any) -> tuple[str, float]:
     return f"{operations / check_s:,.0f}{'*' if verdict.answer == 'invalid' else ''}", operations / max(verify_s, 1e-6)
 
 
+def apart(sessions: int, keys: int, operations: int) -> Iterator[Op]:
+    """Events of replicas that take in each other's writes in causal order, but not in one order for all."""
+    random = Random(1).random
+    written: list[list[tuple[int, int, list[int]]]] = [[] for _ in range(sessions)]
+    took = [[0] * sessions for _ in range(sessions)]
+    holds: list[dict[int, int]] = [{} for _ in range(sessions)]
+    for number in range(operations):
+        mine = int(random() * sessions)
+        for other in (int(random() * sessions) for _ in range(3)):
+            if took[mine][other] < len(written[other]):
+                key, value, needs = written[other][took[mine][other]]
+                if all(needs[at] <= took[mine][at] for at in range(sessions) if at != other):
+                    took[mine][other] += 1
+                    holds[mine][key] = value
+        key, f, argument = int(random() * keys), "read", None
+        if random() < WRITES:
+            f, argument = "write", number
+            written[mine].append((key, number, list(took[mine])))
+            took[mine][mine] += 1
+            holds[mine][key] = number
+        begun = Op(2 * number, 2000 * number, mine, "invoke", f, key, argument)
+        yield begun
+        yield msgspec.structs.replace(begun, index=begun.index + 1, type="ok", value=holds[mine].get(key))
+
+
+def without_order(operations: int) -> None:
+    """Print how fast causality is judged and re-checked where there is no order to show."""
+    print(f"{operations:,} operations, no order of writes: causal, operations/s; and re-checked")
+    for sessions in (5, 50):
+        for keys in (1, 100):
+            history = History(HEADER, list(apart(sessions, keys, operations)))
+            _ = history.operations
+            told, rate = cell(history, Causal())
+            print(f"| {sessions} sessions, {keys} keys | {told} | {rate:,.0f} |", flush=True)
+
+
 def table(operations: int) -> None:
     """Print the table."""
     with tempfile.TemporaryDirectory() as folder:
@@ -319,6 +356,8 @@ def main(words: Sequence[str]) -> None:
         write_file(Path(words[1]), int(words[2]))
     elif words[:1] == ["stream"]:
         stream(Path(words[1]))
+    elif words[:1] == ["apart"]:
+        without_order(int(words[1]) if len(words) > 1 else 100_000)
     elif words[:1] == ["values"]:
         grid(int(words[1]) if len(words) > 1 else 100_000)
     else:

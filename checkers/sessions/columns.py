@@ -192,7 +192,7 @@ def read_columns(history: History) -> Columns | None:
     names = [name for name in o.fs if name is not None]
     if not len(o) or not set(names) <= {"read", "write"}:
         return None
-    version = _versions(o.generation, o.log_index)
+    version = versions_of(o.generation, o.log_index)
     if version is None:
         return None
     is_read = o.f == (o.fs.index("read") if "read" in names else -1)
@@ -223,7 +223,7 @@ def codes_of(*columns: Column) -> Column:
     return np.flatnonzero(np.bincount(np.concatenate(columns)))
 
 
-def _versions(generation: Column, index: Column) -> Column | None:
+def versions_of(generation: Column, index: Column) -> Column | None:
     """Versions as numbers in the same order, NOTHING where there is none."""
     width = int(index.max(initial=0)) + 1
     if (int(generation.max(initial=0)) + 1) * width > 1 << 62:

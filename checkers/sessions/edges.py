@@ -62,14 +62,14 @@ def circles_of(tangles: Sequence[Column], edges: Edges, count: int) -> list[list
         count: nodes from there on are knots.
     """
     edges = edges.only(np.lexsort((edges.turn, edges.moment, edges.before)))
-    starts = np.searchsorted(edges.before, np.arange(int(edges.before.max(initial=0)) + 2))
+    starts: list[int] = np.searchsorted(edges.before, np.arange(int(edges.before.max(initial=0)) + 2)).tolist()
+    afters: list[int] = edges.after.tolist()
 
     def follow(node: int) -> list[int]:
-        found: list[int] = edges.after[starts[node] : starts[node + 1]].tolist()
-        return found
+        return afters[starts[node] : starts[node + 1]]
 
     def why_of(before: int, after: int) -> Why:
-        at = int(starts[before]) + follow(before).index(after)  # the first reason of an edge
+        at = starts[before] + follow(before).index(after)  # the first reason of an edge
         rule = int(edges.rule[at])
         return TIE if rule == BY_TIE else Why(_WORDS[rule], int(edges.by[at]))
 

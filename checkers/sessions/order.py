@@ -133,10 +133,11 @@ def _circle_through(start: int, follow: Callable[[int], Iterable[int]], count: i
         steps = depth[node] + 1
         if steps >= below:
             break
+        farthest = count if steps + 1 >= below else 0  # beyond that, only knots lead to anything near enough
         for after in follow(node):
             if after == start:
                 return _path(start, node, came)
-            if after not in came:
+            if after >= farthest and after not in came:
                 came[after] = node
                 if after >= count:
                     depth[after] = steps - 1

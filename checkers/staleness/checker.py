@@ -138,6 +138,7 @@ class _Measured:
         counts: dict[str, int] = {}
         measures: dict[str, float] = {}
         gammas, deltas = [0], [0]
+        ordered = _times_grow(self.history)
         for key, (by_index, by_time, rows) in self.samples.zones.items():
             if self.budget.spent():
                 self.least_k[key] = None
@@ -145,13 +146,16 @@ class _Measured:
             k = self.least_k[key] = Zones.of(by_index).least_k()
             name = "keys_k_open" if k is None else f"keys_{k}_atomic"
             counts[name] = counts.get(name, 0) + 1
-            if by_time:
-                zones = Zones.of(by_time)
-                gammas.append(zones.gamma())
-                deltas.append(min(zones.delta(), FOREVER))
-                of_reads = zones.gammas()
-                if of_reads is not None:
-                    self.gamma_ns[np.searchsorted(self.samples.reads.row, rows)] = of_reads
+            if by_time is None:
+                continue
+            at = np.searchsorted(self.samples.reads.row, rows)
+            if k == 1 and ordered:  # what is in order by event is so by time
+                self.gamma_ns[at] = 0
+                continue
+            zones = Zones.of(by_time)
+            gammas.append(zones.gamma())
+            deltas.append(min(zones.delta(), FOREVER))
+            self.gamma_ns[at] = zones.gammas()
         if self.samples.zones and self.timed:
             measures["gamma_ms_max"] = max(gammas) / 1e6
             if max(deltas) < FOREVER:
@@ -240,6 +244,16 @@ def _over_ns(history: History, samples: Samples) -> Column:
         place = np.searchsorted(o.completion[sorting], samples.writes.over[~own])
         times[~own] = o.response_ns[sorting[place]]
     return times
+
+
+def _times_grow(history: History) -> bool:
+    """Whether no event has an earlier time than one before it."""
+    o = history.operations
+    over = np.flatnonzero(o.completion >= 0)
+    times = np.concatenate([o.invoke_ns, o.response_ns[over]])[
+        np.argsort(np.concatenate([o.invoke, o.completion[over]]))
+    ]
+    return bool(np.all(times[1:] >= times[:-1]))
 
 
 def _since_first_write(samples: Samples, begin_ns: Column, over_ns: Column) -> Column:

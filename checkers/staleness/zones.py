@@ -9,22 +9,22 @@ was begun after the other was done with: then no order is right (Gibbons & Korac
     k         the least number such that every read returned one of the last k writes, by search on small keys
 
 Sources: Golab, Hurwitz, Li (ICDCS 2013 and 2014); Golab, Li, Shah (PODC 2011). Times in nanoseconds.
-Limits: above PAIRS_MAX pairs gamma is found by bisection, to a microsecond; above READ_PAIRS_MAX pairs of a read and a
-value that of single reads is left out. k above 1 is searched for on keys of up to
-SEARCHED_MAX operations, up to K_MAX, in at most STATES_MAX steps.
+By how much values conflict is found for all of them at once: along the values in order of f, what is ahead of one
+shrinks and the newest s among them grows, so the most of the lesser of both is where these meet.
+
+Limits: delta is found by bisection, to a microsecond. k above 1 is searched for on keys of up to SEARCHED_MAX
+operations, up to K_MAX, in at most STATES_MAX steps.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-PAIRS_MAX: Final = 4_000_000
-READ_PAIRS_MAX: Final = 200_000_000
 SEARCHED_MAX: Final = 40
 K_MAX: Final = 8
 STATES_MAX: Final = 50_000
@@ -35,19 +35,19 @@ Times = NDArray[np.int64]
 
 
 class Done(NamedTuple):
-    """One operation on a value: its place among the key's values (0 is the initial one), and its times."""
+    """Operations on one key: whether each reads, its place among the key's values (0 is the initial one), its times."""
 
-    reads: bool
-    value: int
-    begin: int
-    end: int
+    reads: NDArray[np.bool_]
+    value: Times
+    begin: Times
+    end: Times
 
 
 @dataclass(frozen=True)
 class Zones:
     """One key: f, s and the beginning of the write per value, the initial one first; begin, end and value per read."""
 
-    done: Sequence[Done]
+    done: Done
     f: Times
     s: Times
     begin: Times
@@ -56,23 +56,17 @@ class Zones:
     wrote: Times
 
     @classmethod
-    def of(cls, done: Sequence[Done]) -> Zones:
+    def of(cls, done: Done) -> Zones:
         """From its operations; the initial value was written before everything."""
-        count = 1 + max((one.value for one in done), default=0)
+        count = 1 + int(done.value.max(initial=0))
         f, s = np.full(count, FOREVER), np.full(count, -FOREVER)
         wrote = np.full(count, -FOREVER)
+        np.minimum.at(f, done.value, done.end)
+        np.maximum.at(s, done.value, done.begin)
         f[0] = -FOREVER
-        for one in done:
-            f[one.value] = min(f[one.value], one.end)
-            s[one.value] = max(s[one.value], one.begin)
-            if not one.reads:
-                wrote[one.value] = one.begin
-        reads = [one for one in done if one.reads]
-        columns = [
-            np.array(column, np.int64) for column in zip(*((r.begin, r.end, r.value) for r in reads), strict=True)
-        ]
-        begin, end, value = columns or [np.empty(0, np.int64)] * 3
-        return cls(done, f, s, begin, end, value, wrote)
+        writes = ~done.reads
+        wrote[done.value[writes]] = done.begin[writes]
+        return cls(done, f, s, done.begin[done.reads], done.end[done.reads], done.value[done.reads], wrote)
 
     def early(self) -> int:
         """By how much a read was over before its value was begun to be written."""
@@ -96,34 +90,53 @@ class Zones:
         early = self.early()
         if self.atomic(self.f, self.s):
             return early
-        if len(self.f) ** 2 <= PAIRS_MAX:
-            return max(early, int(_overlap(self.f, self.s).max(initial=0)))
-        return max(early, self._bisected(lambda g: self.atomic(self.f + g // 2, self.s - (g - g // 2))))
+        return max(early, int(self._overlap(self.s, np.arange(len(self.f))).max()))
 
-    def gammas(self) -> Times | None:
-        """Per read the widening that it takes part in; None where the key is too large."""
-        found = np.zeros(len(self.value), np.int64)
+    def gammas(self) -> Times:
+        """Per read the widening that it takes part in."""
         if self.atomic(self.f, self.s):
-            return found
-        if len(self.value) * len(self.f) > READ_PAIRS_MAX:
-            return None
-        step = max(1, PAIRS_MAX // len(self.f))
-        for low in range(0, len(found), step):
-            begin, value = self.begin[low : low + step], self.value[low : low + step]
-            ahead = np.minimum(begin[:, None] - self.f[None, :], self.s[None, :] - self.f[value][:, None])
-            ahead[np.arange(len(value)), value] = 0
-            found[low : low + step] = np.maximum(ahead.max(axis=1, initial=0), 0)
-        return found
+            return np.zeros(len(self.value), np.int64)
+        return self._overlap(self.begin, self.value)
+
+    def _overlap(self, begin: Times, value: Times) -> Times:
+        """By how much something that began then, on a value, conflicts with any other value at most; 0 without one.
+
+        That is the greatest min(begin - f(u), s(u) - f(value)) of other values u.
+        """
+        order = np.argsort(self.f, kind="stable")
+        f, s = self.f[order], self.s[order]
+        newest = np.maximum.accumulate(s)
+        before = np.append(-FOREVER, newest[:-1])
+        whose = order[np.maximum.accumulate(np.where(s > before, np.arange(len(s)), 0))]
+        second = np.maximum.accumulate(np.minimum(s, before))
+
+        def ahead(place: Times) -> tuple[Times, Times]:
+            others = np.where(whose[place] == value, second[place], newest[place])
+            return begin - f[place], others - self.f[value]
+
+        low, high = np.zeros(len(begin), np.int64), np.full(len(begin), len(f))
+        while np.any(low < high):  # the first place at which the second is not less than the first
+            middle = (low + high) // 2
+            falls, grows = ahead(np.minimum(middle, len(f) - 1))
+            met = grows >= falls
+            low, high = np.where(met | (low >= high), low, middle + 1), np.where(met & (low < high), middle, high)
+        places = np.maximum(low - 1, 0), np.minimum(low, len(f) - 1)
+        found: Times = np.maximum(*(np.minimum(*ahead(place)) for place in places))
+        return np.maximum(found, 0)
 
     def delta(self) -> int:
         """See the module docstring."""
         if self.atomic(self.f, self.s):
             return 0
+        some = self._overlap(self.s, np.arange(len(self.f))) > 0  # others do not conflict, and will not
+        place = np.cumsum(some) - 1
+        reads = some[self.value]
+        f, wrote, begin, value = self.f[some], self.wrote[some], self.begin[reads], place[self.value[reads]]
 
         def enough(shift: int) -> bool:
-            s = self.wrote.copy()
-            np.maximum.at(s, self.value, self.begin - shift)
-            return self.atomic(self.f, s)
+            s = wrote.copy()
+            np.maximum.at(s, value, begin - shift)
+            return self.atomic(f, s)
 
         return self._bisected(enough) if enough(FOREVER // 2) else FOREVER
 
@@ -141,7 +154,7 @@ class Zones:
             return None
         if self.atomic(self.f, self.s):
             return 1
-        if len(self.done) > SEARCHED_MAX:
+        if len(self.done.value) > SEARCHED_MAX:
             return None
         for k in range(2, K_MAX + 1):
             if (found := _k_atomic(self.done, k)) or found is None:
@@ -149,16 +162,19 @@ class Zones:
         return None
 
 
-def _overlap(f: Times, s: Times) -> Times:
-    """By how much any two values conflict."""
-    ahead = np.minimum(s[:, None] - f[None, :], s[None, :] - f[:, None])
-    np.fill_diagonal(ahead, 0)
-    return np.asarray(np.maximum(ahead, 0), np.int64)
+class _One(NamedTuple):
+    """One operation, as in `Done`."""
+
+    reads: bool
+    value: int
+    begin: int
+    end: int
 
 
-def _k_atomic(done: Sequence[Done], k: int) -> bool | None:
+def _k_atomic(done: Done, k: int) -> bool | None:
     """Whether some order that keeps to time has every read return one of the last k writes; None if it takes long."""
-    ops = sorted(done, key=lambda one: one.begin)
+    columns = (column.tolist() for column in done)
+    ops = sorted((_One(*one) for one in zip(*columns, strict=True)), key=lambda one: one.begin)
     everything = (1 << len(ops)) - 1
     start: tuple[int, tuple[int, ...]] = (0, (0,))
     todo: list[tuple[int, tuple[int, ...]]] = [start]

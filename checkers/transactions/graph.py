@@ -125,9 +125,8 @@ def components(source: Ints, target: Ints, times: Ints) -> tuple[Ints, list[Ints
 def tarjan(starts: list[int], ends: list[int], targets: list[int]) -> Iterator[list[int]]:
     """Strongly connected components, each after all that it leads to, without recursion (Tarjan, 1972)."""
     n = len(starts)
-    number, low = [0] * n, [0] * n
+    number, low, done = [0] * n, [0] * n, n + 1
     position = starts[:]
-    on_stack = [False] * n
     stack: list[int] = []
     count = 0
     for root in range(n):
@@ -137,30 +136,32 @@ def tarjan(starts: list[int], ends: list[int], targets: list[int]) -> Iterator[l
         count += 1
         number[root] = low[root] = count
         stack.append(root)
-        on_stack[root] = True
         while path:
             node = path[-1]
-            if position[node] < ends[node]:
-                other = targets[position[node]]
-                position[node] += 1
-                if not number[other]:
-                    count += 1
-                    number[other] = low[other] = count
-                    stack.append(other)
-                    on_stack[other] = True
-                    path.append(other)
-                elif on_stack[other]:
-                    low[node] = min(low[node], number[other])
+            lowest, deeper = low[node], -1
+            for at in range(position[node], ends[node]):
+                told = number[targets[at]]
+                if not told:
+                    position[node], deeper = at + 1, targets[at]
+                    break
+                if told < lowest:
+                    lowest = told
+            low[node] = lowest
+            if deeper >= 0:
+                count += 1
+                number[deeper] = low[deeper] = count
+                stack.append(deeper)
+                path.append(deeper)
                 continue
             path.pop()
-            if path:
-                low[path[-1]] = min(low[path[-1]], low[node])
-            if low[node] == number[node]:
-                members = []
-                while True:
-                    member = stack.pop()
-                    on_stack[member] = False
-                    members.append(member)
-                    if member == node:
-                        break
+            if path and lowest < low[path[-1]]:
+                low[path[-1]] = lowest
+            if lowest == number[node]:
+                place = len(stack) - 1
+                while stack[place] != node:
+                    place -= 1
+                members = stack[place:][::-1]
+                del stack[place:]
+                for member in members:
+                    number[member] = done
                 yield members

@@ -118,6 +118,12 @@ def trace_of(history: History) -> Trace | None:
 
 def sources_of(o: Operations, reads: Numbers, writes: Numbers, initial: int) -> Numbers | None:
     """Per read the one write of its value; None if a value was written twice, or never, or later."""
+    source = writers_of(o, reads, writes, initial)
+    return None if source is None or np.any((source >= 0) == (o.result[reads] == initial)) else source
+
+
+def writers_of(o: Operations, reads: Numbers, writes: Numbers, initial: int) -> Numbers | None:
+    """The same, but NOTHING for a read of what was written never or later; None if a value was written twice."""
     given, seen = o.argument[writes].astype(np.int64), o.result[reads].astype(np.int64)
     if np.any(given == initial):
         return None
@@ -132,11 +138,11 @@ def sources_of(o: Operations, reads: Numbers, writes: Numbers, initial: int) -> 
     writer[given] = np.arange(len(writes))
     source: Numbers = writer[seen]
     found = source >= 0
-    if np.any(found == (o.result[reads] == initial)):
-        return None
     rows = writes[source[found]]
-    right = (o.key[rows] == o.key[reads[found]]) & (o.invoke[rows] < o.response[reads[found]])
-    return source if bool(right.all()) else None
+    source[found] = np.where(
+        (o.key[rows] == o.key[reads[found]]) & (o.invoke[rows] < o.response[reads[found]]), source[found], NOTHING
+    )
+    return source
 
 
 def _ordered(o: Operations, reads: Numbers, writes: Numbers, source: Numbers, version: Numbers) -> Trace | None:

@@ -20,10 +20,11 @@ import msgspec
 import numpy as np
 
 from checkers.verifiers.accesses import INFINITE, Did, did_of, json_of, kept
-from checkers.verifiers.session_columns import Numbers, columns_of, levels, plain
+from checkers.verifiers.believed import believed_keys
+from checkers.verifiers.session_columns import Numbers, columns_of, plain
 from checkers.verifiers.visible import Traced
 from harness.history import History
-from harness.history.operations import FAIL, OK
+from harness.history.operations import FAIL
 from harness.op import Op, Version
 
 _TYPES = ("ok", "fail", "info")
@@ -148,40 +149,19 @@ def _sorted(rows: Numbers, column: Any) -> tuple[Numbers, Numbers]:
 
 
 class _Believed(dict[bytes, bool]):
-    """Whether the versions of a key can be believed, looked up once for each."""
+    """Whether the versions of a key can be believed; worked out for all when it is asked of the first."""
 
     def __init__(self, history: History) -> None:
-        o = history.operations
-        self.columns, self.codes = o, {json_of(key): code for code, key in enumerate(o.keys)}
-        self.levels = levels(o)
+        self.columns = history.operations
 
     def __missing__(self, key: bytes) -> bool:
-        self[key] = self._believed(np.flatnonzero(self.columns.key == self.codes[key]))
-        return self[key]
-
-    def _believed(self, rows: Numbers) -> bool:
-        """As `accesses.contradiction`, of the operations on one key."""
-        o, level = self.columns, self.levels
-        if level is None:
+        believed = believed_keys(self.columns)
+        if believed is None:
             raise ValueError("the versions are too great.")
-        read = np.array([f == "read" for f in o.fs])[o.f[rows]]
-        writes = rows[~read & (o.status[rows] != FAIL)]
-        done = o.status[rows] == OK
-        versions, values = level[rows[done]], np.where(read, o.result[rows], o.argument[rows])[done]
-        told, by_version, by_value = level[writes], np.argsort(versions), np.lexsort((versions, values))
-        same = np.diff(versions[by_version]) == 0
-        several = (np.diff(values[by_value]) == 0) & (np.diff(versions[by_value]) != 0)
-        doubtful = np.isin(o.argument[writes], values[by_value][1:][several])
-        return not bool(
-            np.any(versions < 0)
-            or np.any(np.diff(values[by_version])[same] != 0)
-            or _repeats(told[told >= 0])
-            or np.any(np.bincount(o.argument[writes][doubtful]) == 1)
-        )
-
-
-def _repeats(numbers: Numbers) -> bool:
-    return len(np.unique(numbers)) < len(numbers)
+        self.update(zip(map(json_of, self.columns.keys), believed.tolist(), strict=True))
+        if key not in self:
+            raise KeyError(key)
+        return self[key]
 
 
 @kept

@@ -9,8 +9,8 @@ stand, one sentence each; nothing is best.
               something older than what it was obliged to see
 
 What the columns of a history tell is confirmed there first: `session_columns` for the order of versions,
-`session_orders` for another order, `session_lookup` for anomalies. What they do not confirm is judged
-event by event, and so is every refusal.
+`session_orders` for another order, `causal` for none, `session_lookup` for anomalies. What they do
+not confirm is judged event by event, and so is every refusal.
 
 Limits: it judges certificates, not completeness of an "invalid": other violations may be there as well. What a session
 was obliged to see is collected operation by operation, for at most STEPS_MAX of them.
@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from checkers.verifiers.accesses import INFINITE, Did
+from checkers.verifiers.causal import acts_of, late_reads
 from checkers.verifiers.durability import Durable
 from checkers.verifiers.sequential import verify_sequential
 from checkers.verifiers.session_columns import confirmed, trace_of
@@ -81,17 +82,28 @@ def _problems(history: History, verdict: Verdict, asked: set[str]) -> list[str]:
         certificates = [verdict.certificate]
     if any(set(certificate["asked"]["guarantees"]) != asked for certificate in certificates):
         return ["its certificate is about other guarantees."]
+    if verdict.answer == "valid" and verdict.certificate["by"] == "closure" and not _weak(verdict):
+        return ["without an order it shows causality, and no more."]
     if verdict.answer == "valid":
         return [] if served(history, verdict.certificate) else list(doubts(traced_of(history), verdict.certificate))
     unproven = [anomaly for anomaly in verdict.anomalies if not proven(history, anomaly)]
     return [text for anomaly in unproven for text in Proof(traced_of(history), anomaly).problems()]
 
 
+def _weak(verdict: Verdict) -> bool:
+    """Whether no order of writes is promised: causality alone."""
+    asked = verdict.certificate["asked"]
+    return verdict.checker == "causal" and not asked["per_key"] and not asked["linearizable_writes"]
+
+
 def served(history: History, certificate: Mapping[str, Any]) -> bool:
-    """Whether columns confirm that the order, of versions or another, serves every read; if not, nothing is said."""
+    """Whether columns confirm that the order, of versions, another or none, serves every read; else nothing is said."""
     if certificate["by"] == "order" and "order" in certificate:
         ordered = order_of(history, certificate["order"])
         return ordered is not None and in_order(ordered, certificate["asked"])
+    if certificate["by"] == "closure":
+        late = late_reads(acts) if (acts := acts_of(history)) is not None else None
+        return late is not None and not len(late)
     trace = trace_of(history) if certificate["by"] == "versions" else None
     return trace is not None and confirmed(trace, certificate["asked"])
 

@@ -3,7 +3,7 @@
     invalid   each read missed as many completed writes, for as long, as is claimed, and that is above the bound
     valid     no read was staler than the worst one that is claimed, and that is within the bounds
 
-By versions it is counted in columns first (`staleness_columns`); what that does not confirm is counted here.
+It is counted in columns first (`staleness_columns`); what that does not confirm is counted here.
 Without versions a write counts as missed if it began after an operation on the returned value was over.
 Limits: what is claimed of whole keys (gamma, and the k that is searched for) is not counted again.
 """
@@ -15,8 +15,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from checkers.verifiers.accesses import INFINITE, Did
-from checkers.verifiers.session_columns import trace_of
-from checkers.verifiers.staleness_columns import counted_in_columns
+from checkers.verifiers.staleness_columns import counted_in_columns, leveled
 from checkers.verifiers.visible import Traced, traced_of
 from harness.history import History
 from harness.verdict import Verdict
@@ -43,10 +42,10 @@ def verify_staleness(history: History, verdict: Verdict) -> list[str]:
 
 def recounted(history: History, verdict: Verdict) -> bool:
     """Whether columns confirm it; if not, nothing is said."""
-    trace = trace_of(history)
-    if trace is None or not len(trace.reads):
+    told = leveled(history)
+    if told is None or not len(told.reads):
         return False
-    counted = counted_in_columns(trace)
+    counted = counted_in_columns(told)
     reads = {index: Stale(*found) for index in _named(verdict) if (found := counted.get(index)) is not None}
     return not any(_wrong(reads, verdict, counted.worst()))
 

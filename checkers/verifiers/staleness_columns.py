@@ -1,15 +1,19 @@
-"""Re-counts staleness by versions in whole columns, for all reads of a long history.
+"""Re-counts staleness in whole columns, for all reads of a long history.
 
 The events of each key are laid one after another. A running maximum over the writes that were over by then says which
 reads missed any; what those missed is counted by halving the writes by how new they are, again and again (a wavelet
 matrix), and what they missed first is where the maximum first rose above what they returned.
 
-    counted = counted_in_columns(trace)      trace as in `session_columns`
+How new something is, its level, is a version where those of its key can be believed. Else a write is as new as its
+beginning, and a value as what was first over with it, so that a write is only newer if it certainly is.
+
+    counted = counted_in_columns(leveled(history))
     counted.worst()                          (k, delta in ns, reads)
     counted.get(4711)                        (k, delta in ns) of the read that began with that event, or None
 
 It shares no code with the checkers, on purpose.
-Limits: as of the trace; in one key fewer than 2^62 / keys versions.
+Limits: reads and writes of numbers, words, true, false and null, and values that are written once to a key; in one key
+fewer than 2^62 / keys versions.
 """
 
 from __future__ import annotations
@@ -17,8 +21,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from checkers.verifiers.session_columns import ENDLESS, Numbers, Trace, grouped
+from checkers.verifiers.believed import believed_keys
+from checkers.verifiers.session_columns import (
+    ENDLESS,
+    NOTHING,
+    Numbers,
+    columns_of,
+    grouped,
+    initial_code,
+    levels,
+    plain,
+    trace_of,
+    writers_of,
+)
+from harness.history import History, Operations
 from harness.history.operations import INFO, OK
 
 
@@ -42,6 +60,23 @@ class Counted:
 
 
 @dataclass(frozen=True)
+class Leveled:
+    """Completed reads, each with its write if it can be right, and writes that happened or may have.
+
+    Attributes:
+        reads, writes: rows of the operations; source: per read its write, as a place in `writes`, NOTHING for none.
+        level: how new what each write wrote is; shown: how new what each read returned is.
+    """
+
+    operations: Operations
+    reads: Numbers
+    writes: Numbers
+    source: Numbers
+    level: Numbers
+    shown: Numbers
+
+
+@dataclass(frozen=True)
 class _Over:
     """Writes that were certainly over at some time, by key and that time, which is an event."""
 
@@ -50,13 +85,37 @@ class _Over:
     level: Numbers
 
 
-def counted_in_columns(trace: Trace) -> Counted:
+def leveled(history: History) -> Leveled | None:
+    """By versions if all can be believed, else key by key; None if it is not a history that this can be told of."""
+    trace = trace_of(history)
+    if trace is not None:
+        return Leveled(trace.operations, trace.reads, trace.writes, trace.source, trace.level, trace.shown())
+    if not plain(history):
+        return None
+    o, initial = history.operations, initial_code(history)
+    reads, writes = columns_of(o)
+    source, believed, version = writers_of(o, reads, writes, initial), believed_keys(o), levels(o)
+    if source is None or believed is None or version is None:
+        return None
+    right = (source >= 0) | (o.result[reads] == initial)
+    reads, source = reads[right], source[right]
+    told = np.where(o.status[writes] == OK, version[writes], NOTHING)
+    doubtful = np.flatnonzero(source >= 0)
+    doubtful = doubtful[o.status[writes[source[doubtful]]] == INFO]
+    told[source[doubtful]] = version[reads[doubtful]]
+    event = _ends(o, reads, writes, source, np.ones(len(writes), np.bool_))
+    level = np.where(believed[o.key[writes]], told, o.invoke[writes])
+    shown = np.where(believed[o.key[reads]], np.append(told, NOTHING)[source], np.append(event, NOTHING)[source])
+    return Leveled(o, reads, writes, source, level, shown)
+
+
+def counted_in_columns(told: Leveled) -> Counted:
     """See the module docstring."""
-    o, key = trace.operations, trace.operations.key.astype(np.int64)
-    shown, whose, begin = trace.shown(), key[trace.reads], o.invoke[trace.reads]
-    over = _over(trace, key)
-    span = int(trace.level.max(initial=0)) + 1
-    places = _places(over, key[trace.reads], begin)
+    o, key, shown = told.operations, told.operations.key.astype(np.int64), told.shown
+    whose, begin = key[told.reads], o.invoke[told.reads]
+    over = _over(told, key)
+    span = int(max(told.level.max(initial=0), shown.max(initial=0))) + 1
+    places = _places(over, key[told.reads], begin)
     tops = np.maximum.accumulate(over.key * span + over.level)
     newest = np.append(-1, tops)[places]
     stale = np.flatnonzero(newest > whose * span + shown)
@@ -70,23 +129,28 @@ def counted_in_columns(trace: Trace) -> Counted:
     first = over.event[np.searchsorted(tops, bound, side="right")]
     times = np.full(int(max(o.invoke[-1], o.completion.max())) + 1, -1)
     times[o.completion[o.completion >= 0]] = o.response_ns[o.completion >= 0]
-    ended, began = times[first], o.invoke_ns[trace.reads[stale]]
+    ended, began = times[first], o.invoke_ns[told.reads[stale]]
     delta_ns[stale] = np.where((ended < 0) | (began < 0), 0, np.maximum(0, began - ended))
     return Counted(begin, k, delta_ns)
 
 
-def _over(trace: Trace, key: Numbers) -> _Over:
+def _over(told: Leveled, key: Numbers) -> _Over:
     """A write was over when it was acknowledged; one in doubt, when the first read of it was."""
-    o, found = trace.operations, trace.source >= 0
-    status = o.status[trace.writes]
-    event = np.where(status == OK, o.response[trace.writes], ENDLESS)
-    source, ends = trace.source[found], o.response[trace.reads[found]]
-    doubtful = status[source] == INFO
-    np.minimum.at(event, source[doubtful], ends[doubtful])
+    o = told.operations
+    event = _ends(o, told.reads, told.writes, told.source, o.status[told.writes] == INFO)
     done = np.flatnonzero(event < ENDLESS)
     done = done[np.argsort(event[done])]
-    done = done[grouped(key[trace.writes[done]])]
-    return _Over(key[trace.writes[done]], event[done], trace.level[done])
+    done = done[grouped(key[told.writes[done]])]
+    return _Over(key[told.writes[done]], event[done], told.level[done])
+
+
+def _ends(o: Operations, reads: Numbers, writes: Numbers, source: Numbers, shown: NDArray[np.bool_]) -> Numbers:
+    """Per write the event at which it was over; or at which the first read of it was, of those where that counts."""
+    event: Numbers = np.where(o.status[writes] == OK, o.response[writes], ENDLESS)
+    found = np.flatnonzero(source >= 0)
+    found = found[shown[source[found]]]
+    np.minimum.at(event, source[found], o.response[reads[found]])
+    return event
 
 
 def _places(over: _Over, key: Numbers, begin: Numbers) -> Numbers:

@@ -16,7 +16,11 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Any, Final
 
+import numpy as np
+
 from checkers.verifiers.accesses import INFINITE, Did, contradiction, json_of, kept, operations_of
+from checkers.verifiers.causal import NUMBERS_MAX, Acts, late_reads
+from checkers.verifiers.session_columns import ENDLESS, NOTHING, Numbers
 from harness.history import History
 from harness.op import Version
 
@@ -167,32 +171,31 @@ def doubts(traced: Traced, certificate: Mapping[str, Any]) -> Iterator[str]:
 
 def _overwritten(traced: Traced) -> Iterator[str]:
     """Causality without an order: no read returned a write behind another one that its session knew."""
-    names = ("read-your-writes", "monotonic-reads", "monotonic-writes", "writes-follow-reads")
-    asked = {"guarantees": names, "per_key": False, "linearizable_writes": False}
-    replay = _Replay(traced, asked, lambda did: did.begin.index)
-    behind: dict[int, set[int]] = {}
-    for read in traced.operations.values():
-        if read.read is None:
-            continue
-        saw, source = _Saw(replay), traced.source(read)
-        for one in [*traced.earlier(read), read]:
-            write = one if one.wrote is not None else traced.source(one)
-            if write is not None:
-                saw.take_in(write)
-        for index in saw.taken:
-            write = traced.operations[index]
-            if write is source or not traced.same_key(write, read):
-                continue
-            if index not in behind:
-                other = _Saw(replay)
-                other.take_in(write)
-                behind[index] = other.taken
-            if source is None or source.begin.index in behind[index]:
-                yield f"the read {read.begin.index} returned what its session knew to be overwritten."
-                break
-        if replay.steps > STEPS_MAX:
-            yield f"more than {STEPS_MAX:,} operations would have to be taken in to confirm it."
-            return
+    dids = [did for did in traced.operations.values() if did.wrote is not None or did.read is not None]
+    place = {did.begin.index: number for number, did in enumerate(dids)}
+    sources = [traced.source(did) if did.read is not None else None for did in dids]
+    late = late_reads(
+        Acts(
+            np.array([did.begin.index for did in dids], np.int64),
+            np.array([did.over if did.over < INFINITE else ENDLESS for did in dids], np.int64),
+            _numbered([did.session() for did in dids]),
+            _numbered([did.begin.process for did in dids]),
+            _numbered([did.key for did in dids]),
+            np.array([did.wrote is not None for did in dids], np.bool_),
+            np.array([NOTHING if write is None else place[write.begin.index] for write in sources], np.int64),
+        )
+    )
+    if late is None:
+        yield f"more than {NUMBERS_MAX:,} numbers would be needed to confirm it."
+        return
+    for number in np.sort(late).tolist():
+        yield f"the read {dids[number].begin.index} returned what its session knew to be overwritten."
+
+
+def _numbered(names: Sequence[Any]) -> Numbers:
+    """A number for each name, from 0 on."""
+    numbers: dict[Any, int] = {}
+    return np.array([numbers.setdefault(name, len(numbers)) for name in names], np.int64)
 
 
 def _along(traced: Traced, asked: Mapping[str, Any], order: Sequence[int], session: Any) -> Iterator[str]:

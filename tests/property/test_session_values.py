@@ -9,6 +9,7 @@ from random import Random
 import msgspec
 import pytest
 from oracle.guarantees import SUBSETS
+from oracle.middling import middling
 from oracle.replicas import Sessions as Replicas
 from property.test_session_suspects import Story
 from torture import some_and_many
@@ -89,15 +90,20 @@ def test_columns_of_values_say_what_the_pass_says(monkeypatch, seeds):
     assert min(found[rule] for rule in rules) > len(seeds) / 400, found
 
 
-@some_and_many(8)
-def test_columns_of_values_say_what_the_pass_says_of_long_histories(monkeypatch, seeds):
+@some_and_many(120, each=3)
+def test_columns_of_values_say_what_the_pass_says_of_middle_sized_histories(monkeypatch, seeds):
+    found = Counter()
     for seed in seeds:
-        random = Random(seed)
-        history, judge = made(seed, random.choice((100, 300))), checker_of(random)
-        verdict = judged(judge, history, monkeypatch, "columns")
-        assert plain(verdict) == plain(judged(judge, history, monkeypatch, "pass")), (seed, judge)
-        assert verdict.answer == "unknown" or verify_sessions(history, verdict) == [], (seed, judge)
-    seeds.told(len(seeds))
+        random, history = Random(seed), middling(seed)
+        for judge in (Causal(), *(checker_of(random) for _ in range(2))):
+            verdict = judged(judge, history, monkeypatch, random.choice(("guess", "columns")))
+            wanted = judged(judge, history, monkeypatch, "pass")
+            assert plain(verdict) == plain(wanted), (seed, judge)
+            for told in (verdict, wanted):
+                assert told.answer == "unknown" or verify_sessions(history, told) == [], (seed, judge)
+            found.update([verdict.answer, verdict.certificate.get("by")])
+    seeds.told(found["invalid"], 3 * len(seeds))
+    assert min(found["valid"], found["invalid"], 10 * found["closure"]) > len(seeds) / 2, found
 
 
 @some_and_many(1200)

@@ -1,7 +1,9 @@
 """Staleness against its definitions, on small random histories; certificates are re-checked."""
 
 from collections import Counter
+from random import Random
 
+import msgspec
 import numpy as np
 from oracle import staleness as oracle
 from oracle.guarantees import Case
@@ -12,8 +14,8 @@ from checkers.protocol import Budget
 from checkers.sessions.record import Record
 from checkers.staleness import Staleness
 from checkers.staleness.missed import Reads, Writes, count
-from checkers.staleness.samples import samples_of
-from checkers.staleness.zones import Zones
+from checkers.staleness.samples import _by_record, samples_of
+from checkers.staleness.zones import Done, Zones
 from checkers.verifiers.sessions import verify_sessions
 from harness.history import Header, History
 
@@ -66,7 +68,8 @@ def test_k_gamma_and_delta_of_a_key_are_what_trying_and_widening_says(seeds):
         if not samples.zones or case.impossible():
             continue
         ((by_index, _, _),) = samples.zones.values()
-        scaled = [done._replace(begin=done.begin * 1000, end=min(done.end * 1000, 1 << 60)) for done in by_index]
+        end = np.where(by_index.end < 1 << 50, by_index.end * 1000, 1 << 60)
+        scaled = by_index._replace(begin=by_index.begin * 1000, end=end)
         zones = Zones.of(scaled)
         assert Zones.of(by_index).least_k() == oracle.least_k(case), seed
         gamma, delta = zones.gamma(), zones.delta()
@@ -100,3 +103,68 @@ def test_many_writes_are_counted_as_few_are():
             assert missed.k[place] == 1 + len(newer)
             assert missed.first[place] == min(newer, key=lambda w: writes.over[w], default=-1)
             assert missed.newest[place] == max(newer, key=lambda w: writes.level[w], default=-1)
+
+
+@some_and_many(1000)
+def test_columns_sample_what_going_through_accesses_samples(seeds):
+    found = Counter()
+    for seed in seeds:
+        random = Random(seed)
+        events = Replicas(seed).history(random.choice((8, 20, 40)), random.choice((1, 2, 3)), ("none", "key")[seed % 2])
+        for place, op in enumerate(events):  # versions of single operations are wrong, or not told
+            if op.type == "ok" and random.random() < 0.03:
+                version = random.choice((None, random.choice(events).version))
+                events[place] = msgspec.structs.replace(op, version=version)
+        history = History(Header(1, "register"), events)
+        quick, plain = samples_of(history), _by_record(Record.of(history))
+        assert _figures(quick) == _figures(plain), seed
+        for key, (by_index, by_time, rows) in plain.zones.items():
+            assert [_zones(by_index), _zones(by_time), *rows.tolist()] == [
+                *map(_zones, quick.zones[key][:2]),
+                *quick.zones[key][2].tolist(),
+            ], seed
+        found["some" if 0 < plain.keys_by_versions < plain.keys else "all or none"] += 1
+        found["stale"] += bool(np.any(plain.missed.k > 1))
+    seeds.told(found["stale"], len(seeds))
+    assert min(found["some"], found["all or none"], found["stale"]) > len(seeds) / 20, found
+
+
+def _figures(samples):
+    """What does not hang on how reads and writes are numbered."""
+    rows = np.append(samples.writes.row, -1)
+    missed = samples.missed
+    counts = samples.keys, samples.keys_by_versions, samples.impossible, samples.unknown, sorted(samples.zones)
+    columns = samples.reads.row, samples.exact, missed.k, rows[missed.first], rows[missed.newest]
+    return counts, [column.tolist() for column in columns]
+
+
+def _zones(done):
+    """A key's figures, whichever way its values are numbered."""
+    if done is None:
+        return None
+    zones = Zones.of(done)
+    return zones.gamma(), zones.delta(), zones.early(), zones.gammas().tolist(), zones.least_k()
+
+
+def test_conflicts_of_many_values_are_those_of_all_pairs():
+    for seed in range(200):
+        generator = np.random.default_rng(seed)
+        count, values = generator.integers(1, 60), generator.integers(1, 12)
+        reads = generator.random(count) < 0.6
+        begin = generator.integers(0, 50, count)
+        done = Done(reads, generator.integers(0, values, count), begin, begin + generator.integers(1, 30, count))
+        zones = Zones.of(done)
+        wanted = [
+            max(
+                [
+                    0,
+                    *(
+                        min(b - f, s - zones.f[v])
+                        for u, (f, s) in enumerate(zip(zones.f, zones.s, strict=True))
+                        if u != v
+                    ),
+                ]
+            )
+            for b, v in zip(zones.begin, zones.value, strict=True)
+        ]
+        assert zones.gammas().tolist() == wanted, seed
