@@ -33,7 +33,7 @@ from checkers.collector import collector_at_rest
 from checkers.objects.calls import Call, by_key, named, shown, text
 from checkers.objects.ranks import Placed, inversions, order
 from checkers.protocol import Budget
-from checkers.tokens import token_of
+from checkers.tokens import thawed, token_of
 from harness.history import History
 from harness.verdict import Anomaly, Verdict
 
@@ -164,7 +164,7 @@ class OneGrown:
             read.places = _places(read.elements)
 
     def _add_read(self, call: Call) -> None:
-        if not isinstance(call.result, list | tuple | None):
+        if type(call.result) not in (list, tuple, type(None)):
             self.why_not = f"a read shows no list{_at(self.key)}"
             return
         elements = list(call.result or ())
@@ -273,7 +273,8 @@ class OneGrown:
         return f"{'list' if self.ordered else 'set'}{named(self.key)}"
 
     def _anomaly(self, name: str, rule: str, ops: Sequence[Call], sentence: str, **more: Any) -> Anomaly:
-        certificate = {"ops": [call.invoke for call in ops], "ordered": self.ordered, **more}
+        told = {what: thawed(element) for what, element in more.items()}
+        certificate = {"ops": [call.invoke for call in ops], "ordered": self.ordered, **told}
         indices = tuple(sorted({call.invoke for call in ops}))
         culprit = max(ops, key=lambda call: (call.f == "read", call.invoke)).invoke
         return Anomaly(name, GUARANTEE, sentence, self.key, indices, culprit, "", rule, certificate)
