@@ -81,7 +81,8 @@ def frozen(value: Any) -> Any:
     if kind is list or kind is tuple:
         return tuple(map(frozen, value))
     if kind is dict:
-        return Fields((name, frozen(item)) for name, item in sorted(value.items()))
+        names = sorted(value)
+        return Fields(zip(names, map(frozen, map(value.__getitem__, names)), strict=True))
     if kind is bool:
         return Truth(value)
     return Decimal(value) if kind is float else value

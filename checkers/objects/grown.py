@@ -67,7 +67,7 @@ class SetFull:
 def _check(name: str, f: str, history: History, budget: Budget) -> Verdict:
     keys = by_key(history, frozenset({f, "read"}))
     anomalies: list[Anomaly] = []
-    certificate, undecided, decided = [], "", 0
+    certificate, undecided, decided = [], "" if keys else f"no operation is an {f} or a read", 0
     counts = {"anomalies": 0, "keys": len(keys), "acknowledged_elements": 0}
     counts |= {"lost": 0, "stale": 0, "never_read": 0, "duplicated": 0}
     for calls in keys.values():
