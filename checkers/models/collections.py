@@ -93,7 +93,8 @@ SET: Final = Model(
 def _grown(state: frozenset[Any], call: Call) -> Any:
     if call.f == "add":
         return state | {call.argument}
-    return state if state == frozenset(call.result or ()) else IMPOSSIBLE
+    shown = call.result or ()
+    return state if len(shown) == len(state) and state == frozenset(shown) else IMPOSSIBLE
 
 
 class _Lost:
