@@ -3,6 +3,7 @@
 import pytest
 
 from harness.history.edn import DEPTH_MAX, EdnError, read_edn
+from harness.history.reader import read_history
 
 
 @pytest.mark.parametrize(
@@ -91,3 +92,28 @@ def test_what_is_wrong_is_found_where_it_is(text, offset):
     with pytest.raises(EdnError) as caught:
         read_edn(text)
     assert caught.value.offset == offset
+
+
+@pytest.mark.parametrize("form", ["%s\n%s\n", "[%s\n %s]"])
+def test_maps_whose_keys_are_strings_are_operations_too(form, tmp_path):
+    first = '{"type" :invoke, "f" :write, "value" 1, "process" 0}'
+    for second in ('{"process" 0, "type" :ok, "f" :write, "value" 1}', "{:process 0, :type :ok, :f :write, :value 1}"):
+        for lines in (
+            (first, second),
+            (first.replace('"type" :invoke, ', "").replace("}", ' "type" :invoke}'), second),
+        ):
+            file = tmp_path / "history"
+            file.write_text(form % lines)
+            events = read_history(file).events
+            assert [(op.type, op.f, op.value, op.process) for op in events] == [
+                ("invoke", "write", 1, 0),
+                ("ok", "write", 1, 0),
+            ]
+
+
+@pytest.mark.parametrize("colon", [":", " :", ": ", " : "])
+def test_json_with_any_space_about_a_colon_is_no_edn(colon, tmp_path):
+    file = tmp_path / "history"
+    file.write_text('{"value"%strue,"type"%s"invoke","f"%s"write","process"%s0}\n'.replace("%s", colon))
+    (event,) = read_history(file).events
+    assert (event.value, event.f) == (True, "write")
