@@ -149,6 +149,12 @@ def _kv(state: Any, call: Call) -> Any:
     return _string(call.argument) if call.f == "put" else state + call.argument
 
 
+def _strings(call: Call, _: Header) -> Call | None:
+    if call.f == "append" and not isinstance(call.argument, str):
+        raise ValueError("wanted a string to add at the end")
+    return None if call.status == FAIL else call
+
+
 def _string(value: Any) -> Any:
     """A value, where null is the empty string."""
     return "" if value is None else value
@@ -174,6 +180,7 @@ KV: Final = Model(
     ("put", "append", "get"),
     _kv,
     initial=_string,
+    meaning=_strings,
     observes=lambda call: call.f == "get",
     tells=_string_seen,
     summary="strings by key: put, append, get",
