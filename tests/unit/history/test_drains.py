@@ -18,7 +18,7 @@ from harness.streams import Random
 
 
 def answer(*lines: tuple[int, str, str, Any]) -> str:
-    events = [Op(process=process, type=type_, f=f, value=value) for process, type_, f, value in lines]  # type: ignore[arg-type]
+    events = [Op(process=process, type=type_, f=f, value=value) for process, type_, f, value in lines]  # type: ignore[arg-type]  # types are written out
     history = History(Header(), drained(events))
     verdict = TotalQueue().check(history, Budget())
     assert verify(history, verdict) == []
