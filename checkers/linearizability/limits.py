@@ -132,7 +132,7 @@ class Limits:
         number = len(self.movers)
         movers, observers = (self.movers[-1], self.observers[-1]) if number else ([], ())
         place = self.arrived[number - 1] if number else 0
-        for number in range(number, min(number + AT_ONCE, len(self.limits))):  # noqa: B020
+        for number in range(number, min(number + AT_ONCE, len(self.limits))):  # noqa: B020  # its range is made first
             changed = False
             if number:
                 kind = self.actions[number - 1]

@@ -62,7 +62,7 @@ def test_strings_by_key_are_told_from_numbers_and_keys_from_each_other() -> None
     def answer(put: Any, got: Any, one: Any = "k", other: Any = "k") -> str:
         lines = [(one, "put", "invoke", put), (one, "put", "ok", put), (other, "get", "invoke", None)]
         lines.append((other, "get", "ok", got))
-        events = [Op(i, None, 0, t, f, key, value) for i, (key, f, t, value) in enumerate(lines)]  # type: ignore[arg-type]  # types
+        events = [Op(i, None, 0, t, f, key, value) for i, (key, f, t, value) in enumerate(lines)]  # type: ignore[arg-type]  # they are types
         history = History(Header(1, model="kv"), events)
         verdict = Linearizability("kv").check(history, Budget())
         assert verify(history, verdict) == []
