@@ -13,7 +13,7 @@ from the events. A verdict "unknown" claims nothing, so there is nothing to conf
     blocks           [a, b, c, d]: a ended before b began, c before d; a and d belong to one written value, b and c to
                      another, and either value was written once
     search           between the events `since` and `until` the listed operations have no order, even if everything
-                     else is given away: see `checkers.verify_search`
+                     else is given away: see `checkers.verifiers.search`
 
 That a value was written once, that an indeterminate operation happened because its effect was seen, and what belongs
 to which value, is worked out from all events of the key.
@@ -26,10 +26,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from checkers.verify_columns import in_columns
-from checkers.verify_events import Fact, Facts, facts_by_key, token
-from checkers.verify_orders import confirmed
-from checkers.verify_search import no_order
+from checkers.verifiers.columns import in_columns
+from checkers.verifiers.events import Fact, Facts, facts_by_key, token
+from checkers.verifiers.orders import confirmed
+from checkers.verifiers.search import no_order
 from harness.history import History
 from harness.verdict import Anomaly, Verdict
 
@@ -60,22 +60,22 @@ def _of_others(history: History, verdict: Verdict) -> list[str]:
     if verdict.checker in _MEASURES and not verdict.anomalies:
         return []
     if verdict.checker == "transactions":
-        from checkers.verify_transactions import verify_transactions
+        from checkers.verifiers.transactions import verify_transactions
 
         return verify_transactions(history, verdict)
-    from checkers.verify_structures import model_of, verify_structures
+    from checkers.verifiers.structures import model_of, verify_structures
 
     if model_of(verdict):
         return verify_structures(history, verdict)
     rules = {anomaly.rule for anomaly in verdict.anomalies}
     if rules & {*_RULES, "search"}:
         return _linearizability(history, verdict)
-    from checkers.verify_invariants import verify_invariants
-    from checkers.verify_objects import verify_objects
+    from checkers.verifiers.invariants import verify_invariants
+    from checkers.verifiers.objects import verify_objects
 
     problems: list[str] = []
     if verdict.certificate or rules - {""}:
-        from checkers.verify_sessions import verify_sessions
+        from checkers.verifiers.sessions import verify_sessions
 
         problems += verify_sessions(history, verdict)
     return problems + verify_invariants(history, verdict) + verify_objects(history, verdict)
@@ -84,8 +84,8 @@ def _of_others(history: History, verdict: Verdict) -> list[str]:
 def _of_model(history: History, verdict: Verdict, declared: Model | str) -> list[str]:
     """A verdict on any model: by the rule of its structure where an anomaly names one, else by the model alone."""
     from checkers.models import model
-    from checkers.verify_models import verify_models
-    from checkers.verify_structures import STRUCTURE_RULES, verify_structures
+    from checkers.verifiers.models import verify_models
+    from checkers.verifiers.structures import STRUCTURE_RULES, verify_structures
 
     of = model(declared) if isinstance(declared, str) else declared
     by_rule, rest = [], []

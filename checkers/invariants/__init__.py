@@ -4,7 +4,7 @@
     availability                                                          of when they were served
     log-pattern                                                           of what nodes wrote
 
-Verdicts on operations are derived again from the raw events by `checkers.verify_invariants`.
+Verdicts on operations are derived again from the raw events by `checkers.verifiers.invariants`.
 """
 
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""Puts what the session checkers found into sentences, and into certificates for `checkers.verify_sessions`.
+"""Puts what the session checkers found into sentences, and into certificates for `checkers.verifiers.sessions`.
 
 The rules and their certificates; numbers are event indices of invocations, a path is as in `checkers.sessions.paths`:
 

@@ -5,7 +5,7 @@
                            -> None        this way of looking does not apply: ask the general engine
 
 `calls` are the operations of one object, in order of invocation, failed ones too. Both definite answers are checked
-again on the raw events by `checkers.verify_structures`.
+again on the raw events by `checkers.verifiers.structures`.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ order of their versions where transactions read before they write.
 First each read is looked at by itself (`facts`): garbage, aborted, intermediate, internal. Then the order: for levels
 up to causal by what reads force (`weak`), for those above by cycles of dependencies, or by search where registers hide
 the order of their versions (`strong`). A verdict "invalid" names the weakest kind of each anomaly and the levels that
-fall with it; "valid" carries an order that proves it. `checkers.verify_transactions` re-checks both.
+fall with it; "valid" carries an order that proves it. `checkers.verifiers.transactions` re-checks both.
 
 Level: the option, else what the header says, else strict serializability; in a history whose header says
 `"order": "session"` positions of events tell nothing across processes, so that nothing is known of real time.

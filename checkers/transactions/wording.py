@@ -1,4 +1,4 @@
-"""Anomalies of transactions in words, with the certificate that `checkers.verify_transactions` re-derives.
+"""Anomalies of transactions in words, with the certificate that `checkers.verifiers.transactions` re-derives.
 
     T1 read x = [1], and T2 appended 2 to x, which T1 did not see, so T1 comes before T2. T2 was over before T1 was
     invoked, so T2 comes before T1. That is a cycle.

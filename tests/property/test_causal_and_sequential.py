@@ -15,7 +15,7 @@ from checkers.sessions.canonical import by_time, by_what_follows
 from checkers.sessions.saturation import Saturation
 from checkers.sessions.sequential import Search
 from checkers.sessions.steps import NOTHING, Moves
-from checkers.verify_sessions import verify_sessions
+from checkers.verifiers.sessions import verify_sessions
 from harness.history import Header, History
 from harness.op import Op
 from harness.streams import Random

@@ -11,7 +11,7 @@ from torture import some_and_many
 
 from checkers.durability import Durability
 from checkers.protocol import Budget
-from checkers.verify_sessions import verify_sessions
+from checkers.verifiers.sessions import verify_sessions
 from harness.history import Header, History
 from harness.op import Op
 

@@ -18,13 +18,13 @@ from torture import some_and_many
 from checkers.protocol import Budget
 from checkers.sessions import Semantics, Sessions
 from checkers.staleness import Staleness
-from checkers.verify_session_columns import grouped, trace_of
-from checkers.verify_session_lookup import looked_up
-from checkers.verify_sessions import Proof, proven, served, verify_sessions
-from checkers.verify_staleness import _counted, recounted, verify_staleness
-from checkers.verify_staleness import _problems as _problems_with
-from checkers.verify_staleness_columns import _count, counted_in_columns
-from checkers.verify_visible import doubts, traced_of
+from checkers.verifiers.session_columns import grouped, trace_of
+from checkers.verifiers.session_lookup import looked_up
+from checkers.verifiers.sessions import Proof, proven, served, verify_sessions
+from checkers.verifiers.staleness import _counted, recounted, verify_staleness
+from checkers.verifiers.staleness import _problems as _problems_with
+from checkers.verifiers.staleness_columns import _count, counted_in_columns
+from checkers.verifiers.visible import doubts, traced_of
 from harness.history import Header, History, reader
 from harness.history.reader import read_history
 

@@ -17,7 +17,7 @@ from checkers.sessions import Semantics, Sessions, columns, suspects
 from checkers.sessions.checker import verdict_of
 from checkers.sessions.record import Record
 from checkers.sessions.visibility import judge
-from checkers.verify_sessions import verify_sessions
+from checkers.verifiers.sessions import verify_sessions
 from harness.history import Header, History, reader
 from harness.history.reader import read_history
 from harness.op import Op

@@ -15,8 +15,8 @@ from torture import some_and_many
 
 from checkers.protocol import Budget
 from checkers.sessions import Causal, CausalConvergent, Pram, Semantics, Sessions, causal, checker
-from checkers.verify_sessions import served, verify_sessions
-from checkers.verify_visible import doubts, traced_of
+from checkers.verifiers.sessions import served, verify_sessions
+from checkers.verifiers.visible import doubts, traced_of
 from harness.history import Header, History
 from harness.op import Op
 

@@ -12,7 +12,7 @@ from checkers.protocol import Budget
 from checkers.sessions import CausalConvergent, Pram, Semantics, Sessions
 from checkers.sessions.record import Record
 from checkers.sessions.visibility import judge
-from checkers.verify_sessions import verify_sessions
+from checkers.verifiers.sessions import verify_sessions
 from harness.history import Header, History
 from harness.op import Op
 

@@ -14,7 +14,7 @@ from checkers.staleness import Staleness
 from checkers.staleness.missed import Reads, Writes, count
 from checkers.staleness.samples import samples_of
 from checkers.staleness.zones import Zones
-from checkers.verify_sessions import verify_sessions
+from checkers.verifiers.sessions import verify_sessions
 from harness.history import Header, History
 
 SEEDS = some_and_many(5000)

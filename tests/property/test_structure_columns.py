@@ -15,12 +15,12 @@ from checkers.objects import Counter as ObjectCounter
 from checkers.objects import FencedLock, TotalQueue
 from checkers.protocol import Budget
 from checkers.structures import Structure
-from checkers.verify_object_facts import objects
-from checkers.verify_object_lookup import looked_up
-from checkers.verify_objects import _problems as queue_problems
-from checkers.verify_objects import confirmed as queue_confirmed
-from checkers.verify_structure_columns import replays
-from checkers.verify_structures import STRUCTURE_RULES, _problems, confirmed, model_of
+from checkers.verifiers.object_facts import objects
+from checkers.verifiers.object_lookup import looked_up
+from checkers.verifiers.objects import _problems as queue_problems
+from checkers.verifiers.objects import confirmed as queue_confirmed
+from checkers.verifiers.structure_columns import replays
+from checkers.verifiers.structures import STRUCTURE_RULES, _problems, confirmed, model_of
 from harness.history import Header, History, reader
 from harness.history.operations import INFO, OK
 from harness.history.reader import read_history

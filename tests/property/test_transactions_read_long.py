@@ -11,8 +11,8 @@ from torture import some_and_many
 from checkers.protocol import Budget
 from checkers.transactions import Transactions
 from checkers.transactions.reading import read_transactions
+from checkers.verifiers.transaction_columns import confirmed
 from checkers.verify import verify
-from checkers.verify_transaction_columns import confirmed
 from harness.history import Header
 from harness.history.reader import read_history
 from harness.op import NEMESIS, Op

@@ -14,7 +14,7 @@ from checkers.sessions import (
     Semantics,
     WritesFollowReads,
 )
-from checkers.verify_sessions import verify_sessions
+from checkers.verifiers.sessions import verify_sessions
 from harness.verdict import Anomaly, Verdict
 
 RYW, MR, MW, WFR = ReadYourWrites(), MonotonicReads(), MonotonicWrites(), WritesFollowReads()

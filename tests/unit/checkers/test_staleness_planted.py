@@ -6,7 +6,7 @@ from made_histories import Story
 
 from checkers.protocol import Budget
 from checkers.staleness import Staleness
-from checkers.verify_sessions import verify_sessions
+from checkers.verifiers.sessions import verify_sessions
 from harness.verdict import Anomaly
 
 

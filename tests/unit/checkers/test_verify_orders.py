@@ -11,10 +11,10 @@ from oracle.registers import interleaved, random_events, random_shape
 
 from checkers.linearizability import Linearizability
 from checkers.protocol import Budget
+from checkers.verifiers.columns import in_columns
+from checkers.verifiers.events import facts_by_key
+from checkers.verifiers.orders import confirmed
 from checkers.verify import _RULES, _anomaly, _orders
-from checkers.verify_columns import in_columns
-from checkers.verify_events import facts_by_key
-from checkers.verify_orders import confirmed
 from harness.history import History, reader
 from harness.history.reader import read_history
 from harness.streams import Random

@@ -1,10 +1,10 @@
 """What the events of a long history say about one register, looked up in columns when it is asked for.
 
-The same answers as `checkers.verify_events.Facts` gives, without an object for each of a million operations: to
+The same answers as `checkers.verifiers.events.Facts` gives, without an object for each of a million operations: to
 re-check an anomaly takes the few operations that it names, what wrote the values that they saw, and what was open
 beside them.
 
-    keys = in_columns(history)     None: it is not a history that this can be told of; see `verify_orders`
+    keys = in_columns(history)     None: it is not a history that this can be told of; see `orders`
     keys[token(key)].get(4711)     Fact, or None
 
 It shares no code with the checkers, on purpose.
@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from checkers.verify_events import ENDLESS, Fact, Facts, token
-from checkers.verify_orders import NOTHING, code_of, meaning, plain
+from checkers.verifiers.events import ENDLESS, Fact, Facts, token
+from checkers.verifiers.orders import NOTHING, code_of, meaning, plain
 from harness.history import History
 from harness.history.values import Values
 

@@ -4,7 +4,7 @@ The events of each key are laid one after another. A running maximum over the wr
 reads missed any; what those missed is counted by halving the writes by how new they are, again and again (a wavelet
 matrix), and what they missed first is where the maximum first rose above what they returned.
 
-    counted = counted_in_columns(trace)      trace as in `verify_session_columns`
+    counted = counted_in_columns(trace)      trace as in `session_columns`
     counted.worst()                          (k, delta in ns, reads)
     counted.get(4711)                        (k, delta in ns) of the read that began with that event, or None
 
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from checkers.verify_session_columns import ENDLESS, Numbers, Trace, grouped
+from checkers.verifiers.session_columns import ENDLESS, Numbers, Trace, grouped
 from harness.history.operations import INFO, OK
 
 

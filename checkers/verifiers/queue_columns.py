@@ -1,4 +1,4 @@
-"""Re-counts a queue in whole columns, for a long history: confirms, or leaves it to `checkers.verify_objects`.
+"""Re-counts a queue in whole columns, for a long history: confirms, or leaves it to `objects`.
 
 The same as there: nothing came out more often than it went in, or before it began to go in; and of what went in and
 never came out, each can have gone to a dequeue in doubt of its own.
@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from checkers.verify_object_facts import ENDLESS, Did, Object, json_of, nothing
-from checkers.verify_object_lookup import looked_up
+from checkers.verifiers.object_facts import ENDLESS, Did, Object, json_of, nothing
+from checkers.verifiers.object_lookup import looked_up
 from harness.history import History
 from harness.history.operations import FAIL, OK
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from checkers.verify_events import token
+from checkers.verifiers.events import token
 from harness.history import History, Operations
 from harness.history.operations import FAIL, INFO, OK
 from harness.history.values import Values

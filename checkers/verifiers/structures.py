@@ -10,10 +10,10 @@
     mutex-run         even where all is put off as long as it may be, an operation ends that cannot be done
     counter-few, counter-excess   the adds that must, or can, lie between two reads do not make up their difference
     counter-range, counter-step   a number that no adds amount to
-    others            as in `checkers.verify_object_rules`
+    others            as in `object_rules`
 
-Orders are replayed in columns first (`verify_structure_columns`), and what an anomaly names is looked up in them
-(`verify_object_lookup`). What that does not confirm is judged event by event, and so is every refusal.
+Orders are replayed in columns first (`structure_columns`), and what an anomaly names is looked up in them
+(`object_lookup`). What that does not confirm is judged event by event, and so is every refusal.
 
 Limits: at most CONFIGURATIONS are tried for a rule of the first kind, then it is not confirmed.
 """
@@ -24,10 +24,10 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from checkers.verify_object_facts import ENDLESS, Did, Object, elements_of, json_of, nothing, number_of, objects
-from checkers.verify_object_lookup import looked_up
-from checkers.verify_object_rules import RULES as OBJECT_RULES
-from checkers.verify_structure_columns import replays
+from checkers.verifiers.object_facts import ENDLESS, Did, Object, elements_of, json_of, nothing, number_of, objects
+from checkers.verifiers.object_lookup import looked_up
+from checkers.verifiers.object_rules import RULES as OBJECT_RULES
+from checkers.verifiers.structure_columns import replays
 from harness.history import History
 from harness.verdict import Anomaly, Verdict
 

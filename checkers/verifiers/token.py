@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from checkers.verify_accesses import Did, json_of, operations_of
+from checkers.verifiers.accesses import Did, json_of, operations_of
 from harness.history import History
 from harness.op import Version
 from harness.verdict import Verdict

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
-from checkers.verify_transaction_facts import ENDLESS, NULL, Facts, Found, Txn
+from checkers.verifiers.transaction_facts import ENDLESS, NULL, Facts, Found, Txn
 
 
 class Orders:

@@ -1,4 +1,4 @@
-"""The rules by which an object is shown to be wrong, derived again from the raw events: see `checkers.verify_objects`.
+"""The rules by which an object is shown to be wrong, derived again from the raw events: see `objects`.
 
 Each takes an object and an anomaly, and says whether the operations that the anomaly names are what its rule asks for,
 and whether all other operations of the object leave no way out. What a rule says is told in the checkers.
@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from checkers.verify_object_facts import ENDLESS, Did, Object, elements_of, enqueues, json_of, nothing, number_of
+from checkers.verifiers.object_facts import ENDLESS, Did, Object, elements_of, enqueues, json_of, nothing, number_of
 from harness.verdict import Anomaly
 
 

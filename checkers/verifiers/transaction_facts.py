@@ -1,4 +1,4 @@
-"""Transactions as their raw events tell them: the ground that `checkers.verify_transactions` stands on.
+"""Transactions as their raw events tell them: the ground that `transactions` stands on.
 
 It shares no code with the checkers, on purpose, and does everything in the plainest way. Values and keys are JSON text.
 """

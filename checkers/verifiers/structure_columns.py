@@ -1,4 +1,4 @@
-"""Replays the orders of long histories of objects in whole columns: confirms, or leaves it to `verify_structures`.
+"""Replays the orders of long histories of objects in whole columns: confirms, or leaves it to `structures`.
 
 The same as there, for queues, stacks, sets of elements, mutexes, fenced locks and counters: every operation that must
 be in the order is there once, each finds the object as it saw it, and none stands before one that had ended when it
@@ -20,8 +20,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from checkers.verify_object_facts import json_of
-from checkers.verify_orders import in_time
+from checkers.verifiers.object_facts import json_of
+from checkers.verifiers.orders import in_time
 from harness.history import History, Operations
 from harness.history.operations import FAIL, INFO, OK
 from harness.history.values import Values

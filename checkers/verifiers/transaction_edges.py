@@ -14,7 +14,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any, Final
 
-from checkers.verify_transaction_facts import Facts, Found, Txn, json_of
+from checkers.verifiers.transaction_facts import Facts, Found, Txn, json_of
 
 LEVELS: Final = {
     "read-uncommitted": (0, 0),

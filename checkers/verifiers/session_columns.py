@@ -1,4 +1,4 @@
-"""Re-checks session guarantees by versions in whole columns: confirms, or leaves it to `checkers.verify_visible`.
+"""Re-checks session guarantees by versions in whole columns: confirms, or leaves it to `visible`.
 
 Every read is traced to the one write of its value, and the versions must agree. Then the events of each session are
 laid one after another, and one running maximum over them says how new the newest thing is that the session knew before
@@ -23,7 +23,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from checkers.verify_accesses import kept
+from checkers.verifiers.accesses import kept
 from harness.history import History, Operations
 from harness.history.operations import FAIL, INFO, OK
 from harness.history.values import Values

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-from checkers.verify_accesses import INFINITE, Did, contradiction, json_of, operations_of
+from checkers.verifiers.accesses import INFINITE, Did, contradiction, json_of, operations_of
 from harness.history import History
 from harness.history.faults import fault_windows
 from harness.op import NEMESIS

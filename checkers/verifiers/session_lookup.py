@@ -1,9 +1,9 @@
 """What the events of a long history say about the few operations of an anomaly, looked up when it is asked for.
 
-The same answers as `checkers.verify_visible.Traced` gives, without an object for each of a million operations: to
+The same answers as `checkers.verifiers.visible.Traced` gives, without an object for each of a million operations: to
 re-check an anomaly takes the operations that it names, and what wrote the values that they saw.
 
-    looked_up(history)             None: it is not a history that this can be told of; see `verify_session_columns`
+    looked_up(history)             None: it is not a history that this can be told of; see `session_columns`
     looked_up(history).source(did)
 
 It shares no code with the checkers, on purpose.
@@ -19,9 +19,9 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from checkers.verify_accesses import INFINITE, Did, did_of, json_of, kept
-from checkers.verify_session_columns import Numbers, columns_of, levels, plain
-from checkers.verify_visible import Traced
+from checkers.verifiers.accesses import INFINITE, Did, did_of, json_of, kept
+from checkers.verifiers.session_columns import Numbers, columns_of, levels, plain
+from checkers.verifiers.visible import Traced
 from harness.history import History
 from harness.history.operations import FAIL, OK
 from harness.op import Op, Version
@@ -160,7 +160,7 @@ class _Believed(dict[bytes, bool]):
         return self[key]
 
     def _believed(self, rows: Numbers) -> bool:
-        """As `verify_accesses.contradiction`, of the operations on one key."""
+        """As `accesses.contradiction`, of the operations on one key."""
         o, level = self.columns, self.levels
         if level is None:
             raise ValueError("the versions are too great.")

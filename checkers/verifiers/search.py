@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from checkers.verify_events import Fact, Facts
+from checkers.verifiers.events import Fact, Facts
 
 CONFIGURATIONS: Final = 300_000
 

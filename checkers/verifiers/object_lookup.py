@@ -1,6 +1,6 @@
 """What the events of a long history say about each object, looked up in columns when it is asked for.
 
-The same answers as `checkers.verify_object_facts.Object` gives, without an object for each of many operations: to
+The same answers as `checkers.verifiers.object_facts.Object` gives, without an object for each of many operations: to
 re-check an anomaly takes the operations that it names, and what was done with a few values.
 
     found = looked_up(history)              None: it is not a history that this can be told of
@@ -19,7 +19,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from checkers.verify_object_facts import Did, Object, json_of
+from checkers.verifiers.object_facts import Did, Object, json_of
 from harness.history import History, Operations
 from harness.history.operations import FAIL
 from harness.op import Op

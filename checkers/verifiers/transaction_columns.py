@@ -1,6 +1,6 @@
 """Re-checks orders of long histories of transactions in whole columns: confirms, or leaves it to the plain verifier.
 
-The same as in `verify_transaction_orders`, for a serial order and for starts and commits: every transaction that
+The same as in `transaction_orders`, for a serial order and for starts and commits: every transaction that
 happened is placed once, each read finds what the changes committed before it left (and what its own transaction did
 before it), and nothing contradicts sessions or real time.
 
@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 
 from checkers.transactions.reading import LongHistory
 from checkers.transactions.table import APPEND, NO_LIST, NULL, READ, WRITE, Table
-from checkers.verify_transaction_edges import level_of
-from checkers.verify_transaction_facts import json_of
+from checkers.verifiers.transaction_edges import level_of
+from checkers.verifiers.transaction_facts import json_of
 from harness.history import History
 from harness.history.operations import FAIL, NEVER, OK
 from harness.verdict import Verdict

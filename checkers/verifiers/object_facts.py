@@ -1,4 +1,4 @@
-"""What the events of a history say about each object, read off them directly: the ground of `checkers.verify_objects`.
+"""What the events of a history say about each object, read off them directly: the ground of `objects`.
 
 It shares no code with the checkers, on purpose.
 """

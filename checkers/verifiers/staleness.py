@@ -3,7 +3,7 @@
     invalid   each read missed as many completed writes, for as long, as is claimed, and that is above the bound
     valid     no read was staler than the worst one that is claimed, and that is within the bounds
 
-By versions it is counted in columns first (`verify_staleness_columns`); what that does not confirm is counted here.
+By versions it is counted in columns first (`staleness_columns`); what that does not confirm is counted here.
 Without versions a write counts as missed if it began after an operation on the returned value was over.
 Limits: what is claimed of whole keys (gamma, and the k that is searched for) is not counted again.
 """
@@ -14,10 +14,10 @@ from bisect import bisect_right, insort
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from checkers.verify_accesses import INFINITE, Did
-from checkers.verify_session_columns import trace_of
-from checkers.verify_staleness_columns import counted_in_columns
-from checkers.verify_visible import Traced, traced_of
+from checkers.verifiers.accesses import INFINITE, Did
+from checkers.verifiers.session_columns import trace_of
+from checkers.verifiers.staleness_columns import counted_in_columns
+from checkers.verifiers.visible import Traced, traced_of
 from harness.history import History
 from harness.verdict import Verdict
 

@@ -3,7 +3,7 @@
     invalid   every anomaly: its rule follows from the operations that it names, and from counting all others
     valid     who may have got what is missing from a queue, and nothing came out twice or from nowhere
 
-Columns first, as in `verify_structures`: see `verify_queue_columns`.
+Columns first, as in `structures`: see `queue_columns`.
 
 Limits: it judges certificates, not completeness of an "invalid": other violations may be there as well.
 """
@@ -14,10 +14,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-from checkers.verify_object_facts import Object, enqueues, json_of, nothing, objects
-from checkers.verify_object_lookup import looked_up
-from checkers.verify_object_rules import RULES
-from checkers.verify_queue_columns import accounted
+from checkers.verifiers.object_facts import Object, enqueues, json_of, nothing, objects
+from checkers.verifiers.object_lookup import looked_up
+from checkers.verifiers.object_rules import RULES
+from checkers.verifiers.queue_columns import accounted
 from harness.history import History
 from harness.verdict import Verdict
 

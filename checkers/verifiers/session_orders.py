@@ -1,4 +1,4 @@
-"""Re-checks a claimed order of writes in whole columns: confirms, or leaves it to `checkers.verify_visible`.
+"""Re-checks a claimed order of writes in whole columns: confirms, or leaves it to `visible`.
 
     order_of(history, order)       None: not a history, or not an order, that this can be told of
     in_order(trace, asked)         True: every read shows the newest of what it has to see. False: nothing is said
@@ -13,7 +13,7 @@ the place of the newest write that whoever sees it has to see, and so does each 
                             writes) before
 
 It shares no code with the checkers, on purpose.
-Limits: those of `verify_session_columns`, but versions are not looked at; a number per write and key, and NUMBERS_MAX
+Limits: those of `session_columns`, but versions are not looked at; a number per write and key, and NUMBERS_MAX
 of them.
 """
 
@@ -25,7 +25,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from checkers.verify_session_columns import (
+from checkers.verifiers.session_columns import (
     ENDLESS,
     GUARANTEES,
     NOTHING,

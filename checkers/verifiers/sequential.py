@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Final
 
-from checkers.verify_events import Fact, _fact, token
+from checkers.verifiers.events import Fact, _fact, token
 from harness.history import History
 from harness.op import NEMESIS, Op
 from harness.verdict import Anomaly, Verdict

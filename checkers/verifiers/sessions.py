@@ -8,8 +8,8 @@ stand, one sentence each; nothing is best.
     valid     in the claimed order of writes, what a session puts before a write comes before it, and no read returned
               something older than what it was obliged to see
 
-What the columns of a history tell is confirmed there first: `verify_session_columns` for the order of versions,
-`verify_session_orders` for another order, `verify_session_lookup` for anomalies. What they do not confirm is judged
+What the columns of a history tell is confirmed there first: `session_columns` for the order of versions,
+`session_orders` for another order, `session_lookup` for anomalies. What they do not confirm is judged
 event by event, and so is every refusal.
 
 Limits: it judges certificates, not completeness of an "invalid": other violations may be there as well. What a session
@@ -21,15 +21,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-from checkers.verify_accesses import INFINITE, Did
-from checkers.verify_durability import Durable
-from checkers.verify_sequential import verify_sequential
-from checkers.verify_session_columns import confirmed, trace_of
-from checkers.verify_session_lookup import looked_up
-from checkers.verify_session_orders import in_order, order_of
-from checkers.verify_staleness import verify_staleness
-from checkers.verify_token import verify_token
-from checkers.verify_visible import Traced, doubts, traced_of
+from checkers.verifiers.accesses import INFINITE, Did
+from checkers.verifiers.durability import Durable
+from checkers.verifiers.sequential import verify_sequential
+from checkers.verifiers.session_columns import confirmed, trace_of
+from checkers.verifiers.session_lookup import looked_up
+from checkers.verifiers.session_orders import in_order, order_of
+from checkers.verifiers.staleness import verify_staleness
+from checkers.verifiers.token import verify_token
+from checkers.verifiers.visible import Traced, doubts, traced_of
 from harness.history import History
 from harness.verdict import Anomaly, Verdict
 

@@ -19,8 +19,8 @@ from typing import Any, Final
 from checkers.models import IMPOSSIBLE, Model
 from checkers.objects.calls import Call
 from checkers.tokens import frozen, thawed
-from checkers.verify_events import ENDLESS, token
-from checkers.verify_lines import Line, needed
+from checkers.verifiers.events import ENDLESS, token
+from checkers.verifiers.lines import Line, needed
 from harness.history import History
 from harness.history.operations import FAIL, INFO, NEVER, OK
 from harness.op import NEMESIS, Op

@@ -16,7 +16,7 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Any, Final
 
-from checkers.verify_accesses import INFINITE, Did, contradiction, json_of, kept, operations_of
+from checkers.verifiers.accesses import INFINITE, Did, contradiction, json_of, kept, operations_of
 from harness.history import History
 from harness.op import Version
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from itertools import combinations
 from typing import Any, Final
 
-from checkers.verify_object_facts import Did, Object, json_of, objects
+from checkers.verifiers.object_facts import Did, Object, json_of, objects
 from harness.history import History
 from harness.verdict import Anomaly, Verdict
 

@@ -15,7 +15,7 @@ invalid, by rule:
     txn-proof  decisions about which version comes first, each because its opposite would close a cycle; then a cycle,
                or two cases with a proof each
 
-See `verify_transaction_edges` for the edges.
+See `transaction_edges` for the edges.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
-from checkers.verify_transaction_columns import confirmed, narrowed
-from checkers.verify_transaction_edges import Edges, level_of
-from checkers.verify_transaction_facts import Facts, Txn, json_of
-from checkers.verify_transaction_orders import Orders
+from checkers.verifiers.transaction_columns import confirmed, narrowed
+from checkers.verifiers.transaction_edges import Edges, level_of
+from checkers.verifiers.transaction_facts import Facts, Txn, json_of
+from checkers.verifiers.transaction_orders import Orders
 from harness.history import History
 from harness.verdict import Anomaly, Verdict
 
