@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from concurrent.futures import Executor, Future
 
 from checkers.protocol import Budget, Checker
+from harness.errors import HistoryError
 from harness.history import History
 from harness.verdict import Verdict
 
@@ -56,5 +57,10 @@ def result_of(future: Future[Verdict], name: str) -> Verdict:
 def failed(name: str, error: Exception) -> Verdict:
     """What is said of a history when the checker itself, or whoever ran it, failed."""
     text = " ".join(str(error).split())
+    if isinstance(error, HistoryError):
+        return Verdict(name, "unknown", f"{name} could not be judged.", reason=text)
+    if isinstance(error, RecursionError):
+        text = "a value of the history is nested too deeply to be compared."
+        return Verdict(name, "unknown", f"{name} could not be judged.", reason=text)
     reason = f"the checker failed with {type(error).__name__}{': ' + text if text else ''}."
     return Verdict(name, "unknown", f"{name} could not be judged.", reason=reason)

@@ -59,7 +59,11 @@ class Durability:
 
     def check(self, history: History, budget: Budget) -> Verdict:
         """Judge every key that has an acknowledged write."""
-        keys = {code: accesses for code, accesses in by_key(history).items() if any(map(_acknowledged, accesses))}
+        accesses = by_key(history)
+        if not accesses:
+            why_not = "no operation is a read, a write or a cas."
+            return Verdict(self.name, "unknown", "Nothing was written or read.", reason=why_not)
+        keys = {code: own for code, own in accesses.items() if any(map(_acknowledged, own))}
         start, why_not = final_round(history)
         if keys and why_not:
             return Verdict(self.name, "unknown", "There is no final read of what was written.", reason=why_not)

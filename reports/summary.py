@@ -68,11 +68,12 @@ def findings(result: Result) -> list[Finding]:
 
 
 def leading(found: Sequence[Finding]) -> list[Finding]:
-    """The first finding of each checker."""
+    """The first finding of each checker; what several of them found alike is told once."""
     first: dict[str, Finding] = {}
     for finding in found:
         first.setdefault(finding.verdict.checker, finding)
-    return list(first.values())
+    apart = {(one.anomaly.guarantee, one.anomaly.name, one.anomaly.ops): one for one in reversed(first.values())}
+    return [finding for finding in first.values() if finding in apart.values()]
 
 
 def _anomalies(verdict: Verdict) -> Iterator[tuple[Verdict, Anomaly]]:

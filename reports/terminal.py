@@ -28,6 +28,7 @@ from harness.verdict import Anomaly, Outcome, Verdict
 from reports.ascii_lanes import PLAIN, UNICODE, Lane, draw, plain
 from reports.console import screen
 from reports.coverage import coverage_lines, coverage_summary
+from reports.staleness import staleness_lines
 from reports.summary import (
     ANSWER_GLYPHS,
     GLYPHS,
@@ -256,6 +257,8 @@ class _Block:
         for verdict in worst_first(self.result.verdicts):
             if verdict.checker not in shown or verdict.answer != "invalid" or anomaly_count(verdict) > 1:
                 yield from self._checker(verdict)
+            for line in staleness_lines(verdict):
+                yield Text(f"    {self._cut(self._words(line), self.width - 4)}", style="dim")
 
     def _checker(self, verdict: Verdict) -> Iterable[Text]:
         glyph = ANSWER_GLYPHS[verdict.answer][0 if self.unicode else 1]

@@ -19,6 +19,7 @@ from checkers.linearizability.lines import Lines
 from checkers.linearizability.steps import ALTERED, NOWHERE, Rows, Steps, TooManyStatesError, Undecided
 from checkers.models import IMPOSSIBLE, Call, Model, shown
 from checkers.objects.calls import calls_of
+from checkers.tokens import frozen, thawed
 from harness.errors import HistoryError
 from harness.history import History
 from harness.history.operations import NEVER
@@ -151,8 +152,10 @@ def objects(history: History, model: Model) -> list[ModelObject]:
     initial = model.start(history.header)
     found: dict[Hashable, ModelObject] = {}
     for call, said in _understood(history, model):
-        key = model.key(said or call)
-        one = found.setdefault(key, ModelObject(model, key, initial))
+        key = frozen(model.key(said or call))
+        one = found.get(key)
+        if one is None:
+            one = found[key] = ModelObject(model, thawed(key), initial)
         if said is not None:
             one.calls.append(said)
     return list(found.values())
@@ -165,7 +168,9 @@ def _understood(history: History, model: Model) -> Iterator[tuple[Call, Call | N
             raise HistoryError(f"Event {call.invoke} asks for {call.f!r}; the model {model.name} has {wanted}.")
         try:
             said = model.understood(call, history.header)
-            hash(model.key(said or call))
+            hash(frozen(model.key(said or call)))
+        except RecursionError as error:
+            raise HistoryError(f"Event {call.invoke}: the value of {call.f} is nested too deeply.") from error
         except (TypeError, ValueError, LookupError) as error:
             told = f"{shown(call.argument)} → {shown(call.result)}"
             raise HistoryError(

@@ -32,7 +32,7 @@ from checkers.linearizability.steps import TooManyStatesError
 from checkers.models import IMPOSSIBLE, Call, Model, model, shown
 from checkers.models.collections import GROW_SET, SET
 from checkers.models.registers import MUTEX
-from checkers.tokens import token_of
+from checkers.tokens import Truth, token_of
 from harness.history.header import Header
 from harness.history.operations import FAIL
 from harness.verdict import Anomaly
@@ -156,7 +156,7 @@ def _lock(held: bool, call: Call) -> Any:
 _MUTEX: Final = replace(
     MUTEX,
     step=_lock,
-    initial=lambda value: value is True or value == "held",
+    initial=lambda value: value in (Truth(True), "held"),
     observes=lambda call: call.status == FAIL,
     meaning=lambda call, _: call if call.status != FAIL or (call.f == "acquire" and call.error == "held") else None,
 )

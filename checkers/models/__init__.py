@@ -10,8 +10,9 @@ from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
-from checkers.models.model import IMPOSSIBLE, UNKNOWN, Model, frozen, observation, shown
+from checkers.models.model import IMPOSSIBLE, UNKNOWN, Model, observation, shown
 from checkers.objects.calls import Call
+from checkers.tokens import frozen
 from harness.errors import PlanError, nearest
 
 if TYPE_CHECKING:

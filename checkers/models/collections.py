@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from checkers.models.model import IMPOSSIBLE, UNKNOWN, Model, observation, shown
 from checkers.objects.calls import Call
+from checkers.tokens import Decimal, Truth
 from harness.history.header import Header
 from harness.history.operations import FAIL
 
@@ -72,7 +73,7 @@ def _element(state: bool, call: Call) -> Any:
     if call.f == "contains":
         return state if call.result == state else IMPOSSIBLE
     adds = call.f == "add"
-    if isinstance(call.result, bool) and call.result != (state != adds):
+    if isinstance(call.result, Truth) and call.result != (state != adds):
         return IMPOSSIBLE
     return adds
 
@@ -83,7 +84,7 @@ SET: Final = Model(
     _element,
     initial=False,
     key=lambda call: (call.key, call.argument),
-    observes=lambda call: call.f == "contains" or call.result is False,
+    observes=lambda call: call.f == "contains" or (isinstance(call.result, Truth) and not call.result),
     show=lambda state: "in the set" if state else "not in the set",
     summary="elements one by one: add, remove, contains",
 )
@@ -92,7 +93,8 @@ SET: Final = Model(
 def _grown(state: frozenset[Any], call: Call) -> Any:
     if call.f == "add":
         return state | {call.argument}
-    return state if state == frozenset(call.result or ()) else IMPOSSIBLE
+    shown = call.result or ()
+    return state if len(shown) == len(state) and state == frozenset(shown) else IMPOSSIBLE
 
 
 class _Lost:
@@ -161,10 +163,15 @@ LOG: Final = Model(
 def _count(state: int, call: Call) -> Any:
     """An increment that returns a number says what it made; the result of an add says nothing."""
     if call.f == "read":
-        return state if (call.result or 0) == state else IMPOSSIBLE
+        return state if _number(call.result or 0) == state else IMPOSSIBLE
     state += call.argument or 0
     told = call.f == "increment" and call.result is not UNKNOWN and call.result is not None
-    return IMPOSSIBLE if told and call.result != state else state
+    return IMPOSSIBLE if told and _number(call.result) != state else state
+
+
+def _number(value: Any) -> Any:
+    """As Python counts, where 1.0 is 1: sums of numbers do not remember how they were written."""
+    return float(value) if isinstance(value, Decimal) else value
 
 
 COUNTER: Final = Model(

@@ -4,12 +4,12 @@
 
 `step(state, call)` is the whole meaning: the state after the call, or IMPOSSIBLE when its outcome cannot be in that
 state. States are hashable and never changed; lists inside of arguments and results come as tuples, maps as tuples of
-(key, value). docs/writing-a-model.md builds one.
+(key, value). 1, 1.0 and true are three values (`checkers.tokens`). docs/writing-a-model.md builds one.
 
 A call that ended in doubt has `result` UNKNOWN: it may take effect late, or never. One that failed did nothing, and is
 left out unless `meaning` makes an observation of it ("the queue was empty").
 
-Limits: values are compared as Python does, so 1, 1.0 and true are one value; `step` must have one outcome per state.
+Limits: `step` must have one outcome per state; numbers that it works out itself are compared as Python does.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import Any, Final
 import msgspec
 
 from checkers.objects.calls import Call
+from checkers.tokens import frozen, thawed
 from harness.history.header import Header
 from harness.history.operations import FAIL, INFO, OK
 
@@ -108,17 +109,8 @@ def observation(call: Call, result: Any) -> Call:
     return msgspec.structs.replace(call, status=OK, result=result)
 
 
-def frozen(value: Any) -> Any:
-    """A JSON value that can be a state or a part of one: lists as tuples, maps as tuples of pairs in order of key."""
-    if isinstance(value, list | tuple):
-        return tuple(frozen(item) for item in value)
-    if isinstance(value, dict):
-        return tuple((key, frozen(item)) for key, item in sorted(value.items()))
-    return value
-
-
 def shown(value: Any) -> str:
     """A value in a sentence."""
     if isinstance(value, frozenset | set):
         return "{" + ", ".join(sorted(map(shown, value))) + "}"
-    return msgspec.json.encode(value, enc_hook=repr).decode()
+    return msgspec.json.encode(thawed(value), enc_hook=repr).decode()

@@ -130,7 +130,7 @@ MULTI_REGISTER: Final = Model(
     "multi-register",
     ("txn",),
     _transaction,
-    initial=lambda value: value or (),
+    initial=lambda value: tuple(value or ()),
     key=lambda _: None,
     observes=_only_reads,
     tells=_values_seen,
@@ -145,13 +145,24 @@ MULTI_REGISTER: Final = Model(
 
 def _kv(state: Any, call: Call) -> Any:
     if call.f == "get":
-        return state if (call.result or "") == (state or "") else IMPOSSIBLE
-    return call.argument if call.f == "put" else (state or "") + call.argument
+        return state if _string(call.result) == state else IMPOSSIBLE
+    return _string(call.argument) if call.f == "put" else state + call.argument
+
+
+def _strings(call: Call, _: Header) -> Call | None:
+    if call.f == "append" and not isinstance(call.argument, str):
+        raise ValueError("wanted a string to add at the end")
+    return None if call.status == FAIL else call
+
+
+def _string(value: Any) -> Any:
+    """A value, where null is the empty string."""
+    return "" if value is None else value
 
 
 def _string_seen(calls: Sequence[Call]) -> Callable[[Any], Any]:
     """Strings that no answer begins with are one: whatever is appended, no get sees them."""
-    answers = {call.result or "" for call in calls if call.f == "get"}
+    answers = {_string(call.result) for call in calls if call.f == "get"}
     longest: list[str] = []
     for answer in sorted((answer for answer in answers if isinstance(answer, str)), key=len, reverse=True):
         if not any(other.startswith(answer) for other in longest):
@@ -168,7 +179,8 @@ KV: Final = Model(
     "kv",
     ("put", "append", "get"),
     _kv,
-    initial=lambda value: value or "",
+    initial=_string,
+    meaning=_strings,
     observes=lambda call: call.f == "get",
     tells=_string_seen,
     summary="strings by key: put, append, get",

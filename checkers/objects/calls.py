@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from checkers.tokens import token_of
+from checkers.tokens import thawed, token_of
 from harness.history import History
 from harness.history.operations import FAIL, INFO, OK, Operations
 from harness.verdict import Anomaly
@@ -110,7 +110,7 @@ def shown(anomalies: list[Anomaly]) -> tuple[Anomaly, ...]:
 
 def text(value: Any) -> str:
     """A value in a sentence."""
-    return msgspec.json.encode(value).decode()
+    return msgspec.json.encode(thawed(value)).decode()
 
 
 def named(key: Any) -> str:

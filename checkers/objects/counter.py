@@ -50,7 +50,7 @@ class Counter:
         keys = by_key(history, frozenset({"increment", "add", "read"}))
         initial = history.header.initial or 0
         anomalies: list[Anomaly] = []
-        certificate, undecided, decided = [], "", 0
+        certificate, undecided, decided = [], "" if keys else "no operation is an increment, an add or a read", 0
         for calls in keys.values():
             if budget.spent():
                 undecided = "the time was over"

@@ -12,12 +12,13 @@ What a read shows tells which elements were there; of a list, also in which orde
     append 7 → ok, then read → [3]            7 is lost, or the read is stale
     read → [3, 7], read → [7]                 the lists disagree
 
-Exact for linearizability, on elements that are put in once each: "valid" carries an order of each key's operations.
+Exact for linearizability, on elements of lists that are put in once each: "valid" carries an order of each key's
+operations. An element may be put into a set again, which changes nothing: the first call to begin is taken to have put
+it in, since whatever is right with another first is right with that; the others stand anywhere after it.
 An element counts as lost if the last read that had to show it does not, and as stale otherwise; as never read if it was
 acknowledged, nobody saw it, and no read had to; as duplicated, once, if some read shows it several times.
 
-Limits: elements put in twice, and objects that do not start empty, make the answer "unknown"; where a set had elements
-put in twice, what is wrong with the others is found all the same.
+Limits: elements put into a list twice, and objects that do not start empty, make the answer "unknown".
 """
 
 from __future__ import annotations
@@ -26,14 +27,14 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any, Final
 
 from checkers.collector import collector_at_rest
 from checkers.objects.calls import Call, by_key, named, shown, text
 from checkers.objects.ranks import Placed, inversions, order
 from checkers.protocol import Budget
-from checkers.tokens import token_of
+from checkers.tokens import thawed, token_of
 from harness.history import History
 from harness.verdict import Anomaly, Verdict
 
@@ -67,7 +68,7 @@ class SetFull:
 def _check(name: str, f: str, history: History, budget: Budget) -> Verdict:
     keys = by_key(history, frozenset({f, "read"}))
     anomalies: list[Anomaly] = []
-    certificate, undecided, decided = [], "", 0
+    certificate, undecided, decided = [], "" if keys else f"no operation is an {f} or a read", 0
     counts = {"anomalies": 0, "keys": len(keys), "acknowledged_elements": 0}
     counts |= {"lost": 0, "stale": 0, "never_read": 0, "duplicated": 0}
     for calls in keys.values():
@@ -75,7 +76,7 @@ def _check(name: str, f: str, history: History, budget: Budget) -> Verdict:
             undecided = "the time was over"
             break
         grown = OneGrown.of(calls, f, history.header.initial)
-        found = grown.judge() if not grown.why_not or grown.again else []
+        found = [] if grown.why_not else grown.judge()
         anomalies += found
         decided += bool(found) or not grown.why_not
         undecided = undecided or grown.why_not
@@ -121,7 +122,8 @@ class OneGrown:
 
     Attributes:
         reads: in order of invocation; makers: what put each element in, or may have; failed: what certainly did not.
-        again: elements of a set that were put in more than once, which are left out of the rest.
+        acknowledged: of each element, the call that was first told that it had put it in.
+        again: what was told that it had put in an element of a set, of which another call may have been the first.
         order, why_not: an order of the operations, or why there is no answer.
     """
 
@@ -130,7 +132,8 @@ class OneGrown:
     reads: list[_Read] = field(default_factory=list)
     makers: dict[Hashable, Call] = field(default_factory=dict)
     failed: dict[Hashable, Call] = field(default_factory=dict)
-    again: set[Hashable] = field(default_factory=set)
+    acknowledged: dict[Hashable, Call] = field(default_factory=dict)
+    again: list[Call] = field(default_factory=list)
     order: list[int] = field(default_factory=list)
     why_not: str = ""
 
@@ -144,27 +147,26 @@ class OneGrown:
             if call.f == "read" and call.ok:
                 grown._add_read(call)
             elif call.f == f and (call.ok or call.doubtful):
-                if grown.makers.setdefault(token_of(call.argument), call) is not call:
-                    grown.why_not = f"{text(call.argument)} was put in more than once{_at(grown.key)}"
-                    grown.again.add(token_of(call.argument))
+                grown._add_maker(call)
             elif call.f == f:
                 grown.failed[token_of(call.argument)] = call
-        if initial or grown.ordered:
-            grown.again.clear()
-        grown._leave_out_again()
         return grown
 
-    def _leave_out_again(self) -> None:
-        """Look at a set without what was put in more than once: what is wrong with the other elements is wrong."""
-        for token in self.again:
-            self.makers.pop(token, None)
-            self.failed.pop(token, None)
-        for read in self.reads if self.again else ():
-            read.elements = [element for element in read.elements if token_of(element) not in self.again]
-            read.places = _places(read.elements)
+    def _add_maker(self, call: Call) -> None:
+        token = token_of(call.argument)
+        if call.ok:
+            first = self.acknowledged.setdefault(token, call)
+            if call.response < first.response:
+                self.acknowledged[token] = call
+        if self.makers.setdefault(token, call) is call:
+            return
+        if self.ordered:
+            self.why_not = f"{text(call.argument)} was put in more than once{_at(self.key)}"
+        elif call.ok:
+            self.again.append(call)
 
     def _add_read(self, call: Call) -> None:
-        if not isinstance(call.result, list | tuple | None):
+        if type(call.result) not in (list, tuple, type(None)):
             self.why_not = f"a read shows no list{_at(self.key)}"
             return
         elements = list(call.result or ())
@@ -182,7 +184,7 @@ class OneGrown:
     def totals(self, found: Sequence[Anomaly]) -> dict[str, int]:
         """What to count."""
         begun = [read.call.invoke for read in self.reads]
-        acknowledged = [(token, call) for token, call in self.makers.items() if call.ok]
+        acknowledged = self.acknowledged.items()
         shown = {token for read in self.reads for token in read.places}
         late = {token for token, call in acknowledged if not begun or call.response > begun[-1]}
         twice = {
@@ -230,7 +232,7 @@ class OneGrown:
 
     def _known(self) -> dict[Hashable, Call]:
         """For every element what showed first, by its end, that it is there."""
-        known = {token: call for token, call in self.makers.items() if call.ok}
+        known = dict(self.acknowledged)
         for read in self.reads:
             for token in read.places:
                 if token not in known or read.call.response < known[token].response:
@@ -265,7 +267,18 @@ class OneGrown:
         for token, call in self.makers.items():
             if call.ok or token in first:
                 placed.append(Placed(2 * first.get(token, last) - 1, call))
-        return placed
+        return placed + self._anywhere(placed, {token: 2 * place - 1 for token, place in first.items()}, 2 * last - 1)
+
+    def _anywhere(self, placed: Sequence[Placed], first: dict[Hashable, int], last: int) -> list[Placed]:
+        """What put in again what is there: anywhere after that, as soon as all is over that was before it began."""
+        again = [Placed(first.get(token_of(call.argument), last), call) for call in self.again]
+        over = sorted((place.call.response, place.rank) for place in (*placed, *again)) if again else []
+        ends, highest = [end for end, _ in over], list(accumulate((rank for _, rank in over), max))
+        found = []
+        for rank, call in again:
+            before = bisect_left(ends, call.invoke)
+            found.append(Placed(max(rank, highest[before - 1]) if before else rank, call))
+        return found
 
     # ── in words ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -273,7 +286,8 @@ class OneGrown:
         return f"{'list' if self.ordered else 'set'}{named(self.key)}"
 
     def _anomaly(self, name: str, rule: str, ops: Sequence[Call], sentence: str, **more: Any) -> Anomaly:
-        certificate = {"ops": [call.invoke for call in ops], "ordered": self.ordered, **more}
+        told = {what: thawed(element) for what, element in more.items()}
+        certificate = {"ops": [call.invoke for call in ops], "ordered": self.ordered, **told}
         indices = tuple(sorted({call.invoke for call in ops}))
         culprit = max(ops, key=lambda call: (call.f == "read", call.invoke)).invoke
         return Anomaly(name, GUARANTEE, sentence, self.key, indices, culprit, "", rule, certificate)
@@ -291,7 +305,7 @@ class OneGrown:
 
     def _twice(self, read: Call, element: Any) -> Anomaly:
         maker = self.makers.get(token_of(element))
-        sentence = f"Process {read.process} read {text(element)} twice in {self._name()}, where it was put in once."
+        sentence = f"Process {read.process} read {text(element)} twice in {self._name()}, where it can be once."
         ops = (read,) if maker is None else (maker, read)
         return self._anomaly("duplicate-element", "grown-twice", ops, sentence, element=element)
 

@@ -55,7 +55,7 @@ class FencedLock:
         """Judge every lock."""
         keys = by_key(history, frozenset({"acquire", "release"}))
         anomalies: list[Anomaly] = []
-        certificate, undecided, decided = [], "", 0
+        certificate, undecided, decided = [], "" if keys else "no operation is an acquire or a release", 0
         for calls in keys.values():
             if budget.spent():
                 undecided = "the time was over"

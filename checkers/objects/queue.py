@@ -32,6 +32,7 @@ from checkers.protocol import Budget
 from checkers.tokens import token_of
 from harness.history import History
 from harness.history.operations import FAIL, NEVER, OK
+from harness.history.vocabulary import DRAIN
 from harness.verdict import Anomaly, Verdict
 
 GUARANTEE: Final = "total-queue"
@@ -46,9 +47,13 @@ class TotalQueue:
     @collector_at_rest()
     def check(self, history: History, budget: Budget) -> Verdict:
         """Judge every queue."""
+        if DRAIN in history.operations.fs:
+            reason = "the history has drains; harness.history.drains makes dequeues of them."
+            return Verdict(self.name, "unknown", "A drain is no single dequeue.", reason=reason)
         keys = by_key(history, frozenset({"enqueue", "dequeue"}))
         anomalies: list[Anomaly] = []
-        undecided, totals = "", {"lost": 0, "duplicates": 0, "invented": 0, "recovered": 0}
+        undecided = "" if keys else "no operation is an enqueue or a dequeue."
+        totals = {"lost": 0, "duplicates": 0, "invented": 0, "recovered": 0}
         certificate = []
         for calls in keys.values():
             if budget.spent():

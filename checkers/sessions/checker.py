@@ -161,16 +161,9 @@ class Sessions:
 def _judged(history: History, budget: Budget, name: str, semantics: Semantics, guarantees: tuple[str, ...]) -> Verdict:
     """By columns where that decides, by the pass over what they suspect, or by the pass over all accesses."""
     rules = semantics.rules(guarantees)
-    told = columns.read_columns(history)
-    if told is not None:
-        bounds = columns.Bounds.of(told, rules)
-        quick = columns.confirmed(told, rules, bounds)
-        if quick is not None:
-            return quick_verdict(name, semantics, rules, quick)
-        part = suspects.judge_part(history, told, rules, bounds, budget.spent)
-        if part is not None:
-            return verdict_of(*part, rules, semantics, name)
-        del told, bounds
+    quick = _by_columns(history, budget, name, semantics, rules)
+    if quick is not None:
+        return quick
     values = read_values(history)
     if values is not None:
         findings = confirmed_by_guess(values, rules)
@@ -183,6 +176,24 @@ def _judged(history: History, budget: Budget, name: str, semantics: Semantics, g
         del values
     record = Record.of(history)
     return verdict_of(record, judge(record, rules, budget.spent), rules, semantics, name)
+
+
+def _by_columns(history: History, budget: Budget, name: str, semantics: Semantics, rules: Rules) -> Verdict | None:
+    """What columns can say, of all but reads of what nobody wrote, and of those."""
+    told, garbage = columns.read_columns(history), suspects.NO_ROWS
+    if told is None:
+        garbage = columns.from_nowhere(history)
+        told = columns.read_columns(history, garbage) if len(garbage) else None
+    if told is None:
+        return None
+    bounds = columns.Bounds.of(told, rules)
+    quick = columns.confirmed(told, rules, bounds)
+    if quick is not None and not len(garbage):
+        return quick_verdict(name, semantics, rules, quick)
+    if quick is not None:
+        return verdict_of(*suspects.judge_garbage(history, told, quick, garbage), rules, semantics, name)
+    part = suspects.judge_part(history, told, rules, bounds, budget.spent, garbage)
+    return None if part is None else verdict_of(*part, rules, semantics, name)
 
 
 def verdict_of(

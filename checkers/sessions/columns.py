@@ -186,8 +186,12 @@ def newest(group: Column, moment: Column, version: Column, asked: Column, when: 
 # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def read_columns(history: History) -> Columns | None:
-    """Columns of a history whose versions can be believed and whose written values are all different; else None."""
+def read_columns(history: History, without: Column | None = None) -> Columns | None:
+    """Columns of a history whose versions can be believed and whose written values are all different; else None.
+
+    Args:
+        without: rows of reads to leave out, see `from_nowhere`.
+    """
     o = history.operations
     names = [name for name in o.fs if name is not None]
     if not len(o) or not set(names) <= {"read", "write"}:
@@ -197,6 +201,7 @@ def read_columns(history: History) -> Columns | None:
         return None
     is_read = o.f == (o.fs.index("read") if "read" in names else -1)
     reads = np.flatnonzero(is_read & (o.status == OK))
+    reads = reads if without is None else np.setdiff1d(reads, without)
     writes = np.flatnonzero(~is_read & (o.status != FAIL))
     if not len(reads) and not len(writes):
         return None
@@ -216,6 +221,31 @@ def read_columns(history: History) -> Columns | None:
         o.invoke[writes], o.response[writes], session[writes], key[writes], write_version,
         acknowledged, len(codes_of(key[reads], key[writes])),
     )  # fmt: skip
+
+
+def from_nowhere(history: History) -> Column:
+    """Rows of reads of what nobody wrote, whose versions are of nothing else either.
+
+    They are wrong whatever is asked for, and say nothing about any other operation.
+    """
+    o, nothing = history.operations, np.empty(0, np.int64)
+    version = versions(o.generation, o.log_index)
+    if version is None or "read" not in o.fs or len(o) * (int(version.max(initial=0)) + 2) > 1 << 62:
+        return nothing
+    is_read = o.f == o.fs.index("read")
+    happened = is_read & (o.status == OK)
+    place = o.key.astype(np.int64) * len(o.values)
+    written = (place + o.argument)[~is_read & (o.status != FAIL)]
+    garbage = happened & (o.result != code_of_initial(history)) & (version > NOTHING)
+    garbage &= ~np.isin(place + o.result, written)
+    if not np.any(garbage):
+        return nothing
+    named = o.key.astype(np.int64) * (int(version.max()) + 2) + version
+    others = named[(o.status == OK) & ~garbage]
+    versions, values = named[garbage], (place + o.result)[garbage]
+    both = np.unique(np.stack([versions, values]), axis=1)
+    alone = not np.any(np.isin(versions, others)) and len(np.unique(versions)) == both.shape[1]
+    return np.flatnonzero(garbage).astype(np.int64) if alone else nothing
 
 
 def codes_of(*columns: Column) -> Column:

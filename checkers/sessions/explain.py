@@ -21,7 +21,7 @@ import msgspec
 from checkers.sessions.accesses import Access
 from checkers.sessions.order import Step
 from checkers.sessions.paths import Hop, path
-from checkers.sessions.record import Impossible, Record
+from checkers.sessions.record import INTEGRITY, Impossible, Record
 from checkers.sessions.visibility import Rules, Seen
 from harness.op import Version
 from harness.verdict import Anomaly
@@ -47,7 +47,8 @@ class Explainer:
         sentence = f"{self._who(found.read)} read {self._told(found.read)}, {IMPOSSIBLE[found.rule]}."
         shown = [found.read] if found.write is None else [found.read, found.write]
         sentence = f"At {self._where(found.read)}, {sentence}"
-        return self._anomaly(sentence, shown, found.read, found.rule, {"read": self._invoke(found.read)}, found.rule)
+        told = self._anomaly(sentence, shown, found.read, found.rule, {"read": self._invoke(found.read)}, found.rule)
+        return msgspec.structs.replace(told, guarantee=INTEGRITY)
 
     def older(self, found: Seen) -> Anomaly:
         """A read of an older version than it was obliged to see."""

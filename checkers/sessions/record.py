@@ -31,6 +31,8 @@ from harness.history import History
 from harness.history.operations import FAIL, OK
 from harness.op import Version
 
+INTEGRITY: Final = "read-integrity"
+"""What reads break that cannot be: no guarantee asks for it, and all of them rest on it."""
 INITIAL: Final = -1
 UNKNOWN: Final = -2
 

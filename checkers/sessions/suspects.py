@@ -27,7 +27,7 @@ version; and for writes-follow-reads without monotonic writes on more than KEYS_
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -39,6 +39,7 @@ from checkers.sessions.columns import (
     Bounds,
     Column,
     Columns,
+    Quick,
     codes_of,
     mixed,
     newest,
@@ -46,21 +47,26 @@ from checkers.sessions.columns import (
 )
 from checkers.sessions.lanes import lanes_by_invocation
 from checkers.sessions.obliged import KEYS_MAX, obliged_by_reads
-from checkers.sessions.record import INITIAL, UNKNOWN, Record
+from checkers.sessions.record import INITIAL, UNKNOWN, Impossible, Record
 from checkers.sessions.visibility import MW, WFR, Findings, Rules, Walk
 from checkers.tokens import token_of
 from harness.history import History
-from harness.history.operations import OK
+from harness.history.operations import FAIL, OK
 
 Marks = NDArray[np.bool_]
+NO_ROWS: Final[Column] = np.empty(0, np.int64)
 PART_MAX: Final = 0.5
 """The share of all accesses that may be kept: of more, the pass over everything takes as long."""
 
 
 def judge_part(
-    history: History, c: Columns, rules: Rules, asked: Bounds, spent: Callable[[], bool]
+    history: History, c: Columns, rules: Rules, asked: Bounds, spent: Callable[[], bool], garbage: Column = NO_ROWS
 ) -> tuple[Record, Findings] | None:
-    """What is wrong, with the part of the record that shows it; None where columns cannot say; see above."""
+    """What is wrong, with the part of the record that shows it; None where columns cannot say; see above.
+
+    Args:
+        garbage: rows of reads that were left out of the columns, see `columns.from_nowhere`.
+    """
     if _by_reads_alone(rules) and c.keys > KEYS_MAX:
         return None
     if np.any(history.operations.generation[c.write_row][~c.acknowledged] >= 0):
@@ -82,8 +88,44 @@ def judge_part(
     findings.ordered = lanes.ordered(c, rules)
     findings.obliged = _obliged(c, rules, findings, suspected.known)
     if not rules.convergent:  # each reading session by itself meets the same circles: they are those of versions
-        findings.circles = findings.circles * max(1, len(np.unique(c.read_session)))
-    return record, findings
+        readers = np.union1d(c.read_session, history.operations.session[garbage])
+        findings.circles = findings.circles * max(1, len(readers))
+    return with_garbage(record, garbage), findings
+
+
+def judge_garbage(history: History, c: Columns, quick: Quick, garbage: Column) -> tuple[Record, Findings]:
+    """The record of reads of what nobody wrote, and no findings, where all that was read into columns is right."""
+    none = np.zeros(len(c.read_row), np.bool_), np.zeros(len(c.write_row), np.bool_)
+    record, _ = _part(history, c, _Lanes.of(history, c), *none)
+    return with_garbage(record, garbage), Findings(obliged=quick.obliged, ordered=quick.ordered)
+
+
+def with_garbage(record: Record, rows: Column) -> Record:
+    """The record with reads of what nobody wrote, see `columns.from_nowhere`."""
+    if not len(rows):
+        return record
+    history, first = record.history, len(record.accesses)
+    o = history.operations
+    accesses = list(_accesses(history, rows, np.ones(len(rows), np.bool_)))
+    keys = o.key[rows].tolist()
+    failed = (o.status == FAIL) & (o.f != o.fs.index("read"))
+    aborted = set(zip(o.key[failed].tolist(), o.argument[failed].tolist(), strict=True))
+    told = zip(keys, o.result[rows].tolist(), strict=True)
+    rules = ["aborted-read" if shown in aborted else "garbage-read" for shown in told]
+    outside = [UNKNOWN] * len(rows)
+    return replace(
+        record,
+        accesses=[*record.accesses, *accesses],
+        key=record.key + keys,
+        lane=record.lane + outside,
+        place=record.place + outside,
+        source=record.source + outside,
+        versioned=record.versioned | {*keys},
+        impossible=[Impossible(first + number, rule, None) for number, rule in enumerate(rules)],
+        codes=record.codes | {*keys},
+        invoke=record.invoke + o.invoke[rows].tolist(),
+        reads=record.reads + [True] * len(rows),
+    )
 
 
 def _obliged(c: Columns, rules: Rules, findings: Findings, known: Column) -> int:

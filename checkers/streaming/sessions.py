@@ -25,7 +25,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from checkers.sessions.explain import key_text, value_text, version_text
+from checkers.sessions.explain import IMPOSSIBLE, key_text, value_text, version_text
+from checkers.sessions.record import INTEGRITY
 from checkers.tokens import Token, token_of
 from harness.history.header import Header
 from harness.op import NEMESIS, Op, Version
@@ -296,9 +297,9 @@ class StreamingSessions:
     def _anomaly(
         self, guarantee: str, name: str, sentence: str, ops: tuple[int, ...], begun: Op, certificate: dict[str, Any]
     ) -> Anomaly:
-        anomaly = Anomaly(
-            name, guarantee, sentence, begun.key, tuple(sorted(ops)), begun.index, certificate=certificate
-        )
+        broken = INTEGRITY if name in IMPOSSIBLE else guarantee
+        shown = tuple(sorted(ops))
+        anomaly = Anomaly(name, broken, sentence, begun.key, shown, begun.index, certificate=certificate)
         self.counts[guarantee] += 1
         if len(self.found[guarantee]) < ANOMALIES_MAX:
             self.found[guarantee].append(anomaly)

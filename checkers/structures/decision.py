@@ -14,7 +14,7 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from checkers.objects.calls import Call
-from checkers.tokens import token_of
+from checkers.tokens import thawed, token_of
 from harness.verdict import Anomaly
 
 Order = list[int]
@@ -55,7 +55,8 @@ def violation(
 ) -> Violation:
     """A violation by its calls; None among them stands for one that never came."""
     indices = {call.invoke for call in ops if call is not None} | {culprit.invoke}
-    return Violation(name, rule, tuple(sorted(indices)), culprit.invoke, sentence, certificate)
+    plain = {what: thawed(values) for what, values in certificate.items()}
+    return Violation(name, rule, tuple(sorted(indices)), culprit.invoke, sentence, plain)
 
 
 def token(value: Any) -> Hashable:

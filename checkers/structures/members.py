@@ -25,6 +25,7 @@ from typing import Any
 
 from checkers.objects.calls import Call, text
 from checkers.structures.decision import Decision, Violation, token, violation
+from checkers.tokens import Truth, denies
 from harness.history.operations import FAIL, INFO, NEVER
 
 _begin, _end = attrgetter("invoke"), attrgetter("response")
@@ -77,9 +78,9 @@ class _Element:
 
     def take(self, call: Call) -> bool:
         """Sort in; False if that is too much."""
-        f, nothing = call.f, call.result is False and call.status != INFO
-        if f == "contains" or (nothing and call.argument is not False):
-            if type(call.result) is not bool:
+        f, nothing = call.f, denies(call.result) and call.status != INFO
+        if f == "contains" or (nothing and not denies(call.argument)):
+            if type(call.result) not in (bool, Truth):
                 return False
             (self.inside if (f == "add") != call.result else self.outside).append(call)
             return True
@@ -145,7 +146,7 @@ def _who(call: Call) -> str:
 
 
 def _broken(ops: Sequence[Call], culprit: Call, sentence: str, name: str = "phantom-element") -> Violation:
-    observers = [call.invoke for call in (*ops, culprit) if call.f == "contains" or call.result is False]
+    observers = [call.invoke for call in (*ops, culprit) if call.f == "contains" or denies(call.result)]
     certificate = {"values": [culprit.argument], "observers": observers}
     return violation(name, "set-values", ops, culprit, sentence, **certificate)
 

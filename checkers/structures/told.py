@@ -12,6 +12,7 @@ from typing import Any
 from checkers.objects.calls import Call
 from checkers.structures import members
 from checkers.structures.decision import Decision, Violation
+from checkers.tokens import denies
 from harness.verdict import Anomaly
 
 
@@ -32,7 +33,7 @@ def decide_counter(calls: Sequence[Call], initial: Any = None) -> Decision:
 def decide_set(calls: Sequence[Call], initial: Any = None) -> Decision:
     """By whole reads, where there are any and nothing is removed; else by element."""
     if any(call.f == "read" for call in calls):
-        told = any(call.f == "add" and call.ok and call.result is False for call in calls)
+        told = any(call.f == "add" and call.ok and denies(call.result) for call in calls)
         return None if told else decide_grown_set(calls, initial)
     return members.decide(calls, initial)
 

@@ -121,8 +121,8 @@ class _Judge:
         facts = self.facts
         counts = {"transactions": len(self.table), "acknowledged": int(np.count_nonzero(self.table.status == OK))}
         findings = [finding for finding in facts.findings if finding.strength <= self.level.strength]
-        why_not = facts.why_not
-        if why_not:
+        why_not = facts.why_not or ("" if len(self.table) else "no operation is a transaction, a read or a write")
+        if facts.why_not:
             kept = WHATEVER if self.starts_empty else WHATEVER - {"garbage-read"}
             findings = [finding for finding in findings if finding.rule in kept]
         told = {finding.rule for finding in findings}

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from checkers.models import IMPOSSIBLE, Model
 from checkers.objects.calls import Call
+from checkers.tokens import frozen, thawed
 from checkers.verifiers.events import ENDLESS, token
 from checkers.verifiers.lines import Line, needed
 from harness.history import History
@@ -77,7 +78,7 @@ def told_by_key(history: History, model: Model) -> dict[bytes, Told]:
     for asked, answer in pairs.values():
         call = _call(asked, answer)
         said = model.understood(call, history.header)
-        key: Hashable = model.key(said or call)
+        key = thawed(frozen(model.key(said or call)))
         one = found.setdefault(token(key), Told(key, model.start(history.header)))
         if said is not None:
             one.calls[said.invoke] = said

@@ -180,7 +180,7 @@ def _grown_early(of: Object, anomaly: Anomaly) -> bool:
 def _grown_twice(of: Object, anomaly: Anomaly) -> bool:
     read, element = _read_of(of, anomaly)
     times = elements_of(read).count(element)
-    return times > max(1, len(_puts(of, anomaly)[1]))
+    return times > (max(1, len(_puts(of, anomaly)[1])) if anomaly.certificate["ordered"] else 1)
 
 
 def _grown_missing(of: Object, anomaly: Anomaly) -> bool:
@@ -207,7 +207,10 @@ def _grown_order(of: Object, anomaly: Anomaly) -> bool:
     shown, a, b = elements_of(read), json_of(first.begin.value), json_of(then.begin.value)
     puts = "append" if anomaly.certificate["ordered"] else "add"
     fit = first.kind == "ok" and first.begin.f == then.begin.f == puts and (read.begin.f, read.kind) == ("read", "ok")
-    once = all(len(of.arguments(puts)[element]) == 1 for element in (a, b))
+    if puts == "append":
+        once = all(len(of.arguments(puts)[element]) == 1 for element in (a, b))
+    else:  # to add it again changes nothing
+        once = all(did.start >= then.start for did in of.arguments(puts)[b])
     if not (fit and once and first.end < then.start and b in shown):
         return False
     return a not in shown or (puts == "append" and shown.index(a) > shown.index(b))

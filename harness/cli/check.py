@@ -16,6 +16,7 @@ from harness.cli import arguments, judging, suites
 from harness.cli.arguments import Parser
 from harness.errors import HistoryError, UsageError
 from harness.history import Header, History
+from harness.history.vocabulary import DRAIN
 from harness.result import Result
 
 if TYPE_CHECKING:
@@ -68,7 +69,14 @@ def main(argv: Sequence[str]) -> int:
         return _print_list(as_json=given.json)
     if given.path is None:
         parser.error("which history? Name a file or a run directory, or say --list")
-    path: Path = given.path
+    try:
+        return _judge(given.path, given)
+    except RecursionError as error:
+        raise HistoryError(f"{given.path}: a value in it is nested too deeply; wanted at most 900.") from error
+
+
+def _judge(path: Path, given: Any) -> int:
+    """Judge what was named; the exit code of the outcome."""
     _semantics(given.sessions)
     if given.stream or (not given.checkers and not given.sessions and _wants_stream(path, given.model)):
         streamed = _check_stream(given)
@@ -160,6 +168,11 @@ def _asked(path: Path, history: History) -> set[str]:
     if known and (strange := asked - {*known}):
         row = min(row for row, code in enumerate(operations.f.tolist()) if operations.fs[code] in strange)
         found = operations.fs[int(operations.f[row])]
+        if model == "queue" and found == DRAIN:
+            raise UsageError(
+                f"{path}: event {operations.invoke[row]} is a drain, which does not tell when it took what, so that"
+                f" order cannot be judged; --model {suites.TOTAL_QUEUE} judges what is lost, doubled or invented."
+            )
         asks = f"asks for {found!r}" if found else "does not say what it asks for (field f)"
         raise UsageError(
             f"{path}: event {operations.invoke[row]} {asks}, but the model {model} has {', '.join(known)};"
@@ -179,7 +192,18 @@ def _load(path: Path, given: Any) -> History:
         header = msgspec.structs.replace(header, model=guess_model(history.events))
         if header.model and sys.stderr.isatty():
             sys.stderr.write(f"{path}: by its operations a {header.model}; --model says otherwise\n")
+    if header.model == suites.TOTAL_QUEUE or suites.TOTAL_QUEUE in (given.checkers or ()):
+        history = _drained(history)
     return history if header == history.header else history.meaning(header)
+
+
+def _drained(history: History) -> History:
+    """The history with dequeues instead of drains, where it has any."""
+    if DRAIN not in history.operations.fs:
+        return history
+    from harness.history.drains import drained
+
+    return History(history.header, drained(history.events), history.truncated)
 
 
 def _read_long(path: Path, given: Any) -> History | None:

@@ -21,6 +21,7 @@ from harness.errors import PlanError
 from harness.history import Header
 
 SESSION: Final = "session"
+TOTAL_QUEUE: Final = "total-queue"
 TRANSACTIONS: Final = ("list-append", "rw-register", "transactions")
 
 
@@ -121,6 +122,10 @@ _MEANINGS: Final[Mapping[str, Meaning]] = {
     "rw-register": Meaning('transactions over registers by key: txn of ["w", key, value], ["r", key, value]', _TXN),
     "set-final": Meaning("elements are added, the last read shows them all: add, read", ("add", "read")),
     "set-full": Meaning("elements are added, every read shows all that are there: add, read", ("add", "read")),
+    TOTAL_QUEUE: Meaning(
+        "what was enqueued comes out, once, in any order: enqueue, dequeue, drain (a list)",
+        ("enqueue", "dequeue", "drain"),
+    ),
     "transactions": Meaning("transactions over lists or registers by key: txn, or a single read, write, append", _TXN),
     "unique-ids": Meaning("ids are given out, each once: generate"),
 }
@@ -189,6 +194,7 @@ _SUITES: Final[Mapping[str, Callable[[Header], list[Any]]]] = {
     "set": _of("objects", "SetFull"),
     "set-final": _of("invariants", "FinalSet"),
     "set-full": _of("objects", "SetFull"),
+    TOTAL_QUEUE: _of("objects", "TotalQueue"),
     "unique-ids": _of("invariants", "UniqueIds"),
     **dict.fromkeys(TRANSACTIONS, _of("transactions", "Transactions")),
 }

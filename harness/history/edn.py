@@ -12,8 +12,8 @@ one.
     [{'type': 'ok', 'value': [1, None]}]
 
 Jepsen's independent workloads write every client value as `[key value]`. The notation does not say so (Clojure prints
-a MapEntry like a vector), so `read_operations` recognises it: every client value is a pair, and there is a read that
-was invoked as `[key nil]`.
+a MapEntry like a vector), so `split_independent` recognises it: every client value is a pair, and there is a read, or
+what else has no argument, that was invoked as `[key nil]`.
 
 Limits: no namespaced map syntax, no metadata, no reader conditionals: no history has them.
 Source: the EDN specification, https://github.com/edn-format/edn.
@@ -282,9 +282,13 @@ def split_independent(ops: Sequence[Op]) -> list[Op]:
     ]
 
 
+_ASKS: Final = ("read", "get", "dequeue", "pop", "drain", "acquire")
+"""What is asked for without a value of its own."""
+
+
 def _looks_independent(clients: Sequence[Op]) -> bool:
     def read_of_a_key(op: Op) -> bool:
-        key_only = op.f == "read" and op.type == "invoke" and op.value[1] is None
+        key_only = op.f in _ASKS and op.type == "invoke" and op.value[1] is None
         return key_only and not isinstance(op.value[0], list | dict)
 
     return all(op.key is None and _is_pair(op.value) for op in clients) and any(map(read_of_a_key, clients))

@@ -37,6 +37,8 @@ from harness.op import NEMESIS, Op
 
 _OPS: Final = msgspec.json.Decoder(Op)
 _UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_STRING_KEYS: Final = re.compile(rb'[\[(]?\s*\{\s*"(?:[^"\\]|\\.)*"(?:\s*:(?!true|false|null)[a-zA-Z]|\s+[^\s:])')
+"""A map of EDN whose keys are strings: what follows the first is no colon, or a keyword's."""
 _AT: Final = re.compile(r"^(?P<problem>.*?)(?: - at `\$(?P<path>[^`]*)`)?$", re.DOTALL)
 LONG: Final = 4 << 20
 """Bytes of a file below which reading it plainly is just as good as into columns."""
@@ -68,6 +70,8 @@ def read_history(path: Path) -> History:
     start = raw[:4096].lstrip()
     if not start:
         raise HistoryError(f"{path}: the file is empty; wanted a history.")
+    if _STRING_KEYS.match(start):
+        return _read_edn(path, raw)
     if re.match(rb'\[\s*(\{\s*["}]|\])', start):
         return _read_array(path, raw)
     if re.match(rb'\{\s*(["}]|$)', start):

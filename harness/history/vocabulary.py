@@ -18,6 +18,8 @@ import msgspec
 from harness.op import NEMESIS, Op
 
 TRANSACTION: Final = "txn"
+DRAIN: Final = "drain"
+"""Takes out of a queue all that is left, see `drains`."""
 _STEPS: Final = ("r", "w", "append")
 _MODELS: Final[tuple[tuple[frozenset[str], frozenset[str], str], ...]] = (
     # needed, allowed besides, model
@@ -26,6 +28,7 @@ _MODELS: Final[tuple[tuple[frozenset[str], frozenset[str], str], ...]] = (
     (frozenset({"put"}), frozenset({"get", "append"}), "kv"),
     (frozenset({"append", "get"}), frozenset({"put"}), "kv"),
     (frozenset({"enqueue"}), frozenset({"dequeue"}), "queue"),
+    (frozenset({"enqueue", "drain"}), frozenset({"dequeue"}), "total-queue"),
     (frozenset({"push"}), frozenset({"pop"}), "stack"),
     (frozenset({"acquire"}), frozenset({"release"}), "mutex"),
     (frozenset({"add", "contains"}), frozenset({"remove"}), "set"),

@@ -62,6 +62,7 @@ VERIFIERS_MAY_IMPORT = (
     *VERIFIERS,
     "checkers.models",
     "checkers.objects.calls",
+    "checkers.tokens",
     "checkers.transactions.reading",
     "checkers.transactions.table",
 )

@@ -168,6 +168,34 @@ def test_of_what_is_suspected_the_pass_says_what_it_says_of_everything(tmp_path,
     assert min(found["older-version"], found["initial-value"], found["value-cycle"]) > len(seeds) / 100
 
 
+@some_and_many(1500)
+def test_reads_of_what_nobody_wrote_say_nothing_about_the_others(tmp_path, monkeypatch, seeds):
+    monkeypatch.setattr(suspects, "PART_MAX", 1.0)
+    found = Counter()
+    for seed in seeds:
+        random = Random(seed)
+        events = Story(random).told(random.choice((6, 12, 30, 60)), random.choice((1, 2, 3, 5)))
+        reads = [op for op in events if op.f == "read" and op.type == "ok"]
+        for op in random.sample(reads, min(len(reads), random.choice((1, 1, 2)))):
+            version = random.choice(((1, 1000), (1, 1001), (1, 0), (0, 7), (1, 2), op.version))
+            wrong = {"value": random.choice(("nobody's", "another's", 1.0, True)), "version": version}
+            events[op.index] = msgspec.structs.replace(op, **wrong)
+        history = written(Header(1, "register"), events, tmp_path, random)
+        garbage = columns.from_nowhere(history)
+        told = len(garbage) and columns.read_columns(history, garbage)
+        subset, semantics = tuple(random.choice(SUBSETS)), semantics_of(random)
+        verdict = Sessions(subset, semantics).check(history, Budget(600))
+        assert verdict.answer != "invalid" or verify_sessions(history, verdict) == []
+        record, rules = Record.of(history), semantics.rules(subset)
+        right = verdict_of(record, judge(record, rules, lambda: False), rules, semantics, verdict.checker)
+        counts = {name: verdict.counts[name] for name in ("anomalies", "keys", "keys_by_versions", "keys_undecided")}
+        assert counts.items() <= right.counts.items(), seed
+        assert (verdict.answer, verdict.anomalies) == (right.answer, right.anomalies), seed
+        found[bool(told), len(verdict.anomalies) > len(garbage)] += 1
+    seeds.told(found[True, True] + found[True, False])
+    assert min(found[True, True], found[True, False]) > len(seeds) / 20
+
+
 @some_and_many(10, each=3)
 def test_of_a_long_history_the_pass_is_given_a_part(tmp_path, seeds):
     found = Counter()

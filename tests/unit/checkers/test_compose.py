@@ -43,7 +43,7 @@ def test_a_checker_that_raises_is_unknown_and_the_others_go_on():
 
 def test_an_error_without_words_is_named():
     (verdict,) = check_all(HISTORY, [Fake("deep", RecursionError())], Budget(1))
-    assert verdict.reason == "the checker failed with RecursionError."
+    assert verdict.reason == "a value of the history is nested too deeply to be compared."
 
 
 def test_an_executor_runs_them_side_by_side_and_the_order_stays():

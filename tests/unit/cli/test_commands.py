@@ -269,3 +269,34 @@ def test_what_cannot_be_a_history_is_refused_in_one_sentence(name, text, said, t
     assert main(["check", str(file), "--model", "register"]) == 254
     err = capsys.readouterr().err
     assert said in err and err.count("\n") == 1
+
+
+def test_drains_count_for_delivery_and_are_refused_for_order(tmp_path, capsys):
+    lines = (("enqueue", 1, 1), ("enqueue", 2, 2), ("drain", None, [2, 1]))
+    told = [
+        {"process": 0, "type": type_, "f": f, "value": value}
+        for f, argument, result in lines
+        for type_, value in (("invoke", argument), ("ok", result))
+    ]
+    file = saved(tmp_path, "\n".join(map(json.dumps, told)) + "\n")
+    assert main(["check", file]) == 0
+    assert "All of 2 acknowledged elements" in capsys.readouterr().out
+    assert main(["check", file, "--model", "queue"]) == 254
+    assert "--model total-queue" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "checker", ["append-only", "counter", "durability", "fenced-lock", "set-full", "total-queue", "transactions"]
+)
+def test_a_checker_that_has_nothing_to_judge_says_so(checker, tmp_path, capsys):
+    text = '{"process":0,"f":"ping"}\n{"process":0,"type":"ok","f":"ping"}\n'
+    assert main(["check", saved(tmp_path, text), "--checkers", checker]) == 2
+    assert "no operation is a" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_value_that_is_nested_too_deeply_is_one_sentence(tmp_path, capsys):
+    value = '{"a":' * 940 + "1" + "}" * 940
+    text = "".join(f'{{"process":0,"type":"{type_}","f":"enqueue","value":{value}}}\n' for type_ in ("invoke", "ok"))
+    assert main(["check", saved(tmp_path, text), "--model", "queue"]) in (2, 254)
+    out = capsys.readouterr()
+    assert "nested too deeply" in " ".join((out.out + out.err).split()) and "Recursion" not in out.out + out.err

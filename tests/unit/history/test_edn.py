@@ -2,7 +2,9 @@
 
 import pytest
 
-from harness.history.edn import DEPTH_MAX, EdnError, read_edn
+from harness.history.edn import DEPTH_MAX, EdnError, read_edn, split_independent
+from harness.history.reader import read_history
+from harness.op import Op
 
 
 @pytest.mark.parametrize(
@@ -91,3 +93,39 @@ def test_what_is_wrong_is_found_where_it_is(text, offset):
     with pytest.raises(EdnError) as caught:
         read_edn(text)
     assert caught.value.offset == offset
+
+
+@pytest.mark.parametrize("form", ["%s\n%s\n", "[%s\n %s]"])
+def test_maps_whose_keys_are_strings_are_operations_too(form, tmp_path):
+    first = '{"type" :invoke, "f" :write, "value" 1, "process" 0}'
+    for second in ('{"process" 0, "type" :ok, "f" :write, "value" 1}', "{:process 0, :type :ok, :f :write, :value 1}"):
+        for lines in (
+            (first, second),
+            (first.replace('"type" :invoke, ', "").replace("}", ' "type" :invoke}'), second),
+        ):
+            file = tmp_path / "history"
+            file.write_text(form % lines)
+            events = read_history(file).events
+            assert [(op.type, op.f, op.value, op.process) for op in events] == [
+                ("invoke", "write", 1, 0),
+                ("ok", "write", 1, 0),
+            ]
+
+
+@pytest.mark.parametrize("colon", [":", " :", ": ", " : "])
+def test_json_with_any_space_about_a_colon_is_no_edn(colon, tmp_path):
+    file = tmp_path / "history"
+    file.write_text('{"value"%strue,"type"%s"invoke","f"%s"write","process"%s0}\n'.replace("%s", colon))
+    (event,) = read_history(file).events
+    assert (event.value, event.f) == (True, "write")
+
+
+@pytest.mark.parametrize(("put", "take"), [("put", "get"), ("enqueue", "dequeue"), ("push", "pop")])
+def test_keys_of_what_is_no_register_come_back(put, take):
+    asked = ((put, ["k", 1], ["k", 1]), (take, ["k", None], ["k", 1]))
+    ops = [
+        Op(process=0, type=type_, f=f, value=value)
+        for f, argument, result in asked
+        for type_, value in (("invoke", argument), ("ok", result))
+    ]
+    assert [(op.key, op.value) for op in split_independent(ops)] == [("k", 1), ("k", 1), ("k", None), ("k", 1)]

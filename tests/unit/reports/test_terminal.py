@@ -293,3 +293,31 @@ def test_a_number_keeps_its_unit(tmp_path: Path) -> None:
     for width in range(60, 110):
         text = block(result_of(stale_history(), verdicts=(verdict,)), None, tmp_path, width=width)
         assert not re.search(r"\d\n", text.partition("statistics")[2].partition("run  ")[0])
+
+
+def stale_part(name: str, stale: int, reads: int) -> Verdict:
+    counts = {"reads": reads, "stale_reads": stale, "k_max": 1 + stale} if reads else {"reads": 0, "stale_reads": 0}
+    return Verdict(
+        f"staleness: {name}", "valid", "", counts=counts, measures={"delta_ms_p99": 1.5, "delta_ms_max": 22.0}
+    )
+
+
+def test_staleness_is_shown_by_node_and_by_fault(tmp_path: Path) -> None:
+    parts = (stale_part("node n1", 0, 9), stale_part("node n2", 3, 1200), stale_part("during cut-1", 0, 0))
+    verdict = Verdict("staleness", "valid", "Three were stale.", parts=parts)
+    text = block(msgspec.structs.replace(result_of(stale_history(), []), verdicts=(verdict,)), None, tmp_path)
+    lines = [line.rstrip() for line in text.splitlines() if line.startswith("    ")]
+    assert lines[-3:] == [
+        "    stale reads        of  share  versions  ms p99  ms max",
+        "    node n1      0      9  0.0 %         0     1.5    22.0",
+        "    node n2      3  1,200  0.2 %         3     1.5    22.0",
+    ]
+    assert "cut-1" not in text
+
+
+def test_of_very_many_faults_the_stalest_are_shown_and_no_line_is_too_long(tmp_path: Path) -> None:
+    parts = tuple(stale_part(f"during {'partition' * 9}-{number}", number, 50) for number in range(40))
+    verdict = Verdict("staleness", "valid", "", parts=parts)
+    text = block(msgspec.structs.replace(result_of(stale_history(), []), verdicts=(verdict,)), None, tmp_path)
+    assert text.count("during") == 12 and "and 28 less stale" in text and "78.0 %" in text
+    assert all(cell_len(line) <= 80 for line in text.splitlines() if "during" in line)
