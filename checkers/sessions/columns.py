@@ -229,7 +229,7 @@ def from_nowhere(history: History) -> Column:
     They are wrong whatever is asked for, and say nothing about any other operation.
     """
     o, nothing = history.operations, np.empty(0, np.int64)
-    version = versions(o.generation, o.log_index)
+    version = versions_of(o.generation, o.log_index)
     if version is None or "read" not in o.fs or len(o) * (int(version.max(initial=0)) + 2) > 1 << 62:
         return nothing
     is_read = o.f == o.fs.index("read")
