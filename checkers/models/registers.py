@@ -146,7 +146,9 @@ MULTI_REGISTER: Final = Model(
 def _kv(state: Any, call: Call) -> Any:
     if call.f == "get":
         return state if _string(call.result) == state else IMPOSSIBLE
-    return _string(call.argument) if call.f == "put" else state + call.argument
+    if call.f == "put":
+        return _string(call.argument)
+    return state + call.argument if isinstance(state, str) else IMPOSSIBLE  # nothing can be added to a number
 
 
 def _strings(call: Call, _: Header) -> Call | None:

@@ -75,6 +75,19 @@ def test_strings_by_key_are_told_from_numbers_and_keys_from_each_other() -> None
             assert answer("x", "x", put, got) == ("valid" if same else "invalid"), ("keys", put, got)
 
 
+def test_nothing_can_be_added_to_a_number() -> None:
+    for put, answer in (("1", "valid"), (1, "invalid")):
+        lines: list[tuple[str, Any, Any]] = [("put", put, put), ("append", "x", "x"), ("get", None, "1x")]
+        events = [
+            Op(2 * place + end, None, 0, "ok" if end else "invoke", f, "k", values[end])
+            for place, (f, *values) in enumerate(lines)
+            for end in (0, 1)
+        ]
+        verdict = Linearizability("kv").check(history := History(Header(1, model="kv"), events), Budget())
+        assert verdict.answer == answer
+        assert verify(history, verdict) == []
+
+
 def test_frozen_values_are_equal_exactly_where_their_json_is() -> None:
     for one in ALIKE:
         assert canonical(thawed(frozen(one))) == canonical(one)
