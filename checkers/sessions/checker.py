@@ -300,7 +300,8 @@ def _held(rules: Rules, counts: dict[str, int], semantics: Semantics) -> str:
     elif rules.guarantees == {MR}:
         said = f"No session went back in time, in {reads} that might have"
     else:
-        said = f"An order of the writes serves {reads} and {writes} that might have found none"
+        tested = " and ".join(told for told in (reads, writes) if not told.startswith("0 ")) or reads
+        said = f"An order of the writes agrees with all {tested} that might have contradicted it"
     return f"{said}; {semantics}."
 
 
