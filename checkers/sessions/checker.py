@@ -246,7 +246,8 @@ class _Said:
             "ordered_writes": findings.ordered,
         }
         if found:
-            summary = f"{_counted(found, 'violation')} found in {_counted(findings.obliged, 'read')}; {self.semantics}."
+            within = f" in {_counted(findings.obliged, 'read')}" if findings.obliged else ""
+            summary = f"{_counted(found, 'violation')} found{within}; {self.semantics}."
             return Verdict(self.name, "invalid", summary, tuple(self._anomalies()), counts)
         if findings.spent or undecided or not keys:
             reason = self._why_not(undecided, len(keys))

@@ -140,7 +140,11 @@ def compare(history, subset, semantics, found):
     if not told and verdict.answer == "valid":  # by a guess, which counts less: see `test_session_values`
         return verdict
     record = Record.of(history)
-    assert verdict == verdict_of(record, judge(record, rules, lambda: False), rules, semantics, checker.name)
+    right = verdict_of(record, judge(record, rules, lambda: False), rules, semantics, checker.name)
+    if len(columns.from_nowhere(history)):  # reads that are set aside: what the others were held against may count less
+        assert (verdict.answer, verdict.anomalies) == (right.answer, right.anomalies)
+    else:
+        assert verdict == right
     found["part" if part else "whole", verdict.answer] += 1
     if part:
         found.update({anomaly.rule for anomaly in verdict.anomalies})
