@@ -5,7 +5,9 @@ to make a mistake now and then, so that every level is kept and broken often.
 """
 
 from collections import Counter as Count
+from random import Random
 
+import msgspec
 from oracle import transactions as oracle
 from oracle.made_transactions import made
 from torture import some_and_many
@@ -39,3 +41,33 @@ def test_levels_are_judged_as_by_their_definitions(seeds):
     seeds.told(sum(count for (_, answer), count in answers.items() if answer == "invalid"))
     for level in LEVELS:
         assert min(answers[level, "valid"], answers[level, "invalid"]) > len(seeds) / len(LEVELS) / 20, answers
+
+
+def undone(seed):
+    """A history in which some transactions failed whose work others may have seen, and some lists are shuffled."""
+    random = Random(-seed)
+    events, lists = made(seed)
+    asked, told = {}, []
+    for op in events:
+        if op.type == "invoke":
+            asked[op.process] = op
+        elif op.type == "ok" and random.random() < 0.2:
+            op = msgspec.structs.replace(op, type="fail", value=asked[op.process].value)
+        elif op.type == "ok" and random.random() < 0.3:
+            shuffled = [[f, k, random.sample(v, len(v)) if isinstance(v, list) else v] for f, k, v in op.value]
+            op = msgspec.structs.replace(op, value=shuffled)
+        told.append(op)
+    return told, lists
+
+
+@some_and_many(2_000, least=1_000)
+def test_read_uncommitted_allows_to_see_what_is_undone_and_no_circle_of_writes(seeds):
+    answers = Count()
+    for seed in seeds:
+        events, lists = undone(seed)
+        kept = oracle.keeps_uncommitted(events, lists)
+        verdict = judged(events, "read-uncommitted")
+        assert kept is None or verdict.answer == ("valid" if kept else "invalid"), (seed, verdict)
+        answers[kept] += 1
+    seeds.told(answers[False])
+    assert min(answers[True], answers[False]) > len(seeds) / 100, answers
