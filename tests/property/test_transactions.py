@@ -71,3 +71,31 @@ def test_read_uncommitted_allows_to_see_what_is_undone_and_no_circle_of_writes(s
         answers[kept] += 1
     seeds.told(answers[False])
     assert min(answers[True], answers[False]) > len(seeds) / 100, answers
+
+
+def doubled(seed):
+    """A history in which two values that were written are one."""
+    random = Random(-seed)
+    events, lists = made(seed)
+    written = sorted({value for op in events for f, _, value in op.value if f != "r"})
+    one, other = random.sample(written, 2) if len(written) > 1 else (0, 0)
+
+    def same(value):
+        return [same(element) for element in value] if isinstance(value, list) else other if value == one else value
+
+    return [msgspec.structs.replace(op, value=[[f, k, same(v)] for f, k, v in op.value]) for op in events], lists
+
+
+@some_and_many(2_000, least=1_000)
+def test_values_written_twice_are_judged_where_nobody_mixes_them_up(seeds):
+    answers = Count()
+    for seed in seeds:
+        events, lists = doubled(seed)
+        level = LEVELS[seed % len(LEVELS)]
+        verdict = judged(events, level)
+        if verdict.answer != "unknown":
+            wanted = "valid" if oracle.holds(events, level, lists) else "invalid"
+            assert verdict.answer == wanted, (seed, level, verdict)
+        answers[verdict.answer] += 1
+    seeds.told(answers["invalid"])
+    assert min(answers["valid"], answers["invalid"]) > answers["unknown"] / 10 > 0, answers
