@@ -411,6 +411,8 @@ class Facts:
         steps = steps[~own]
         values = table.step_value[steps]
         made = self.writers(table.step_key[steps], values)
+        # What a transaction that failed would have left is there anyway where it is the initial state.
+        made[(values == self.initial) & (made >= 0) & (self.status[made] == FAIL)] = -1
         start = (values == self.initial) & (made < 0)
         self._unrepeated(steps, values)
         bad = np.flatnonzero(~start & (made < 0))

@@ -316,6 +316,15 @@ def test_what_is_written_twice_and_read_by_nobody_can_be_judged(story, header):
     assert judged(told(story, **header)).answer == "valid"
 
 
+@pytest.mark.parametrize("level", ["read-committed", "snapshot-isolation", "strict-serializable"])
+def test_who_reads_the_initial_state_read_nothing_of_one_that_failed_to_write_it(level):
+    assert judged(told(["0! x:=7", "1 x->7"], initial=7), level).answer == "valid"
+    verdict = judged(told(["0! x:=7", "1 x->7"], initial=6), level)
+    assert [anomaly.name for anomaly in verdict.anomalies] == ["G1a"]
+    forged = msgspec.structs.replace(verdict, anomalies=verdict.anomalies)
+    assert verify(told(["0! x:=7", "1 x->7"], initial=7), forged) != []
+
+
 def test_no_time_left_is_unknown():
     ticks = iter(range(0, 100_000_000_000, 10_000_000_000))
     verdict = Transactions().check(told(["0 x+1"]), Budget(1, now_ns=lambda: next(ticks)))
