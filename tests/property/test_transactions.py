@@ -74,7 +74,7 @@ def test_read_uncommitted_allows_to_see_what_is_undone_and_no_circle_of_writes(s
 
 
 def doubled(seed):
-    """A history in which two values that were written are one, or one of a register is that which was there at first."""
+    """A history in which two values that were written are one, or one is what a register held at first."""
     random = Random(-seed)
     events, lists = made(seed)
     written = sorted({value for op in events for f, _, value in op.value if f != "r"})
