@@ -269,7 +269,7 @@ def split_independent(ops: Sequence[Op]) -> list[Op]:
     """Move the key out of `[key value]` where the history is one of independent keys; see the module docstring."""
     clients = [op for op in ops if op.process != NEMESIS]
     tagged = any(isinstance(op.value, Pair) for op in clients)
-    if not tagged and not looks_independent(clients):
+    if not tagged and not _looks_independent(clients):
         return list(ops)
     return [
         msgspec.structs.replace(op, key=op.value[0], value=op.value[1])
@@ -286,11 +286,11 @@ _ASKS: Final = ("read", "get", "dequeue", "pop", "drain", "acquire")
 """What is asked for without a value of its own."""
 
 
-def looks_independent(clients: Sequence[Op]) -> bool:
-    """Whether the values of all clients are `[key value]`, and something that was asked for without a value says so."""
+def _looks_independent(clients: Sequence[Op]) -> bool:
+    pairs = all(op.key is None and _is_pair(op.value) for op in clients)
+    return pairs and any(tells_of_a_key(op, *op.value) for op in clients)
 
-    def read_of_a_key(op: Op) -> bool:
-        key_only = op.f in _ASKS and op.type == "invoke" and op.value[1] is None
-        return key_only and not isinstance(op.value[0], list | dict)
 
-    return all(op.key is None and _is_pair(op.value) for op in clients) and any(map(read_of_a_key, clients))
+def tells_of_a_key(op: Op, key: Any, value: Any) -> bool:
+    """Whether an operation whose value is written as `[key value]` shows that it is such a pair, and no other list."""
+    return op.f in _ASKS and op.type == "invoke" and value is None and not isinstance(key, list | dict)

@@ -20,7 +20,7 @@ from typing import Any, BinaryIO, Final
 
 import msgspec
 
-from harness.history.edn import looks_independent
+from harness.history.edn import tells_of_a_key
 from harness.history.history import History
 from harness.op import NEMESIS, Op
 
@@ -54,8 +54,7 @@ def _pair(history: History) -> str | None:
     clients = [op for op in history.events if op.process != NEMESIS]
     if all(op.key is None for op in clients):
         return None
-    pairs = [msgspec.structs.replace(op, key=None, value=[op.key, op.value]) for op in clients]
-    return "" if looks_independent(pairs) else f"#{TUPLE} "
+    return "" if any(tells_of_a_key(op, op.key, op.value) for op in clients) else f"#{TUPLE} "
 
 
 def _fields(op: Op, pair: str | None) -> Iterator[tuple[str, str]]:
