@@ -61,8 +61,8 @@ class Orders:
             sessions: dict[Any, list[Txn]] = {}
             for txn in sorted(txns, key=lambda txn: txn.start):
                 sessions.setdefault(txn.session, []).append(txn)
-            for one, other in (pair for of in sessions.values() for pair in pairwise(of)):
-                if one.kind == "ok" and places[one.start][1] > places[other.start][0]:
+            for one, other in (pair for of in sessions.values() for pair in _followed(of)):
+                if places[one.start][1] > places[other.start][0]:
                     yield f"in the order, event {other.start} comes before event {one.start} of its session."
         elif order == 2:
             moments = [(txn.start, txn) for txn in txns] + [(txn.end, txn) for txn in txns if txn.end != ENDLESS]
@@ -242,6 +242,16 @@ class Orders:
             held = (*held, *values) if isinstance(held, tuple) else values[-1]
             depths[held] = depth
         return depths[found]
+
+
+def _followed(txns: Sequence[Txn]) -> Iterator[tuple[Txn, Txn]]:
+    """Each with the last before it that is not in doubt."""
+    last = None
+    for txn in txns:
+        if last is not None:
+            yield last, txn
+        if txn.kind == "ok":
+            last = txn
 
 
 def _in_turn(maker: dict[bytes, int], shown: Sequence[bytes]) -> bool:

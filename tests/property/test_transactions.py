@@ -102,3 +102,30 @@ def test_values_written_twice_are_judged_where_nobody_mixes_them_up(seeds):
         answers[verdict.answer] += 1
     seeds.told(answers["invalid"])
     assert min(answers["valid"], answers["invalid"]) > answers["unknown"] / 10 > 0, answers
+
+
+def doubted(seed):
+    """A history in which some transactions are in doubt, after which their sessions go on."""
+    random = Random(-seed)
+    events, lists = made(seed)
+    asked = {}
+    for place, op in enumerate(events):
+        if op.type == "invoke":
+            asked[op.process] = op
+        elif op.type == "ok" and random.random() < 0.2:
+            events[place] = msgspec.structs.replace(op, type="info", value=asked[op.process].value)
+    return events, lists
+
+
+@some_and_many(2_000, least=1_000)
+def test_sessions_keep_their_order_over_what_is_in_doubt(seeds):
+    answers = Count()
+    for seed in seeds:
+        events, lists = doubted(seed)
+        level = LEVELS[seed % len(LEVELS)]
+        wanted = "valid" if oracle.holds(events, level, lists) else "invalid"
+        verdict = judged(events, level)
+        assert verdict.answer == wanted, (seed, level, verdict)
+        answers[wanted] += 1
+    seeds.told(answers["invalid"])
+    assert min(answers.values()) > len(seeds) / 20, answers
