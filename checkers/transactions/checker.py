@@ -14,10 +14,11 @@ fall with it; "valid" carries an order that proves it. `checkers.verifiers.trans
 Level: the option, else what the header says, else strict serializability; in a history whose header says
 `"order": "session"` positions of events tell nothing across processes, so that nothing is known of real time.
 
-Limits: elements appended twice, values written twice, keys that are both written and appended to, and lists that do not
-start empty make the answer "unknown", unless a transaction by itself shows that something is wrong. Registers without
-reads before writes need a search, which is NP-hard: what it cannot decide within its bounds is "unknown" as well, never
-"valid": a part of the order of versions proves nothing. Read uncommitted says nothing about registers but garbage.
+Limits: elements appended twice and values written twice, where somebody reads them, keys that are both written and
+appended to, and lists that do not start empty make the answer "unknown", unless a transaction by itself shows that
+something is wrong. Registers without reads before writes need a search, which is NP-hard: what it cannot decide within
+its bounds is "unknown" as well, never "valid": a part of the order of versions proves nothing. Read uncommitted says
+nothing about registers but garbage, and of lists that the longest one shows the order of what was not undone.
 """
 
 from __future__ import annotations

@@ -32,6 +32,7 @@ BLOCK: Final = 1 << 22
 """Elements compared at a time."""
 UNSEEN: Final = 1 << 60
 """The place of a version that nobody read."""
+_TWICE: Final = "{value!r} was written to key {key} more than once"
 STRENGTHS: Final = {
     "garbage-read": UNCOMMITTED,
     "duplicate-elements": UNCOMMITTED,
@@ -181,16 +182,28 @@ class Facts:
         same = np.flatnonzero(self._sorted_codes[1:] == self._sorted_codes[:-1])
         same = same[self.status[self._sorted_steps[same + 1]] != FAIL]
         one, other = self._sorted_steps[same], self._sorted_steps[same + 1]
-        for step in steps[(values == self.initial) & ~failed].tolist()[:1]:
-            self.why_not = (
-                self.why_not or f"key {self.key_text(int(table.step_key[step]))} was set to its initial value"
-            )
         repeated = same[(table.step_txn[one] != table.step_txn[other]) | self.is_list[table.step_key[one]]]
-        if len(repeated) and not self.why_not:
-            step = int(self._sorted_steps[repeated[0]])
-            value = table.value(int(table.step_value[step]))
-            key = self.key_text(int(table.step_key[step]))
-            self.why_not = f"{value!r} was written to key {key} more than once"
+        again = steps[(values == self.initial) & ~failed]
+        if len(repeated) or len(again):
+            self._doubt(self._sorted_steps[repeated], again)
+
+    def _doubt(self, repeated: Ints, again: Ints) -> None:
+        """Say why nothing can be judged: somebody read what was written twice, or what was there at first and again.
+
+        What is written twice and read by nobody is two values that nobody can mix up.
+        """
+        table = self.table
+        reads = np.flatnonzero((table.step_f == READ) & ~self.is_list[table.step_key] & (self.own_before == 0))
+        lists = np.flatnonzero((table.step_f == READ) & self.is_list[table.step_key] & (table.step_len > 0))
+        lengths = table.step_len[lists].astype(np.int64)
+        shown = table.elements[expanded(table.step_from[lists], lengths)]
+        keys = np.concatenate([table.step_key[reads], np.repeat(table.step_key[lists], lengths)])
+        read, known = self._codes(keys, np.concatenate([table.step_value[reads], shown]))
+        for steps, what in ((again, "key {key} was set to its initial value"), (repeated, _TWICE)):
+            codes, _ = self._codes(table.step_key[steps], table.step_value[steps])
+            for step in steps[np.isin(codes, read[known])].tolist()[:1]:
+                key = self.key_text(int(table.step_key[step]))
+                self.why_not = self.why_not or what.format(value=self._shown(step), key=key)
 
     def _codes(self, keys: NDArray[np.int32], values: Ints) -> tuple[Ints, NDArray[np.bool_]]:
         """One number for key and value, and whether the value is one that is written at all."""
@@ -398,6 +411,8 @@ class Facts:
         steps = steps[~own]
         values = table.step_value[steps]
         made = self.writers(table.step_key[steps], values)
+        # What a transaction that failed would have left is there anyway where it is the initial state.
+        made[(values == self.initial) & (made >= 0) & (self.status[made] == FAIL)] = -1
         start = (values == self.initial) & (made < 0)
         self._unrepeated(steps, values)
         bad = np.flatnonzero(~start & (made < 0))

@@ -75,10 +75,11 @@ def barriers(invoke: Ints, response: Ints) -> tuple[Ints, Ints, Ints]:
 
 
 def sessions(session: NDArray[np.int32], response: Ints) -> tuple[Ints, Ints]:
-    """Edges between neighbours of a session. Nothing comes after one in doubt: it may yet happen."""
+    """Edges to each from the last of its session before it that is not in doubt: one in doubt may yet happen."""
     order = np.argsort(session, kind="stable")
-    one, other = order[:-1], order[1:]
-    good = (session[one] == session[other]) & (response[one] != NEVER)
+    last = np.maximum.accumulate(np.where(response[order] != NEVER, np.arange(len(order)), -1))
+    one, other = order[last[:-1]], order[1:]
+    good = (last[:-1] >= 0) & (session[one] == session[other])
     return one[good], other[good]
 
 

@@ -189,8 +189,9 @@ def _agrees(table: Table, start: Numbers, commit: Numbers, order: int) -> bool:
         return True
     if order == 1:
         rows = rows[np.argsort(table.session[rows], kind="stable")]
-        one, other = rows[:-1], rows[1:]
-        bound = (table.session[one] == table.session[other]) & (table.status[one] == OK)
+        sure = np.maximum.accumulate(np.where(table.status[rows] == OK, np.arange(len(rows)), -1))[:-1]
+        one, other = rows[sure], rows[1:]
+        bound = (sure >= 0) & (table.session[one] == table.session[other])
         return bool(np.all(commit[one[bound]] <= start[other[bound]]))
     over = rows[table.response[rows] != NEVER]
     over = over[np.argsort(table.response[over])]

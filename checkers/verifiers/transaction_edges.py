@@ -146,7 +146,8 @@ class Edges:
         return False
 
     def _alone(self, txn: Txn, key: bytes) -> None:
-        if any(len(self.facts.makers[key, value]) > 1 for value in txn.wrote[key]):
+        seen = (value for value in txn.wrote[key] if (key, value) in self.facts.seen)
+        if any(len(self.facts.makers[key, value]) > 1 for value in seen):
             raise ValueError("an element has several writers")
 
     def _unseen(self, found: Found, other: Txn, key: bytes, decided: Decided) -> bool:

@@ -61,8 +61,8 @@ class Orders:
             sessions: dict[Any, list[Txn]] = {}
             for txn in sorted(txns, key=lambda txn: txn.start):
                 sessions.setdefault(txn.session, []).append(txn)
-            for one, other in (pair for of in sessions.values() for pair in pairwise(of)):
-                if one.kind == "ok" and places[one.start][1] > places[other.start][0]:
+            for one, other in (pair for of in sessions.values() for pair in _followed(of)):
+                if places[one.start][1] > places[other.start][0]:
                     yield f"in the order, event {other.start} comes before event {one.start} of its session."
         elif order == 2:
             moments = [(txn.start, txn) for txn in txns] + [(txn.end, txn) for txn in txns if txn.end != ENDLESS]
@@ -112,9 +112,10 @@ class Orders:
         place = {start: number for number, start in enumerate(starts)}
         txns = [self.facts.by_start[start] for start in starts]
         yield from self._complete(txns)
-        yield from self._lists_agree(txns, place)
         if strength == 0:
+            yield from self._versions_agree(txns, place)
             return
+        yield from self._lists_agree(txns, place)
         yield from self._agrees({start: (number, number) for start, number in place.items()}, 1)
         makers = {txn.start: self._makers(txn) for txn in txns}
         past = self._past(txns, makers) if strength == 3 else {}
@@ -183,6 +184,19 @@ class Orders:
                     yield f"a list that was read does not begin what the order of commits makes of key {key.decode()}."
                     break
 
+    def _versions_agree(self, txns: Sequence[Txn], place: dict[int, int]) -> Iterator[str]:
+        """Read uncommitted: whether commits follow one another as in one of the longest lists that were read of a key.
+
+        What failed transactions left in it is passed over: to read that is ruled out by read committed only. So are
+        lists that contradict one another. What is not shown was appended after what is.
+        """
+        for key in self.facts.lists:
+            maker = {value: place[txn.start] for txn in txns for value in txn.wrote.get(key, ())}
+            shown = self.facts.lists_of(key)
+            longest = max(map(len, shown), default=0)
+            if longest and not any(_in_turn(maker, one) for one in shown if len(one) == longest):
+                yield f"the order of commits is not that of the elements of key {key.decode()}."
+
     # ── parallel snapshot isolation ──────────────────────────────────────────────────────────────────────────────────
 
     def versions(self, orders: dict[bytes, list[int]]) -> Iterator[str]:
@@ -228,6 +242,23 @@ class Orders:
             held = (*held, *values) if isinstance(held, tuple) else values[-1]
             depths[held] = depth
         return depths[found]
+
+
+def _followed(txns: Sequence[Txn]) -> Iterator[tuple[Txn, Txn]]:
+    """Each with the last before it that is not in doubt."""
+    last = None
+    for txn in txns:
+        if last is not None:
+            yield last, txn
+        if txn.kind == "ok":
+            last = txn
+
+
+def _in_turn(maker: dict[bytes, int], shown: Sequence[bytes]) -> bool:
+    """Whether places never fall along a list, and those of what it does not show are not before its end."""
+    places = [maker[value] for value in shown if value in maker]
+    unseen = [number for value, number in maker.items() if value not in set(shown)]
+    return places == sorted(places) and (not places or all(number >= places[-1] for number in unseen))
 
 
 def _closed(sees: dict[int, set[int]]) -> dict[int, set[int]]:

@@ -117,13 +117,18 @@ def _times(txn: Txn, key: bytes, element: bytes) -> int:
     return max((f.count(element) if isinstance(f, tuple) else int(f == element) for f in txn.found(key)), default=0)
 
 
+def _initially(of: _Shown) -> bool:
+    """Whether it was there before anybody wrote."""
+    return of.key not in of.facts.lists and of.element == of.facts.initial
+
+
 def _garbage(of: _Shown) -> bool:
     change = (of.key, of.element)
     return (
         _times(of.txns[-1], of.key, of.element) > 0
         and change not in of.facts.makers
         and change not in of.facts.failed
-        and (of.key in of.facts.lists or of.element != of.facts.initial)
+        and not _initially(of)
     )
 
 
@@ -133,6 +138,7 @@ def _aborted(of: _Shown) -> bool:
         _times(of.txns[-1], of.key, of.element) > 0
         and change not in of.facts.makers
         and of.txns[0] in of.facts.failed.get(change, ())
+        and not _initially(of)
     )
 
 

@@ -287,8 +287,10 @@ _ASKS: Final = ("read", "get", "dequeue", "pop", "drain", "acquire")
 
 
 def _looks_independent(clients: Sequence[Op]) -> bool:
-    def read_of_a_key(op: Op) -> bool:
-        key_only = op.f in _ASKS and op.type == "invoke" and op.value[1] is None
-        return key_only and not isinstance(op.value[0], list | dict)
+    pairs = all(op.key is None and _is_pair(op.value) for op in clients)
+    return pairs and any(tells_of_a_key(op, *op.value) for op in clients)
 
-    return all(op.key is None and _is_pair(op.value) for op in clients) and any(map(read_of_a_key, clients))
+
+def tells_of_a_key(op: Op, key: Any, value: Any) -> bool:
+    """Whether an operation whose value is written as `[key value]` shows that it is such a pair, and no other list."""
+    return op.f in _ASKS and op.type == "invoke" and value is None and not isinstance(key, list | dict)

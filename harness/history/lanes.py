@@ -2,7 +2,8 @@
 
 Some recorders give all operations of a client the client's number, even where it does several at once. A completion
 then belongs to the running operation of its process that has the same function and, if there are several, the same
-value. Each such operation gets a process of its own, so that every process does one thing at a time again.
+value, or the same steps but for what reads found. Each such operation gets a process of its own, so that every process
+does one thing at a time again.
 
 Others write completions only, or cut the beginning off. An operation without invocation is taken to have begun as early
 as it can: right after what its process did before, or at the beginning. That may hide a violation, but it invents none.
@@ -20,6 +21,7 @@ whose it is: None.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
@@ -61,15 +63,22 @@ def mended(events: Sequence[Op]) -> list[Op] | None:
 
 def _invocation(op: Op) -> Op:
     """What was asked for: the completion without what a read, or the reads of a transaction, were told."""
-    value = None if op.f == "read" else op.value
-    if op.f == "txn" and isinstance(value, list):
-        value = [[*step[:2], None] if isinstance(step, list) and step[:1] == ["r"] else step for step in value]
+    value = None if op.f == "read" else _asked(op.value) if op.f == "txn" else op.value
     return msgspec.structs.replace(op, type="invoke", value=value, node=None, error=None, version=None)
+
+
+def _asked(value: Any) -> Any:
+    """The steps of a transaction without what reads found; any other value as it is."""
+    if not isinstance(value, list):
+        return value
+    return [[*step[:2], None] if isinstance(step, list) and step[:1] == ["r"] else step for step in value]
 
 
 def _whose(completion: Op, open_ops: Sequence[tuple[Op, int | str]]) -> int | None:
     """The place of the one running operation that a completion fits."""
     fitting = [place for place, (op, _) in enumerate(open_ops) if op.f == completion.f]
     if len(fitting) > 1:
-        fitting = [place for place in fitting if open_ops[place][0].value == completion.value]
+        same = [place for place in fitting if open_ops[place][0].value == completion.value]
+        asked = _asked(completion.value)
+        fitting = same or [place for place in fitting if _asked(open_ops[place][0].value) == asked]
     return fitting[0] if len(fitting) == 1 else None

@@ -205,8 +205,9 @@ def _forgiven(fields: Any) -> Any:
     if not isinstance(fields, dict):
         return fields
     fields = {name: value for name, value in fields.items() if name != "index"}
-    if fields.get("f", "") is None:
-        del fields["f"]  # an operation without a name, as other languages write it
+    for name in ("f", "process"):
+        if fields.get(name, "") is None:
+            del fields[name]  # without a name, or of nobody in particular, as other languages write it
     for name in ("error", "node"):
         if not isinstance(fields.get(name), str | None):
             fields[name] = msgspec.json.encode(fields[name]).decode()

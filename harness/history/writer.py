@@ -1,7 +1,8 @@
 """Writes a history for others: as JSON lines, which is our own form, or as Jepsen's EDN.
 
     write_jsonl(history, stream)     a header, then one event a line
-    write_edn(history, stream)       one map a line; keys of several objects become `[key value]`, as Jepsen lifts them
+    write_edn(history, stream)       one map a line; keys of several objects become `[key value]`, as Jepsen lifts them,
+                                     with a tag where nothing else tells that there are keys
 
 What a form cannot say is left out: EDN has no place for our header, so model, initial state and the meaning of a failed
 compare-and-set have to be given again to whoever reads it. Reading back what was written gives the same operations.
@@ -19,10 +20,12 @@ from typing import Any, BinaryIO, Final
 
 import msgspec
 
+from harness.history.edn import tells_of_a_key
 from harness.history.history import History
 from harness.op import NEMESIS, Op
 
 _KEYWORD: Final = re.compile(r"[A-Za-z*+!_?<>=.&%$|-][\w*+!?<>=.&%$|/#-]*\Z", re.ASCII)
+TUPLE: Final = "jepsen.independent/tuple"
 _MICRO: Final = frozenset({"r", "w", "append", "read", "write"})
 """Words that begin a step of a transaction; Jepsen has them as keywords."""
 
@@ -37,24 +40,33 @@ def write_jsonl(history: History, stream: BinaryIO) -> None:
 
 def write_edn(history: History, stream: BinaryIO) -> None:
     """One EDN map a line, as in a `history.edn`."""
-    keyed = any(op.key is not None for op in history.events if op.process != NEMESIS)
+    pair = _pair(history)
     text = io.TextIOWrapper(stream, encoding="utf-8", newline="\n", write_through=True)
     try:
         for op in history.events:
-            text.write("{" + ", ".join(f":{name} {value}" for name, value in _fields(op, keyed)) + "}\n")
+            text.write("{" + ", ".join(f":{name} {value}" for name, value in _fields(op, pair)) + "}\n")
     finally:
         text.detach()
 
 
-def _fields(op: Op, keyed: bool) -> Iterator[tuple[str, str]]:
-    value = [op.key, op.value] if keyed and op.process != NEMESIS else op.value
+def _pair(history: History) -> str | None:
+    """What stands before `[key value]`: a tag where no reader would know them for such; None without keys."""
+    clients = [op for op in history.events if op.process != NEMESIS]
+    if all(op.key is None for op in clients):
+        return None
+    return "" if any(tells_of_a_key(op, op.key, op.value) for op in clients) else f"#{TUPLE} "
+
+
+def _fields(op: Op, pair: str | None) -> Iterator[tuple[str, str]]:
+    keyed = pair is not None and op.process != NEMESIS
+    value = [op.key, op.value] if keyed else op.value
     yield "index", str(op.index)
     if op.time is not None:
         yield "time", str(op.time)
     yield "type", f":{op.type}"
     yield "process", f":{op.process}" if op.process == NEMESIS else edn(op.process)
     yield "f", f":{op.f}" if _KEYWORD.match(op.f) else edn(op.f)
-    yield "value", edn(value, steps=op.f == "txn")
+    yield "value", (pair or "") * keyed + edn(value, steps=op.f == "txn")
     for name in ("node", "session", "version", "error"):
         if (given := getattr(op, name)) is not None:
             yield name, edn(given)

@@ -5,6 +5,8 @@
                                                      was committed at its start, and nobody changed its keys since
     parallel snapshot isolation                      some order of the versions of each key without the cycles forbidden
     causal, read atomic, read committed              some order of commits by the axioms of Biswas and Enea (2019)
+    read uncommitted                                 some order of commits in which the longest list of each key shows
+                                                     what was not undone; see `keeps_uncommitted`
 
 Transactions in doubt take part or not, all in every combination. Shares no code with the checkers; works on the events.
 """
@@ -253,3 +255,32 @@ JUDGES = {
     "strong-session-serializable": serial(1),
     "strict-serializable": serial(2),
 }
+
+
+def keeps_uncommitted(events, lists):
+    """Whether a history keeps read uncommitted; None where the longest lists of a key contradict one another."""
+    txns = transactions(events, lists)
+    asked = [op.value for op in events if op.type == "invoke"]
+    written = {(key, value) for steps in asked for f, key, value in steps if f != "r"}
+    found = [(key, value) for txn in txns for _, key, value in txn.finds]
+    shown = {(key, one) for key, held in found for one in (held if key in lists else (held,))}
+    if any(change not in written and (change[0] in lists or change[1] is not None) for change in shown):
+        return False
+    happened = [t for t in txns if t.kind == "ok" or shown & {(k, v) for k, vs in t.wrote.items() for v in vs}]
+    orders = []
+    for key in lists:
+        made = {value: txn.number for txn in happened for value in txn.wrote.get(key, ())}
+        longest = max((len(held) for k, held in found if k == key), default=0)
+        ends = {held for k, held in found if k == key and len(held) == longest > 0}
+        if any(len(set(held)) < len(held) for held in ends):
+            return False
+        kept = {tuple(value for value in held if value in made) for held in ends}
+        if len(kept) > 1:
+            return None
+        for held in kept:
+            orders.append(([made[v] for v in held], {number for value, number in made.items() if value not in held}))
+    return any(
+        all(list(map(place.__getitem__, seen)) == sorted(map(place.__getitem__, seen)) for seen, _ in orders)
+        and all(place[n] >= place[seen[-1]] for seen, unseen in orders if seen for n in unseen)
+        for place in ({n: i for i, n in enumerate(order)} for order in permutations([t.number for t in happened]))
+    )

@@ -291,10 +291,11 @@ def test_the_verifier_refuses_an_order_turned_round(part):
 # ── what cannot be decided is said, and why ──────────────────────────────────────────────────────────────────────────
 
 UNDECIDED = {
-    "one element twice": (["0 x+1", "1 x+1"], {}, "more than once"),
+    "one element twice": (["0 x+1", "1 x+1", "2 x=1"], {}, "more than once"),
+    "one value twice": (["0 x:=1", "1 x:=1", "2 x->1"], {}, "more than once"),
     "a register and a list": (["0 x+1", "1 x:=2"], {}, "both written and appended to"),
     "a list that does not start empty": (["0 x=1 x+2"], {"initial": [1]}, "start empty"),
-    "the initial value written": (["0 x:=7"], {"initial": 7}, "initial value"),
+    "the initial value written": (["0 x:=7", "1 x->7"], {"initial": 7}, "initial value"),
     "no real time": (["0 x+1"], {"order": "session", "level": "strict-serializable"}, "nothing is known of real time"),
 }
 
@@ -305,6 +306,37 @@ def test_what_cannot_be_decided_is_unknown_with_the_reason(name):
     verdict = judged(told(story, **header))
     assert verdict.answer == "unknown"
     assert why in verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("story", "header"),
+    [(["0 x:=1", "1 x:=1"], {}), (["0 x+1", "1 x+1", "2 y="], {}), (["0 x:=7", "1 y->7"], {"initial": 7})],
+)
+def test_what_is_written_twice_and_read_by_nobody_can_be_judged(story, header):
+    assert judged(told(story, **header)).answer == "valid"
+
+
+@pytest.mark.parametrize("level", ["read-committed", "snapshot-isolation", "strict-serializable"])
+def test_who_reads_the_initial_state_read_nothing_of_one_that_failed_to_write_it(level):
+    assert judged(told(["0! x:=7", "1 x->7"], initial=7), level).answer == "valid"
+    verdict = judged(told(["0! x:=7", "1 x->7"], initial=6), level)
+    assert [anomaly.name for anomaly in verdict.anomalies] == ["G1a"]
+    forged = msgspec.structs.replace(verdict, anomalies=verdict.anomalies)
+    assert verify(told(["0! x:=7", "1 x->7"], initial=7), forged) != []
+
+
+@pytest.mark.parametrize("level", ["strong-session-serializable", "strong-session-snapshot-isolation", "causal"])
+def test_a_session_that_goes_on_after_a_transaction_in_doubt_keeps_its_order(level):
+    story = ["0 y:=1", "0? x+3", "0 y->1", "1 x=3"]
+    assert judged(told(story), level).answer == "valid"
+    assert judged(told(["0 y:=1", "0? x+3", "0 y->", "1 x=3"]), level).answer == "invalid"
+    history = told(story)
+    verdict = judged(history, level)
+    part = "schedule" if "schedule" in verdict.certificate else "order"
+    if part == "order" and level != "causal":
+        order = verdict.certificate["order"]
+        forged = msgspec.structs.replace(verdict, certificate=verdict.certificate | {"order": [*order[1:], order[0]]})
+        assert verify(history, forged) != []
 
 
 def test_no_time_left_is_unknown():

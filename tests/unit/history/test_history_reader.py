@@ -174,6 +174,16 @@ def test_what_is_wrong_in_edn_is_said_with_its_line(tmp_path, text, message):
     assert message in refused(tmp_path, text.encode(), "history.edn")
 
 
+@pytest.mark.parametrize("name", ["history.jsonl", "history.edn"])
+def test_a_process_that_others_leave_null_is_as_one_that_is_left_out(tmp_path, name):
+    jsonl = (
+        b'{"process":null,"type":"ok","f":"txn","value":[["w","x",1]]}\n{"type":"ok","f":"txn","value":[["r","x",1]]}\n'
+    )
+    edn = b'{:process nil :type :ok :f :txn :value [[:w "x" 1]]} {:type :ok :f :txn :value [[:r "x" 1]]}'
+    events = read_history(written(tmp_path, jsonl if name.endswith("l") else edn, name)).events
+    assert [(op.process, op.type) for op in events] == [(-1, "invoke"), (-1, "ok")] * 2
+
+
 def test_a_hundred_thousand_events_are_read_in_a_second(tmp_path):
     ops = [
         op

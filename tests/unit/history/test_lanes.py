@@ -34,6 +34,19 @@ def test_values_tell_operations_of_one_function_apart():
     assert [op.process for op in mended(events)] == [0, 1, 1]
 
 
+def test_what_reads_found_does_not_hide_which_transaction_ended():
+    asked = ([["append", 1, 5]], [["r", 1, None]], [["r", 2, None]])
+    found = ([["r", 2, [7]]], [["append", 1, 5]], [["r", 1, [5]]])
+    events = [Op(process=0, f="txn", value=value) for value in asked]
+    events += [Op(process=0, type="ok", f="txn", value=value) for value in found]
+    assert [op.process for op in mended(events)] == [0, 1, 2, 2, 0, 1]
+
+
+def test_of_two_transactions_that_ask_the_same_nobody_knows_which_ended():
+    events = [Op(process=0, f="txn", value=[["r", 1, None]])] * 2
+    assert mended([*events, Op(process=0, type="ok", f="txn", value=[["r", 1, [5]]])]) is None
+
+
 def test_what_cannot_be_told_mended_is_not_guessed():
     events = [Op(process=0, f="read"), Op(process=0, f="read"), Op(process=0, type="ok", f="read", value=2)]
     assert mended(events) is None

@@ -36,6 +36,18 @@ def test_edn_comes_back_whole_but_for_the_header(tmp_path):
     assert tuple(round_trip(tmp_path, write_edn, "history.edn").events) == EVENTS
 
 
+def test_keys_of_a_history_of_writes_come_back(tmp_path):
+    told = [("invoke", "a", 1), ("ok", "a", 1), ("invoke", "b", [1, 2]), ("ok", "b", [1, 2])]
+    events = tuple(Op(n, None, 0, kind, "write", key, value) for n, (kind, key, value) in enumerate(told))
+    assert tuple(round_trip(tmp_path, write_edn, "history.edn", History(Header(1), events)).events) == events
+
+
+def test_keys_that_a_read_tells_of_are_written_as_jepsen_does():
+    stream = io.BytesIO()
+    write_edn(HISTORY, stream)
+    assert b':value ["k" nil]' in stream.getvalue()
+
+
 def test_steps_of_transactions_begin_with_keywords():
     steps = [["append", "x", 1], ["r", "y", [1, 2]], ["r", "append", None]]
     assert edn(steps, steps=True) == '[[:append "x" 1] [:r "y" [1 2]] [:r "append" nil]]'
