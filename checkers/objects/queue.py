@@ -183,7 +183,8 @@ class _Queue:
         unknown = sum(item.empty is None for item in self.missing)
         if not unknown:
             return ""
-        return f"{unknown:,} elements never left queue{named(self.key)}, and nobody found it empty after them."
+        elements = "element" if unknown == 1 else "elements"
+        return f"{unknown:,} {elements} never left queue{named(self.key)}, and nobody found it empty afterwards."
 
     # ── in words ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
