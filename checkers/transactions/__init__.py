@@ -5,6 +5,13 @@ order for their levels, `dependencies`, `graph`, `cycles` and `solver` help them
 implies what.
 """
 
-from checkers.transactions.checker import Transactions
+from typing import TYPE_CHECKING
+
+from checkers.on_demand import names_on_demand
+
+if TYPE_CHECKING:
+    from checkers.transactions.checker import Transactions
+else:
+    __getattr__ = names_on_demand(__name__, {"Transactions": "checker"})
 
 __all__ = ["Transactions"]

@@ -77,7 +77,8 @@ def main(argv: Sequence[str]) -> int:
 
 def _judge(path: Path, given: Any) -> int:
     """Judge what was named; the exit code of the outcome."""
-    _semantics(given.sessions)
+    if given.sessions:
+        _semantics(given.sessions)  # so that a wrong word is told before anything is read
     if given.stream or (not given.checkers and not given.sessions and _wants_stream(path, given.model)):
         streamed = _check_stream(given)
         judging.show(None, streamed, as_json=given.json)

@@ -135,6 +135,10 @@ def words_of(model: str) -> tuple[str, ...]:
     """The functions that operations of a model may have; () where others do no harm."""
     if model in _MEANINGS:
         return _MEANINGS[model].words
+    from checkers.linearizability.register import MODELS
+
+    if model in MODELS:
+        return MODELS[model]
     words = tuple(registry.load("models", model).fs)
     return (*words, "read") if model == "set" else words
 

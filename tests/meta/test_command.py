@@ -13,6 +13,14 @@ import pytest
 
 HELP_S = 0.15
 STARTS = 9
+OTHERS = (
+    "checkers.sessions.",
+    "checkers.transactions",
+    "checkers.structures",
+    "importlib.metadata",
+    "asyncio",
+    "docker",
+)
 HEAVY = ("docker", "jinja2", "msgspec", "networkx", "numpy", "paramiko", "rich", "argparse", "asyncio")
 
 
@@ -28,6 +36,19 @@ import sys
 from harness.cli import main
 assert main(["--help"]) == 0
 print(sorted(set({HEAVY!r}) & set(sys.modules)), file=sys.stderr)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stderr.strip() == "[]"
+
+
+def test_judging_a_register_loads_no_other_checker() -> None:
+    """Somebody who judges hundreds of histories waits for the loading more than for anything else."""
+    history = Path(__file__).resolve().parents[2] / "examples" / "histories" / "stale-read.jsonl"
+    code = f"""
+import sys
+from harness.cli import main
+assert main(["check", {str(history)!r}]) == 1
+print(sorted(name for name in sys.modules if name.startswith({OTHERS!r})), file=sys.stderr)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert done.stderr.strip() == "[]"
