@@ -272,11 +272,11 @@ def keeps_uncommitted(events, lists):
         made = {value: txn.number for txn in happened for value in txn.wrote.get(key, ())}
         longest = max((len(held) for k, held in found if k == key), default=0)
         ends = {held for k, held in found if k == key and len(held) == longest > 0}
-        if any(len(set(held)) < len(held) for held in ends):
-            return False
         kept = {tuple(value for value in held if value in made) for held in ends}
         if len(kept) > 1:
             return None
+        if any(len(set(held)) < len(held) for held in ends):
+            return False
         for held in kept:
             orders.append(([made[v] for v in held], {number for value, number in made.items() if value not in held}))
     return any(
