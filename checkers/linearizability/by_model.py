@@ -58,7 +58,7 @@ class ModelObject:
     @cached_property
     def steps(self) -> Steps:
         """The same for the searches."""
-        action, examples = self._actions()
+        action, examples = self._actions
         rows = _Transitions(self.model, self.initial, examples)
         observes = [self.model.observes(call) for call in examples]
         invoke, response = [call.invoke for call in self.calls], [call.response for call in self.calls]
@@ -68,7 +68,7 @@ class ModelObject:
     def reduced(self) -> Steps:
         """The same with fewer states, for searches that need not say what they are."""
         model, steps = self.model, self.steps
-        _, examples = self._actions()
+        _, examples = self._actions
         if model.takes:
             lines = Lines(examples, model.fs[0], model.takes == "newest")
             return replace(steps, initial=lines.begin(self.initial, steps.action), rows=lines)
@@ -76,6 +76,7 @@ class ModelObject:
             return replace(steps, rows=_Transitions(model, self.initial, examples, model.tells(examples)))
         return steps
 
+    @cached_property
     def _actions(self) -> tuple[list[int], list[Call]]:
         """The action of each call, and a call of each action."""
         actions: dict[Hashable, int] = {}

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
 
-from harness.history import History
+import numpy as np
+
+from harness.history import History, Operations
 from harness.op import NEMESIS, Op, canonical
 
 ENDLESS: Final = 1 << 62
@@ -123,9 +125,8 @@ class Facts:
         return sure
 
 
-def facts_by_key(history: History) -> dict[bytes, Facts]:
-    """Every key that client operations name."""
-    keys: dict[bytes, Facts] = {}
+def completions(history: History) -> dict[int, Op]:
+    """The event that ended each client operation, by the index of its invocation."""
     running: dict[int | str, Op] = {}
     ended: dict[int, Op] = {}
     for op in history.events:
@@ -133,6 +134,25 @@ def facts_by_key(history: History) -> dict[bytes, Facts]:
             running[op.process] = op
         elif op.process in running:
             ended[running.pop(op.process).index] = op
+    return ended
+
+
+def row_of(columns: Operations, index: Any) -> int:
+    """Where an operation is in the columns.
+
+    Raises:
+        KeyError: no operation begins with the event of that index.
+    """
+    row = int(np.searchsorted(columns.invoke, index)) if type(index) is int else len(columns)
+    if row >= len(columns) or int(columns.invoke[row]) != index:
+        raise KeyError(index)
+    return row
+
+
+def facts_by_key(history: History) -> dict[bytes, Facts]:
+    """Every key that client operations name."""
+    keys: dict[bytes, Facts] = {}
+    ended = completions(history)
     for op in history.events:
         if op.process == NEMESIS or op.type != "invoke":
             continue

@@ -19,6 +19,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from checkers.verifiers.events import row_of
 from checkers.verifiers.object_facts import Did, Object, json_of
 from harness.history import History, Operations
 from harness.history.operations import FAIL
@@ -83,9 +84,9 @@ class _Dids(Mapping[int, Did]):
         return iter(self.columns.invoke[self.rows].tolist())
 
     def __getitem__(self, index: int) -> Did:
-        row = int(np.searchsorted(self.columns.invoke, index)) if type(index) is int else len(self.columns)
+        row = row_of(self.columns, index)
         at = int(np.searchsorted(self.rows, row))
-        if at >= len(self.rows) or int(self.rows[at]) != row or int(self.columns.invoke[row]) != index:
+        if at >= len(self.rows) or int(self.rows[at]) != row:
             raise KeyError(index)
         return self.of([row])[0]
 

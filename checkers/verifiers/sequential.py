@@ -18,9 +18,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Final
 
-from checkers.verifiers.events import Fact, _fact, token
+from checkers.verifiers.events import Fact, _fact, completions, token
 from harness.history import History
-from harness.op import NEMESIS, Op
+from harness.op import NEMESIS
 from harness.verdict import Anomaly, Verdict
 
 TRIES_MAX: Final = 300_000
@@ -51,13 +51,7 @@ class _All:
         self.facts: dict[int, Fact] = {}
         self.key: dict[int, bytes] = {}
         self.session: dict[int, Any] = {}
-        running: dict[Any, Op] = {}
-        ends: dict[int, Op] = {}
-        for op in history.events:
-            if op.process != NEMESIS and op.type == "invoke":
-                running[op.process] = op
-            elif op.process in running:
-                ends[running.pop(op.process).index] = op
+        ends = completions(history)
         for op in history.events:
             if op.process == NEMESIS or op.type != "invoke" or op.f not in ("read", "write", "cas"):
                 continue

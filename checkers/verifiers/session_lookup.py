@@ -21,6 +21,7 @@ import numpy as np
 
 from checkers.verifiers.accesses import INFINITE, Did, did_of, json_of, kept
 from checkers.verifiers.believed import believed_keys
+from checkers.verifiers.events import row_of
 from checkers.verifiers.session_columns import Numbers, columns_of, plain
 from checkers.verifiers.visible import Traced
 from harness.history import History
@@ -51,10 +52,7 @@ class _Operations(Mapping[int, Did]):
 
     def row(self, index: int) -> int:
         """Where an operation is in the columns."""
-        row = int(np.searchsorted(self.columns.invoke, index)) if type(index) is int else len(self)
-        if row >= len(self) or int(self.columns.invoke[row]) != index:
-            raise KeyError(index)
-        return row
+        return row_of(self.columns, index)
 
     def _events(self, row: int) -> tuple[Op, Op | None]:
         o = self.columns

@@ -61,4 +61,4 @@ def test_verdicts_are_those_of_brute_force(model: str, refusals: Any, initial: A
     header = Header(splitbrain=1, model=model, initial=initial, fail_cas=refusals)
     broken = sum(compare(seed, header) for seed in seeds)
     seeds.told(broken)
-    assert 0.05 < broken / (len(seeds) * KEYS) < 0.7, "too one-sided to show anything"
+    assert 0.05 < broken / (len(seeds) * KEYS) < 0.6, "too one-sided to show anything"
