@@ -18,7 +18,8 @@ Limits: elements appended twice and values written twice, where somebody reads t
 appended to, and lists that do not start empty make the answer "unknown", unless a transaction by itself shows that
 something is wrong. Registers without reads before writes need a search, which is NP-hard: what it cannot decide within
 its bounds is "unknown" as well, never "valid": a part of the order of versions proves nothing. Read uncommitted says
-nothing about registers but garbage, and of lists that the longest one shows the order of what was not undone.
+nothing about registers but garbage, and of lists that none shows an element twice and that the longest shows the order
+of what was not undone: where several are longest, as far as they agree.
 """
 
 from __future__ import annotations

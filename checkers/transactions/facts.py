@@ -4,7 +4,8 @@ of a key follow one another.
 Everything is a column, so that millions of transactions take seconds. A version of a key is known by the step that
 wrote it. What a read shows of its own transaction's writes is taken off first; the rest is the version that it found.
 A list that was found is a version too, the one that its last element made, and shows the versions before it: all reads
-of a list are compared with the longest, element by element.
+of a list are compared with the longest, element by element. Where several are longest and differ, nobody knows which of
+them lasted: then what they all begin with is the order of versions, and the rest came after it, in any order.
 
     facts.findings           reads that no order of transactions explains, with the strength of the levels they break
     facts.order, .starts     versions of each key in order, as far as they are known
@@ -17,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -241,7 +243,7 @@ class Facts:
         odd = steps[(table.step_len[steps] < 0) & (table.step_value[steps] != NULL)]
         self.find("garbage-read", len(odd), (Finding("garbage-read", (int(s),), self._shown(int(s))) for s in odd))
         steps = steps[table.step_len[steps] >= 0]
-        steps, base = self._without_own(steps)
+        steps, base, torn = self._without_own(steps)
         keys = table.step_key[steps]
         longest_len = np.zeros(self.n_keys, np.int64)
         np.maximum.at(longest_len, keys, base)
@@ -258,6 +260,7 @@ class Facts:
         self.find("incompatible-order", len(wrong), self._told_apart(wrong, longest))
         self._odd_elements(wrong)
         kept = self._kept(self.writers(flat_keys, flat), flat_keys, flat, longest)
+        self._agree(kept, starts, lengths, steps[apart & (base == longest_len[keys])])
         self._place(kept, flat_keys, lengths)
         depth = np.concatenate([np.zeros(1, np.int64), np.cumsum(kept >= 0)])
         fine = ~apart
@@ -265,13 +268,28 @@ class Facts:
         found = depth[starts[keys] + base] - depth[starts[keys]]
         # A list with an element that is not there for good says nothing sure about those around it.
         whole = found == base
-        self._look_at(steps[whole], keys[whole], found[whole])
+        future = self._look_at(steps[whole], keys[whole], found[whole])
+        own = steps[~whole & (self.own_before[steps] > 0)]
+        self._doubled(np.unique(np.concatenate([longest[has], wrong, torn, future, own])))
+
+    def _doubled(self, steps: Ints) -> None:
+        """Elements that a list shows again. Any other list than these begins one of them, but for what was appended."""
+        table = self.table
+        length = table.step_len[steps].astype(np.int64)
+        values = table.elements[expanded(table.step_from[steps], length)]
+        readers = np.repeat(steps, length)
+        made = self.writers(table.step_key[readers], values)
+        together = np.lexsort((made, readers))
+        one, other = together[:-1], together[1:]
+        again = other[(made[other] >= 0) & (made[one] == made[other]) & (readers[one] == readers[other])]
+        shown = ((int(readers[i]), table.value(int(values[i]))) for i in again.tolist())
+        self.find("duplicate-elements", len(again), (Finding("duplicate-elements", (step,), v) for step, v in shown))
 
     def _shown(self, step: int) -> Any:
         return self.table.value(int(self.table.step_value[step]))
 
-    def _without_own(self, steps: Ints) -> tuple[Ints, Ints]:
-        """The reads that end with what their transaction appended before, and their lengths without that."""
+    def _without_own(self, steps: Ints) -> tuple[Ints, Ints, Ints]:
+        """The reads that end with what their transaction appended before, their lengths without that, and the rest."""
         table = self.table
         own = self.own_before[steps]
         base = table.step_len[steps].astype(np.int64) - own
@@ -284,7 +302,7 @@ class Facts:
         good[differs] = False
         bad = steps[~good]
         self.find("internal", len(bad), (Finding("internal", (int(step),)) for step in bad))
-        return steps[good], base[good]
+        return steps[good], base[good], bad
 
     def _apart(self, steps: Ints, base: Ints, starts: Ints, flat: Ints) -> NDArray[np.bool_]:
         """Which reads are not a beginning of the longest of their key."""
@@ -338,12 +356,21 @@ class Facts:
             self.find("dirty-update", len(at), found)
         places = np.full(len(self.status) + 1, -1)
         places[made[::-1]] = np.arange(len(made))[::-1]
-        twice = np.flatnonzero((made >= 0) & (places[made] != np.arange(len(made))))
-        shown = ((int(longest[keys[i]]), self.table.value(int(flat[i]))) for i in twice.tolist())
-        self.find("duplicate-elements", len(twice), (Finding("duplicate-elements", (s,), v) for s, v in shown))
-        kept = np.where(failed, -1, made)
-        kept[twice] = -1
-        return kept
+        return np.where(failed | (places[made] != np.arange(len(made))), -1, made)
+
+    def _agree(self, kept: Ints, starts: Ints, lengths: Ints, rivals: Ints) -> None:
+        """Take out of the longest lists what others that are as long do not begin with, undone changes aside."""
+        table = self.table
+        for step in rivals.tolist():
+            key = int(table.step_key[step])
+            mine = starts[key] + np.flatnonzero(kept[starts[key] : starts[key] + lengths[key]] >= 0)
+            begin = int(table.step_from[step])
+            shown = table.elements[begin : begin + int(lengths[key])]
+            made = self.writers(np.full(len(shown), key, np.int32), shown)
+            lasting = made[(made >= 0) & (self.status[made] != FAIL)].tolist()
+            pairs = zip(kept[mine].tolist(), dict.fromkeys(lasting), strict=False)
+            same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+            kept[mine[same:]] = -1
 
     def _place(self, kept: Ints, keys: NDArray[np.int32], lengths: Ints) -> None:
         """The order of versions, and the place of each."""
@@ -365,8 +392,8 @@ class Facts:
         pairs = ((int(one[i]), int(other[i])) for i in back.tolist())
         self.find("write-order", len(back), (Finding("write-order", pair) for pair in pairs))
 
-    def _look_at(self, steps: Ints, keys: NDArray[np.int32], found: Ints) -> None:
-        """Future, intermediate and non-repeatable reads of lists."""
+    def _look_at(self, steps: Ints, keys: NDArray[np.int32], found: Ints) -> Ints:
+        """Future, intermediate and non-repeatable reads of lists; the first of these."""
         group = self.group[steps]
         first_own = np.full(len(self.group_starts), UNSEEN)
         np.minimum.at(first_own, self.group[self.grouped_changes], self.place[self.grouped_changes])
@@ -376,6 +403,7 @@ class Facts:
         self._halfway(steps, version)
         self._unrepeated(steps, found)
         self.list_reads = Reads(steps, version, found)
+        return steps[future]
 
     def _halfway(self, steps: Ints, version: Ints) -> None:
         """Reads of what another transaction went on to change: G1b."""

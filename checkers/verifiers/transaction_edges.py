@@ -4,9 +4,10 @@
     wr  the other found what the first had left            rw  the first did not find what the other left there later
     ww  the other's version comes after the first's        cm  forced by a reader: [t2, t1, "cm", key, reader, way]
 
-A list that was found shows the order of its elements, and whoever appended what it lacks comes later; where no update
-is lost, later than who found it and changed it as well. A register shows only that who read a version before changing
-it comes after that version; and what is decided in a proof.
+A list that was found shows the order of its elements, and whoever appended what it lacks comes later: for read
+uncommitted only what the longest lists agree on, since others may show what was undone. Where no update is lost,
+whoever changed a list comes later than who found it and changed it as well. A register shows only that who read a
+version before changing it comes after that version; and what is decided in a proof.
 """
 
 from __future__ import annotations
@@ -139,7 +140,7 @@ class Edges:
         self._alone(other, key)
         if self.strength > 3 and any(set(other.wrote[key]).difference(found) for found in one.found(key)):
             return True  # it changed what it had read, without what the other left, so the other came later
-        for shown in self.facts.lists_of(key):
+        for shown in self.facts.lists_of(key) if self.strength > 0 else [self.facts.agreed(key)]:
             for a in one.wrote[key]:
                 if a in shown and any(b not in shown or shown.index(a) < shown.index(b) for b in other.wrote[key]):
                     return True

@@ -5,7 +5,9 @@ It shares no code with the checkers, on purpose, and does everything in the plai
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Any, Final
 
 from harness.history import History
@@ -75,6 +77,12 @@ class Txn:
     def found(self, key: bytes) -> list[Found]:
         """What it found in a key, each time."""
         return [found for _, of, found in self.finds if of == key]
+
+    def shown(self, key: bytes) -> Iterator[list[bytes]]:
+        """The lists that it read of a key, with what it had done itself."""
+        for f, name, value in self.steps if self.kind == "ok" else ():
+            if f == "r" and json_of(name) == key and isinstance(value, list | tuple):
+                yield [json_of(element) for element in value]
 
 
 class Facts:
@@ -146,6 +154,18 @@ class Facts:
     def lists_of(self, key: bytes) -> list[tuple[bytes, ...]]:
         """Every list that was found in a key."""
         return [found for t in self.by_start.values() for found in t.found(key) if isinstance(found, tuple)]
+
+    def agreed(self, key: bytes) -> list[bytes]:
+        """What all the longest lists of a key begin with, without what was undone."""
+        shown = self.lists_of(key)
+        longest = max(map(len, shown), default=0)
+        lasting = [
+            list(dict.fromkeys(v for v in found if any(map(self.happened, self.makers.get((key, v), ())))))
+            for found in set(shown)
+            if len(found) == longest
+        ]
+        together = zip(*lasting, strict=False)
+        return [values[0] for values in takewhile(lambda values: len(set(values)) == 1, together)]
 
 
 def _paired(history: History) -> list[tuple[Op, Op | None]]:

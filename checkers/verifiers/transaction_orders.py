@@ -185,16 +185,14 @@ class Orders:
                     break
 
     def _versions_agree(self, txns: Sequence[Txn], place: dict[int, int]) -> Iterator[str]:
-        """Read uncommitted: whether commits follow one another as in one of the longest lists that were read of a key.
+        """Read uncommitted: whether commits follow one another as the longest lists that were read of a key agree.
 
-        What failed transactions left in it is passed over: to read that is ruled out by read committed only. So are
-        lists that contradict one another. What is not shown was appended after what is.
+        What failed transactions left there is passed over: to read that is ruled out by read committed only. So are
+        lists that contradict one another. What is not agreed on was appended after what is.
         """
         for key in self.facts.lists:
             maker = {value: place[txn.start] for txn in txns for value in txn.wrote.get(key, ())}
-            shown = self.facts.lists_of(key)
-            longest = max(map(len, shown), default=0)
-            if longest and not any(_in_turn(maker, one) for one in shown if len(one) == longest):
+            if not _in_turn(maker, self.facts.agreed(key)):
                 yield f"the order of commits is not that of the elements of key {key.decode()}."
 
     # ── parallel snapshot isolation ──────────────────────────────────────────────────────────────────────────────────

@@ -112,9 +112,11 @@ class _Shown(NamedTuple):
     element: bytes
 
 
-def _times(txn: Txn, key: bytes, element: bytes) -> int:
-    """How often one find of a key shows an element, at most."""
-    return max((f.count(element) if isinstance(f, tuple) else int(f == element) for f in txn.found(key)), default=0)
+def _found(of: _Shown) -> bool:
+    """Whether one of its finds of the key shows the element."""
+    return any(
+        of.element in found if isinstance(found, tuple) else of.element == found for found in of.txns[-1].found(of.key)
+    )
 
 
 def _initially(of: _Shown) -> bool:
@@ -124,18 +126,13 @@ def _initially(of: _Shown) -> bool:
 
 def _garbage(of: _Shown) -> bool:
     change = (of.key, of.element)
-    return (
-        _times(of.txns[-1], of.key, of.element) > 0
-        and change not in of.facts.makers
-        and change not in of.facts.failed
-        and not _initially(of)
-    )
+    return _found(of) and change not in of.facts.makers and change not in of.facts.failed and not _initially(of)
 
 
 def _aborted(of: _Shown) -> bool:
     change = (of.key, of.element)
     return (
-        _times(of.txns[-1], of.key, of.element) > 0
+        _found(of)
         and change not in of.facts.makers
         and of.txns[0] in of.facts.failed.get(change, ())
         and not _initially(of)
@@ -162,7 +159,8 @@ def _dirty(of: _Shown) -> bool:
 
 
 def _twice(of: _Shown) -> bool:
-    return _times(of.txns[-1], of.key, of.element) > max(1, len(of.facts.makers.get((of.key, of.element), ())))
+    writers = len(of.facts.makers.get((of.key, of.element), ()))
+    return any(shown.count(of.element) > max(1, writers) for shown in of.txns[-1].shown(of.key))
 
 
 def _apart(of: _Shown) -> bool:

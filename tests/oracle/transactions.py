@@ -5,7 +5,7 @@
                                                      was committed at its start, and nobody changed its keys since
     parallel snapshot isolation                      some order of the versions of each key without the cycles forbidden
     causal, read atomic, read committed              some order of commits by the axioms of Biswas and Enea (2019)
-    read uncommitted                                 some order of commits in which the longest list of each key shows
+    read uncommitted                                 some order of commits in which the longest lists of each key show
                                                      what was not undone; see `keeps_uncommitted`
 
 Transactions in doubt take part or not, all in every combination. Shares no code with the checkers; works on the events.
@@ -21,11 +21,14 @@ ORDERS = {"": 0, "strong-session-": 1, "strong-": 2}
 
 
 class Txn:
-    """What it found: (place of the step, key, what); what it wrote by key; `broken` if it misses its own work."""
+    """What it found: (place of the step, key, what); what it wrote by key.
+
+    `broken` if it misses its own work, `doubled` if a list shows an element twice.
+    """
 
     def __init__(self, number, start, end, kind, process, steps, lists):
         self.number, self.start, self.end, self.kind, self.process = number, start, end, kind, process
-        self.finds, self.wrote, self.broken = [], {}, False
+        self.finds, self.wrote, self.broken, self.doubled = [], {}, False, False
         for place, (f, key, value) in enumerate(steps):
             own = self.wrote.get(key, ())
             if f != "r":
@@ -34,6 +37,7 @@ class Txn:
                 continue
             elif key in lists:
                 shown = tuple(value or ())
+                self.doubled |= len(set(shown)) < len(shown)
                 if shown[len(shown) - len(own) :] != own or len(shown) < len(own):
                     self.broken = True
                 else:
@@ -258,7 +262,11 @@ JUDGES = {
 
 
 def keeps_uncommitted(events, lists):
-    """Whether a history keeps read uncommitted; None where the longest lists of a key contradict one another."""
+    """Whether a history keeps read uncommitted: no list shows an element twice, and an order of commits fits the rest.
+
+    The longest lists of a key show the order of its changes, without those undone; where they differ, as far as they
+    agree. All other changes of the key came later.
+    """
     txns = transactions(events, lists)
     asked = [op.value for op in events if op.type == "invoke"]
     written = {(key, value) for steps in asked for f, key, value in steps if f != "r"}
@@ -266,19 +274,20 @@ def keeps_uncommitted(events, lists):
     shown = {(key, one) for key, held in found for one in (held if key in lists else (held,))}
     if any(change not in written and (change[0] in lists or change[1] is not None) for change in shown):
         return False
+    if any(txn.doubled for txn in txns):
+        return False
     happened = [t for t in txns if t.kind == "ok" or shown & {(k, v) for k, vs in t.wrote.items() for v in vs}]
     orders = []
     for key in lists:
         made = {value: txn.number for txn in happened for value in txn.wrote.get(key, ())}
         longest = max((len(held) for k, held in found if k == key), default=0)
-        ends = {held for k, held in found if k == key and len(held) == longest > 0}
-        kept = {tuple(value for value in held if value in made) for held in ends}
-        if len(kept) > 1:
-            return None
-        if any(len(set(held)) < len(held) for held in ends):
-            return False
-        for held in kept:
-            orders.append(([made[v] for v in held], {number for value, number in made.items() if value not in held}))
+        lasting = {tuple(v for v in held if v in made) for k, held in found if k == key and len(held) == longest}
+        agreed = []
+        for values in zip(*lasting, strict=False):
+            if len(set(values)) > 1:
+                break
+            agreed.append(values[0])
+        orders.append(([made[v] for v in agreed], {number for value, number in made.items() if value not in agreed}))
     return any(
         all(list(map(place.__getitem__, seen)) == sorted(map(place.__getitem__, seen)) for seen, _ in orders)
         and all(place[n] >= place[seen[-1]] for seen, unseen in orders if seen for n in unseen)

@@ -69,6 +69,33 @@ PLANTED = {
     "garbage in a list": (["0 x=9"], 0, "0 x=", "garbage-read", "read-uncommitted", 1, "nobody wrote"),
     "garbage in a register": (["0 x:=1", "1 x->9"], 1, "1 x->1", "garbage-read", "read-uncommitted", 1, "nobody wrote"),
     "an element twice": (["0 x+1", "1 x=1,1"], 1, "1 x=1", "duplicate-elements", "read-uncommitted", 1, "twice"),
+    "an element twice, in a list that another contradicts": (
+        ["0 x+1", "1 x+2 x+3", "2 x=1,2,3", "3 x=1,1"],
+        3,
+        "3 x=1,2,3",
+        "duplicate-elements",
+        "read-uncommitted",
+        1,
+        "twice",
+    ),
+    "an element that was there before it was appended": (
+        ["0 x+1 x=1,1"],
+        0,
+        "0 x+1 x=1",
+        "duplicate-elements",
+        "read-uncommitted",
+        1,
+        "twice",
+    ),
+    "an element twice, and the last one missing": (
+        ["0 x+1", "1 x+2 x=1,1"],
+        1,
+        "1 x+2 x=1,2",
+        "duplicate-elements",
+        "read-uncommitted",
+        1,
+        "twice",
+    ),
     "aborted append": (["0! x+1", "1 x=1"], 1, "1 x=", "G1a", "read-committed", 2, "had failed"),
     "aborted write": (["0! x:=1", "1 x->1"], 1, "1 x->", "G1a", "read-committed", 2, "had failed"),
     "update of what was aborted": (
@@ -286,6 +313,32 @@ def test_the_verifier_refuses_an_order_turned_round(part):
     else:
         certificate[part].reverse()
     assert verify(history, msgspec.structs.replace(verdict, certificate=certificate)) != []
+
+
+# ── what is read uncommitted may have been undone ────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("reads", "answer"),
+    [
+        (["2 x=1,2", "3 y=4,3"], "invalid"),
+        (["2 x=1,2", "3 x=2,1", "4 y=4,3"], "valid"),
+        (["2 x=2,1", "3 x=1,2", "4 y=4,3"], "valid"),
+        (["2 x=2,1", "3 x=1", "4 y=3,4"], "invalid"),
+        (["2 x=5,1,2", "3 x=1,6,2", "4 y=4,3"], "invalid"),
+        (["2 x=1,2,5", "3 x=1,2,7", "4 y=4,3"], "invalid"),
+    ],
+)
+def test_lists_that_are_equally_long_show_the_order_as_far_as_they_agree_without_what_was_undone(reads, answer):
+    story = ["0 x+1 y+3", "1 x+2 y+4", "9! x+5", "8! x+6", "7 x+7", *reads]
+    history = told(story)
+    verdict = judged(history, "read-uncommitted")
+    assert verdict.answer == answer
+    strict = judged(history)
+    assert (strict.anomalies[0].guarantee == "read-uncommitted") is (answer == "invalid")
+    if answer == "valid":
+        cycle = judged(told(["0 x+1 y+3", "1 x+2 y+4", "7 x+7", "2 x=1,2", "3 y=4,3"]), "read-uncommitted").anomalies
+        assert verify(history, Verdict("transactions", "invalid", anomalies=cycle)) != []
 
 
 # ── what cannot be decided is said, and why ──────────────────────────────────────────────────────────────────────────
