@@ -7,7 +7,7 @@
 Why so:
 
 - The socket is our own, with TCP_NODELAY: paramiko's waits for delayed acknowledgements, some 40 ms on every command
-  that else takes a few (benchmarks/docker_ground.py measures both).
+  that else takes a few (benchmarks/runs/docker_ground.py measures both).
 - A command is a list of arguments, each quoted; no shell text is ever put together from data.
 - Every command has a deadline, which holds even where paramiko would wait for ever: past it the connection is dropped,
   and the next command makes a new one.

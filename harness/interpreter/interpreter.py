@@ -11,8 +11,8 @@
 - Between events nothing spins: the interpreter sleeps until a completion, the next operation's moment, or the moment
   that a pending generator names. Only one that does not know gets asked again every millisecond.
 
-Example: `benchmarks/interpreter.py`. Limits: a client that blocks the thread blocks the run; operations per second are
-in docs/performance.md.
+Example: `benchmarks/runs/interpreter.py`. Limits: a client that blocks the thread blocks the run; operations per second
+are in docs/performance.md.
 """
 
 from __future__ import annotations

@@ -208,9 +208,10 @@ def test_tests_benchmarks_and_examples_keep_the_sizes_too() -> None:
 
 
 def test_no_program_hides_a_package_of_its_name() -> None:
-    """Python looks beside a program first: `benchmarks/checkers.py` would be `checkers` to all its neighbours."""
+    """Python looks beside a program first: `examples/checkers` would be `checkers` to all its neighbours."""
     programs = [path for folder in ("benchmarks", "examples") for path in (ROOT / folder).rglob("*.py")]
-    assert programs and not {path.stem for path in programs} & {*PACKAGES, *DEPENDENCIES}
+    beside = {neighbour for folder in {path.parent for path in programs} for neighbour in folder.iterdir()}
+    assert len(programs) > 10 and not {path.stem for path in beside} & {*PACKAGES, *DEPENDENCIES}
 
 
 def test_what_is_not_python_keeps_the_file_size_too() -> None:

@@ -1,11 +1,11 @@
 """Measures the checkers of sessions and staleness, and the streaming ones.
 
-    python benchmarks/sessions.py                      operations per second of each, on 1,000,000 operations
-    python benchmarks/sessions.py 100000               fewer
-    python benchmarks/sessions.py write FILE 10000000  write a session history of so many operations, and stop
-    python benchmarks/sessions.py stream FILE          stream it through the checkers; time and peak memory
-    python benchmarks/sessions.py values 100000        without versions: operations per second over a grid of histories
-    python benchmarks/sessions.py apart 100000         replicas that agree on no order: causality, and its re-check
+    python benchmarks/checkers/sessions.py                      operations per second of each, on 1,000,000 operations
+    python benchmarks/checkers/sessions.py 100000               fewer
+    python benchmarks/checkers/sessions.py write FILE 10000000  write a session history of so many operations, and stop
+    python benchmarks/checkers/sessions.py stream FILE          stream it through the checkers; time and peak memory
+    python benchmarks/checkers/sessions.py values 100000        without versions: operations per second over a grid
+    python benchmarks/checkers/sessions.py apart 100000         replicas that agree on no order: causality, re-checked
 
 The histories are of 50 sessions on 200 keys in one log, each read from a replica that lags by at most 20 entries but
 never behind its session; with values that are all different and versions that are places in the log. CPU times of one

@@ -4,7 +4,7 @@ The images are built before anything is timed. Every figure is the median of its
 The last line of the SSH part switches TCP_NODELAY off on the same connection, which is how paramiko opens one by
 itself. Exits with 255 and one sentence where no Docker engine answers.
 
-    python benchmarks/docker_ground.py [--nodes 5] [--rounds 3]
+    python benchmarks/runs/docker_ground.py [--nodes 5] [--rounds 3]
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ def main() -> int:
     try:
         asyncio.run(measure([f"n{number + 1}" for number in range(given.nodes)], given.rounds))
     except InfrastructureError as error:
-        print(f"benchmarks/docker_ground.py: {error}", file=sys.stderr)
+        print(f"benchmarks/runs/docker_ground.py: {error}", file=sys.stderr)
         return 255
     return 0
 

@@ -5,7 +5,7 @@ fsync always. One follower is down while the others take writes of 64 bytes each
 the time is taken until it has applied everything. With snapshots off it gets every entry; with a small
 `snapshot_entries` it gets the state in parts, and the entries after it.
 
-    python benchmarks/store_catch_up.py [--entries 20000] [--rounds 3]
+    python benchmarks/runs/store_catch_up.py [--entries 20000] [--rounds 3]
 
 Limits: leader and follower share one core here, so a real pair is faster; MB/s counts what the commands take as JSON.
 """

@@ -5,7 +5,7 @@ majority (our `--replication quorum --fsync always`, which is what etcd does). S
 the leader, each its next write when the last one is acknowledged, 64 bytes of value. The two take turns, because
 machines are noisy; the ratio of the medians is the figure to look at.
 
-    python benchmarks/store_against_etcd.py [--clients 1 8 32] [--seconds 5] [--rounds 3]
+    python benchmarks/runs/store_against_etcd.py [--clients 1 8 32] [--seconds 5] [--rounds 3]
 
 Limits: servers and clients share the machine's cores, so a client's price counts against its system. Ours speaks JSON
 frames over TCP, etcd's is its JSON gateway over HTTP, which costs etcd a translation that gRPC clients do not pay.

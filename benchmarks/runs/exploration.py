@@ -3,7 +3,7 @@ the cost of shrinking the first failure of a planted bug.
 
 Real time tells the truth only on a machine that does nothing else.
 
-    python benchmarks/exploration.py
+    python benchmarks/runs/exploration.py
 """
 
 import time

@@ -1,11 +1,11 @@
 """How fast objects are judged, from the file to the verdict: operations per second of one core.
 
-    python benchmarks/objects.py [--operations 200000] [--clients 10] [--only queue]
+    python benchmarks/checkers/objects.py [--operations 200000] [--clients 10] [--only queue]
 
 Histories are made by an object that works, driven by clients whose operations overlap, and written to a file. "read"
 is from there to columns, "judge" is the checker, "ops/s" is for both, "verify" checks the certificate again; seconds of
 processor time. "MB" is the peak of a process of its own. "wrong" is the same history with the answers of two operations
-exchanged, late in it. "staleness" is of registers with versions, as in `benchmarks/sessions.py`.
+exchanged, late in it. "staleness" is of registers with versions, as in `benchmarks/checkers/sessions.py`.
 """
 
 from __future__ import annotations

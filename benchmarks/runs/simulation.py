@@ -4,9 +4,9 @@ are made and judged in one.
 
 Seconds are those of the processor, of which a simulation uses one: what else the machine does counts for little.
 
-    python benchmarks/simulation.py
+    python benchmarks/runs/simulation.py
     pip download --no-deps --ignore-requires-python -d FOLDER simloop     # optional: compare with it
-    PYTHONPATH=FOLDER/simloop-0.2.2-py3-none-any.whl python benchmarks/simulation.py
+    PYTHONPATH=FOLDER/simloop-0.2.2-py3-none-any.whl python benchmarks/runs/simulation.py
 
 simloop declares Python 3.12; on 3.11 it runs if `Handle.get_context`, which 3.12 added, is supplied, as is done here.
 """

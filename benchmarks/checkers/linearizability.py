@@ -1,8 +1,8 @@
 """Linearizability over a grid of histories of one cas-register: length, clients, doubt, values, sound or corrupted.
 
-    python benchmarks/linearizability.py                             up to 10,000 operations; a few minutes
-    python benchmarks/linearizability.py --lengths 1000000 --clients 5,10 --values unique
-    python benchmarks/linearizability.py --lengths 1000,10000,100000,1000000 --budget 60       the whole grid
+    python benchmarks/checkers/linearizability.py                             up to 10,000 operations; a few minutes
+    python benchmarks/checkers/linearizability.py --lengths 1000000 --clients 5,10 --values unique
+    python benchmarks/checkers/linearizability.py --lengths 1000,10000,100000,1000000 --budget 60       the whole grid
     ... --brief                                               one line for all lengths, as in docs/performance.md
 
 Each history is made by `gen.py` (--generator; it is not part of the project) in a folder that is removed at the end,
@@ -25,7 +25,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-GENERATOR = Path(__file__).resolve().parents[2] / "shared" / "bench" / "gen.py"
+GENERATOR = Path(__file__).resolve().parents[3] / "shared" / "bench" / "gen.py"
 COLUMNS = ("operations", "clients", "in doubt", "values", "corrupted")
 COLUMNS += ("import s", "read s", "check s", "verify s", "MB", "growth", "answer")
 GRACE_S = 60.0

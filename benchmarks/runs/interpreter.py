@@ -4,7 +4,7 @@ Everything is as in a real run: generator, context, two recorded events per oper
 second column times the same operations through the bare parts (task switches by futures, no recording) in the same
 process, so that the last column, the ratio, means the same on a slow machine and on a fast one.
 
-    python benchmarks/interpreter.py [--ops 200000] [--workers 1 10 100 1000]
+    python benchmarks/runs/interpreter.py [--ops 200000] [--workers 1 10 100 1000]
 """
 
 from __future__ import annotations
