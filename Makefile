@@ -3,6 +3,7 @@
 
 PYTHON ?= python3
 ARGS ?=
+ONLY ?= *
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -20,7 +21,7 @@ DEMO := $(BIN)/splitbrain run --on sim --nemesis partition --target leader --tim
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help setup demo test lint format type bench bench-checkers torture lock clean develop
+.PHONY: help setup demo test lint format type bench torture lock clean develop
 
 help: ## print the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -51,16 +52,10 @@ format: develop ## lay the code out, and mend what ruff can mend by itself
 type: develop ## mypy --strict over the five packages
 	$(BIN)/mypy
 
-bench: develop ## measure: every program in benchmarks/, one after another
-	@set -e; for file in $(sort $(wildcard benchmarks/*/[a-z]*.py)); do \
+bench: develop ## measure: the programs in benchmarks/, one after another (ONLY=checkers: those in that folder)
+	@set -e; for file in $(sort $(wildcard benchmarks/$(ONLY)/[a-z]*.py)); do \
 		echo "== $$file"; $(BIN)/python "$$file"; \
 	done
-
-bench-checkers: develop ## measure: the tables of checkers in docs/performance.md; half an hour
-	$(BIN)/python benchmarks/checkers/linearizability.py --lengths 1000,10000,100000,1000000 --budget 60 --verify --brief
-	$(BIN)/python benchmarks/checkers/transactions.py
-	$(BIN)/python benchmarks/checkers/sessions.py
-	$(BIN)/python benchmarks/checkers/objects.py
 
 torture: develop ## the tests marked torture: the same laws, on far more random cases
 	SPLITBRAIN_TORTURE=1 $(BIN)/python -m pytest --no-fold-skipped -m torture $(ARGS)

@@ -1,15 +1,13 @@
 """Linearizability over a grid of histories of one cas-register: length, clients, doubt, values, sound or corrupted.
 
-    python benchmarks/checkers/linearizability.py                             up to 10,000 operations; a few minutes
-    python benchmarks/checkers/linearizability.py --lengths 1000000 --clients 5,10 --values unique
-    python benchmarks/checkers/linearizability.py --lengths 1000,10000,100000,1000000 --budget 60       the whole grid
-    ... --brief                                               one line for all lengths, as in docs/performance.md
+    python benchmarks/checkers/linearizability.py                            the whole grid; ten minutes and more
+    python benchmarks/checkers/linearizability.py --lengths 1000,10000       a part of it; --clients, --values, --doubt
+    python benchmarks/checkers/linearizability.py --no-brief                 a line for each history, not for all lengths
 
 Each history is made by `gen.py` (--generator; it is not part of the project) in a folder that is removed at the end,
 and judged in a process of its own, as `splitbrain check` would: imports, reading and checking are timed apart, in
-seconds of processor time, and so is the memory that the process had at most. With --verify the certificate is
-re-checked as well. "growth" is the time of reading and checking, against that of the same history a tenth as long:
-10 is linear.
+seconds of processor time, and so is the memory that the process had at most; then the certificate is re-checked.
+"growth" is the time of reading and checking, against that of the same history a tenth as long: 10 is linear.
 """
 
 from __future__ import annotations
@@ -134,13 +132,14 @@ def arguments() -> argparse.Namespace:
         return lambda text: [kind(word) for word in text.split(",")]
 
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--lengths", type=numbers(int), default=[1_000, 10_000])
+    parser.add_argument("--lengths", type=numbers(int), default=[1_000, 10_000, 100_000, 1_000_000])
     parser.add_argument("--clients", type=numbers(int), default=[5, 10, 20, 50])
     parser.add_argument("--doubt", type=numbers(float), default=[0.0, 0.01, 0.05])
     parser.add_argument("--values", type=numbers(str), default=["unique", "5"])
-    parser.add_argument("--budget", type=float, default=20.0, help="seconds of processor time for each")
-    parser.add_argument("--verify", action="store_true", help="re-check the certificates")
-    parser.add_argument("--brief", action="store_true", help="print one line for all lengths at the end instead")
+    parser.add_argument("--budget", type=float, default=60.0, help="seconds of processor time for each")
+    onoff = argparse.BooleanOptionalAction
+    parser.add_argument("--verify", action=onoff, default=True, help="re-check the certificates")
+    parser.add_argument("--brief", action=onoff, default=True, help="print one line for all lengths, at the end")
     parser.add_argument("--generator", type=Path, default=GENERATOR)
     return parser.parse_args()
 

@@ -1,6 +1,6 @@
 """How quickly transactions on lists are judged strict serializable: reading, judging, memory, by length.
 
-    python benchmarks/checkers/transactions.py            10,000 to 2,000,000 transactions; makes a file of 600 MB meanwhile
+    python benchmarks/checkers/transactions.py            10,000 to 2,000,000 transactions; needs 600 MB of disk
     python benchmarks/checkers/transactions.py 100000     nothing longer than that
 
 The histories are those of a store that is right, so that a checker has to look at all of it: clients take turns at
