@@ -2,7 +2,7 @@
 
     python benchmarks/checkers/linearizability.py                            the whole grid; ten minutes and more
     python benchmarks/checkers/linearizability.py --lengths 1000,10000       a part of it; --clients, --values, --doubt
-    python benchmarks/checkers/linearizability.py --no-brief                 a line for each history, not for all lengths
+    python benchmarks/checkers/linearizability.py --no-brief                 a line for each history, not each row
 
 Each history is made by `gen.py` (--generator; it is not part of the project) in a folder that is removed at the end,
 and judged in a process of its own, as `splitbrain check` would: imports, reading and checking are timed apart, in
