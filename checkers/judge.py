@@ -61,7 +61,7 @@ def stream_result(
     verdicts: Sequence[Verdict], title: str, counts: Counts, faults: Sequence[Op], *, duration_ns: int, truncated: str
 ) -> Result:
     """The result of a history that was judged event by event, and is not in memory."""
-    outcome, headline, reason = _outcome(verdicts, None)
+    outcome, headline, reason = _outcome(verdicts, counts, None)
     proofs = _proofs(fault_windows(faults))
     return Result(
         outcome,
@@ -100,13 +100,14 @@ def _result(
     repeat: str,
     vacuity: Verdict | None,
 ) -> Result:
-    outcome, headline, reason = _outcome(verdicts, vacuity)
+    counts = count(history.operations)
+    outcome, headline, reason = _outcome(verdicts, counts, vacuity)
     windows = fault_windows(history.fault_events)
     return Result(
         outcome=outcome,
         headline=headline,
         title=title,
-        counts=count(history.operations),
+        counts=counts,
         verdicts=(*verdicts, vacuity) if vacuity else tuple(verdicts),
         reason=reason,
         plan=msgspec.to_builtins(plan) if plan else {},
@@ -168,7 +169,7 @@ def _not_well(history: History) -> str:
     return ""
 
 
-def _outcome(verdicts: Sequence[Verdict], vacuity: Verdict | None) -> tuple[Outcome, str, str]:
+def _outcome(verdicts: Sequence[Verdict], counts: Counts, vacuity: Verdict | None) -> tuple[Outcome, str, str]:
     """Outcome, headline, reason."""
     broken = [verdict for verdict in verdicts if verdict.answer == "invalid"]
     if broken:
@@ -177,6 +178,8 @@ def _outcome(verdicts: Sequence[Verdict], vacuity: Verdict | None) -> tuple[Outc
         return "violation", f"{names} {'was' if len(guarantees) < 2 else 'were'} broken.", ""
     if vacuity is not None and vacuity.answer == "unknown":
         return "vacuous", "This run does not count as a test.", vacuity.reason or vacuity.summary
+    if not counts.operations:
+        return "vacuous", "Nothing was judged.", "The history has no operation."
     undecided = [verdict for verdict in verdicts if verdict.answer == "unknown" and not verdict.counts.get(EXTRA)]
     if undecided:
         reasons = " ".join(f"{verdict.checker}: {verdict.reason or verdict.summary}" for verdict in undecided)

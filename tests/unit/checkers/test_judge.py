@@ -68,6 +68,12 @@ def test_the_worst_answer_decides(checkers, outcome, code):
     assert (result.outcome, result.exit_code) == (outcome, code)
 
 
+@pytest.mark.parametrize("checker", [VALID, UNKNOWN])
+def test_a_history_without_operations_judges_nothing(checker):
+    result = judge_history(history(), [checker], Budget(10), "a file")
+    assert (result.outcome, result.exit_code, result.reason) == ("vacuous", 2, "The history has no operation.")
+
+
 def test_the_headline_names_what_was_broken():
     assert judged(INVALID).headline == "Linearizability was broken."
     assert judged(INVALID, OTHER).headline == "Linearizability and durability were broken."
