@@ -11,12 +11,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from checkers.collector import collector_at_rest
 from checkers.invariants.finding import finding, verdict_of
 from checkers.objects.bounds import Bounds
 from checkers.objects.calls import by_key, named
 from checkers.protocol import Budget
 from harness.history import History
+from harness.memory import collector_at_rest
 from harness.verdict import Anomaly, Verdict
 
 

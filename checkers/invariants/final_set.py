@@ -21,12 +21,12 @@ from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from checkers.collector import collector_at_rest
 from checkers.invariants.finding import finding, verdict_of
 from checkers.objects.calls import Call, by_key, named, text
 from checkers.protocol import Budget
 from checkers.tokens import token_of
 from harness.history import History
+from harness.memory import collector_at_rest
 from harness.verdict import Anomaly, Verdict
 
 

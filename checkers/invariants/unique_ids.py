@@ -13,12 +13,12 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import dataclass
 
-from checkers.collector import collector_at_rest
 from checkers.invariants.finding import finding, verdict_of
 from checkers.objects.calls import Call, calls_of, text
 from checkers.protocol import Budget
 from checkers.tokens import token_of
 from harness.history import History
+from harness.memory import collector_at_rest
 from harness.verdict import Verdict
 
 

@@ -27,12 +27,12 @@ from dataclasses import dataclass, field
 from operator import attrgetter, itemgetter
 from typing import Any, Final
 
-from checkers.collector import collector_at_rest
 from checkers.objects.bounds import Bounds
 from checkers.objects.calls import Call, by_key, named, shown
 from checkers.objects.ranks import Placed, inversions, order
 from checkers.protocol import Budget
 from harness.history import History
+from harness.memory import collector_at_rest
 from harness.verdict import Anomaly, Verdict
 
 GUARANTEE: Final = "linearizability"

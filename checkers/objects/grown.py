@@ -30,12 +30,12 @@ from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
 from typing import Any, Final
 
-from checkers.collector import collector_at_rest
 from checkers.objects.calls import Call, by_key, named, shown, text
 from checkers.objects.ranks import Placed, inversions, order
 from checkers.protocol import Budget
 from checkers.tokens import thawed, token_of
 from harness.history import History
+from harness.memory import collector_at_rest
 from harness.verdict import Anomaly, Verdict
 
 GUARANTEE: Final = "linearizability"

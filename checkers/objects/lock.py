@@ -31,13 +31,13 @@ from typing import Any, Final
 
 import numpy as np
 
-from checkers.collector import collector_at_rest
 from checkers.objects.calls import Call, by_key, named, shown
 from checkers.objects.ranks import Placed, inversions, order
 from checkers.protocol import Budget
 from checkers.tokens import token_of
 from harness.history import History
 from harness.history.operations import NEVER
+from harness.memory import collector_at_rest
 from harness.verdict import Anomaly, Verdict
 
 EXCLUSION: Final = "mutual-exclusion"

@@ -26,13 +26,13 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from checkers.collector import collector_at_rest
 from checkers.objects.calls import Call, by_key, named, shown, text
 from checkers.protocol import Budget
 from checkers.tokens import token_of
 from harness.history import History
 from harness.history.operations import FAIL, NEVER, OK
 from harness.history.vocabulary import DRAIN
+from harness.memory import collector_at_rest
 from harness.verdict import Anomaly, Verdict
 
 GUARANTEE: Final = "total-queue"

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from checkers.collector import collector_at_rest
 from checkers.objects.calls import by_key, named, shown
 from checkers.protocol import Budget
 from checkers.structures.decision import Violation
 from harness.history import History
+from harness.memory import collector_at_rest
 from harness.verdict import Anomaly, Verdict
 
 

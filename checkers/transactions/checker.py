@@ -30,7 +30,6 @@ from typing import Any, Final
 
 import numpy as np
 
-from checkers.collector import collector_at_rest
 from checkers.protocol import Budget
 from checkers.transactions.facts import Facts
 from checkers.transactions.levels import (
@@ -54,6 +53,7 @@ from checkers.transactions.wording import Words
 from harness.errors import UsageError
 from harness.history import Header, History
 from harness.history.operations import OK
+from harness.memory import collector_at_rest
 from harness.verdict import Anomaly, Verdict
 
 ANOMALIES_MAX: Final = 100

@@ -23,11 +23,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from checkers.collector import collector_at_rest
 from checkers.transactions.table import APPEND, NULL, READ, WRITE, Codes, Columns, Heads, Ints, Table, assembled
 from harness.history import Header, History
 from harness.history.columnar import Events
 from harness.history.operations import FAIL, INFO, NEVER, OK, Operations
+from harness.memory import collector_at_rest, keep_pages
 from harness.op import NEMESIS, Op
 
 BLOCK_BYTES: Final = 1 << 22
@@ -114,6 +114,7 @@ def read_transactions(path: Path) -> LongHistory | None:
         header = None
         if {"splitbrain", "model", "source"} & fields.keys():
             header = msgspec.convert(fields, Header)
+        keep_pages()
         with collector_at_rest():
             return _Read(path, len(first) if header else 0).history(header or Header())
     except (NotPlainError, msgspec.DecodeError, OSError, KeyError, ValueError, OverflowError, RecursionError):

@@ -20,7 +20,6 @@ Limits: processes are whole numbers or strings; a file that is cut off is read p
 
 from __future__ import annotations
 
-import gc
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
@@ -39,6 +38,7 @@ from harness.history.header import Header
 from harness.history.history import History
 from harness.history.operations import FAIL, INFO, NEVER, OK, Interner, Operations
 from harness.history.values import ABSENT, NUMBER, OTHER, PAIR, Values, ranks
+from harness.memory import collector_at_rest, keep_pages
 from harness.op import NEMESIS, Op
 
 Numbers = NDArray[np.int64]
@@ -450,13 +450,9 @@ def _parts(value: Any, other: Any) -> tuple[int, int, int]:
 
 def read_columns(path: Path, start: int, header: Header) -> History | None:
     """Read the events that begin at a byte of a file; see the module docstring."""
-    paused = gc.isenabled()
-    gc.disable()  # the lines of a block are many small things, and none of them is a cycle
-    try:
+    keep_pages()
+    with collector_at_rest():
         return _read(path, start, header)
-    finally:
-        if paused:
-            gc.enable()
 
 
 def _read(path: Path, start: int, header: Header) -> History | None:

@@ -40,6 +40,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "harness.plan",
         "harness.result",
         "harness.verdict",
+        "harness.memory",
         "harness.workers",
     ),
     "workloads": ("harness", "checkers"),
