@@ -28,9 +28,9 @@ def faults(first):
     return int(done.stdout)
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries keep memory as they like")
 def test_pages_of_a_block_are_there_for_the_next():
-    assert faults("keep_pages()") < faults("") / 3
+    kept, handed_back = faults("keep_pages()"), faults("")
+    assert kept < handed_back / 3 or platform.libc_ver()[0] != "glibc"  # others keep memory as they like
 
 
 @pytest.mark.parametrize("on", [True, False])
