@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
+from checkers.verifiers.events import paired
 from harness.history import Header, History
-from harness.op import NEMESIS, Op, canonical
+from harness.op import Op, canonical
 
 INFINITE: Final = 1 << 62
 Told = TypeVar("Told")
@@ -59,19 +60,8 @@ class Did:
 
 def operations_of(history: History) -> Iterator[Did]:
     """Every client operation, in order of invocation."""
-    running: dict[Any, Op] = {}
-    ends: dict[int, Op] = {}
-    begins: list[Op] = []
-    for op in history.events:
-        if op.process == NEMESIS:
-            continue
-        if op.type == "invoke":
-            running[op.process] = op
-            begins.append(op)
-        else:
-            ends[running.pop(op.process).index] = op
-    for begin in begins:
-        yield did_of(begin, ends.get(begin.index), history.header)
+    for begin, end in paired(history):
+        yield did_of(begin, end, history.header)
 
 
 def did_of(begin: Op, end: Op | None, header: Header) -> Did:

@@ -125,16 +125,18 @@ class Facts:
         return sure
 
 
-def completions(history: History) -> dict[int, Op]:
-    """The event that ended each client operation, by the index of its invocation."""
+def paired(history: History) -> list[tuple[Op, Op | None]]:
+    """Every client operation in order of invocation, with the event that ended it."""
     running: dict[int | str, Op] = {}
     ended: dict[int, Op] = {}
+    asked: list[Op] = []
     for op in history.events:
         if op.process != NEMESIS and op.type == "invoke":
             running[op.process] = op
+            asked.append(op)
         elif op.process in running:
             ended[running.pop(op.process).index] = op
-    return ended
+    return [(op, ended.get(op.index)) for op in asked]
 
 
 def row_of(columns: Operations, index: Any) -> int:
@@ -152,15 +154,12 @@ def row_of(columns: Operations, index: Any) -> int:
 def facts_by_key(history: History) -> dict[bytes, Facts]:
     """Every key that client operations name."""
     keys: dict[bytes, Facts] = {}
-    ended = completions(history)
-    for op in history.events:
-        if op.process == NEMESIS or op.type != "invoke":
-            continue
-        free = token("free" if op.f in ("acquire", "release") else history.header.initial)
-        facts = keys.setdefault(token(op.key), Facts(op.key, free))
-        fact = _fact(op, ended.get(op.index), history.header.fail_cas)
+    for asked, answer in paired(history):
+        free = token("free" if asked.f in ("acquire", "release") else history.header.initial)
+        facts = keys.setdefault(token(asked.key), Facts(asked.key, free))
+        fact = _fact(asked, answer, history.header.fail_cas)
         if fact is not None:
-            facts.by_index[op.index] = fact
+            facts.by_index[asked.index] = fact
     return keys
 
 

@@ -19,11 +19,11 @@ from typing import Any, Final
 from checkers.models import IMPOSSIBLE, Model
 from checkers.objects.calls import Call
 from checkers.tokens import frozen, thawed
-from checkers.verifiers.events import ENDLESS, token
+from checkers.verifiers.events import ENDLESS, paired, token
 from checkers.verifiers.lines import Line, needed
 from harness.history import History
 from harness.history.operations import FAIL, INFO, NEVER, OK
-from harness.op import NEMESIS, Op
+from harness.op import Op
 from harness.verdict import Anomaly, Verdict
 
 CONFIGURATIONS: Final = 300_000
@@ -64,18 +64,7 @@ def verify_models(history: History, verdict: Verdict, model: Model) -> Iterator[
 def told_by_key(history: History, model: Model) -> dict[bytes, Told]:
     """Every object that the events name."""
     found: dict[bytes, Told] = {}
-    running: dict[int | str, Op] = {}
-    pairs: dict[int, tuple[Op, Op | None]] = {}
-    for op in history.events:
-        if op.process == NEMESIS:
-            continue
-        if op.type == "invoke":
-            running[op.process] = op
-            pairs[op.index] = (op, None)
-        elif op.process in running:
-            asked = running.pop(op.process)
-            pairs[asked.index] = (asked, op)
-    for asked, answer in pairs.values():
+    for asked, answer in paired(history):
         call = _call(asked, answer)
         said = model.understood(call, history.header)
         key = thawed(frozen(model.key(said or call)))

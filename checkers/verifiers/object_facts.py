@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
 
+from checkers.verifiers.events import paired
 from harness.history import History
-from harness.op import NEMESIS, Op, canonical
+from harness.op import Op, canonical
 
 ENDLESS: Final = 1 << 62
 """The end of what may still happen."""
@@ -114,19 +115,10 @@ class Object:
 
 def objects(history: History) -> dict[bytes, Object]:
     """Every key of the history."""
-    begins: list[Op] = []
-    running: dict[int | str, Op] = {}
-    ended: dict[int, Op] = {}
-    for op in history.events:
-        if op.process != NEMESIS and op.type == "invoke":
-            running[op.process] = op
-            begins.append(op)
-        elif op.process in running:
-            ended[running.pop(op.process).index] = op
     found: dict[bytes, tuple[Any, dict[int, Did]]] = {}
-    for op in begins:
-        _, by_start = found.setdefault(json_of(op.key), (op.key, {}))
-        by_start[op.index] = Did(op, ended.get(op.index))
+    for begin, end in paired(history):
+        _, by_start = found.setdefault(json_of(begin.key), (begin.key, {}))
+        by_start[begin.index] = Did(begin, end)
     return {key: Object(name, history.header.initial, by_start) for key, (name, by_start) in found.items()}
 
 

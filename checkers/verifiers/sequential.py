@@ -18,9 +18,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Final
 
-from checkers.verifiers.events import Fact, _fact, completions, token
+from checkers.verifiers.events import Fact, _fact, paired, token
 from harness.history import History
-from harness.op import NEMESIS
 from harness.verdict import Anomaly, Verdict
 
 TRIES_MAX: Final = 300_000
@@ -51,11 +50,10 @@ class _All:
         self.facts: dict[int, Fact] = {}
         self.key: dict[int, bytes] = {}
         self.session: dict[int, Any] = {}
-        ends = completions(history)
-        for op in history.events:
-            if op.process == NEMESIS or op.type != "invoke" or op.f not in ("read", "write", "cas"):
+        for op, answer in paired(history):
+            if op.f not in ("read", "write", "cas"):
                 continue
-            fact = _fact(op, ends.get(op.index), history.header.fail_cas)
+            fact = _fact(op, answer, history.header.fail_cas)
             if fact is not None and fact.refuses is None and not fact.impossible:
                 self.facts[op.index] = fact
                 self.key[op.index] = token(op.key)

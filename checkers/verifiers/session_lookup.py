@@ -45,14 +45,10 @@ class _Operations(Mapping[int, Did]):
         return iter(self.columns.invoke.tolist())
 
     def __getitem__(self, index: int) -> Did:
-        row = self.row(index)
+        row = row_of(self.columns, index)
         if row not in self.made:
             self.made[row] = did_of(*self._events(row), self.header)
         return self.made[row]
-
-    def row(self, index: int) -> int:
-        """Where an operation is in the columns."""
-        return row_of(self.columns, index)
 
     def _events(self, row: int) -> tuple[Op, Op | None]:
         o = self.columns
@@ -100,7 +96,7 @@ class Looked(Traced):
 
     def failed(self, read: Did) -> bool:
         """As in `Traced`."""
-        o, row = self._columns, self.operations.row(read.begin.index)
+        o, row = self._columns, row_of(self._columns, read.begin.index)
         same = (o.status == FAIL) & (o.argument == o.result[row]) & (o.key == o.key[row])
         return any(o.fs[code] == "write" for code in o.f[same].tolist())
 
@@ -124,7 +120,7 @@ class Looked(Traced):
 
     def _having(self, by: tuple[Numbers, Numbers], did: Did, column: Any) -> list[Did]:
         """Operations on the key of another that have its value, in order of invocation."""
-        o, row = self._columns, self.operations.row(did.begin.index)
+        o, row = self._columns, row_of(self._columns, did.begin.index)
         rows, codes = by
         first, last = np.searchsorted(codes, [column[row], column[row] + 1])
         same = rows[first:last]

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import Any, Final
 
+from checkers.verifiers.events import paired
 from harness.history import History
-from harness.op import NEMESIS, Op, canonical
+from harness.op import canonical
 
 ENDLESS: Final = 1 << 62
 SINGLE: Final = {"read": "r", "append": "append", "write": "w"}
@@ -97,7 +98,9 @@ class Facts:
         self.initial = json_of(history.header.initial)
         self.real_time = history.header.order != "session"
         self.by_start: dict[int, Txn] = {}
-        for asked, answer in _paired(history):
+        for asked, answer in paired(history):
+            if asked.f != "txn" and asked.f not in SINGLE:
+                continue
             kind = "info" if answer is None else answer.type
             end = ENDLESS if answer is None or kind == "info" else answer.index
             told = answer.value if answer is not None and kind == "ok" else asked.value
@@ -166,18 +169,3 @@ class Facts:
         ]
         together = zip(*lasting, strict=False)
         return [values[0] for values in takewhile(lambda values: len(set(values)) == 1, together)]
-
-
-def _paired(history: History) -> list[tuple[Op, Op | None]]:
-    running: dict[int | str, Op] = {}
-    ended: dict[int, Op] = {}
-    asked = []
-    for op in history.events:
-        if op.process == NEMESIS:
-            continue
-        if op.type == "invoke":
-            running[op.process] = op
-            asked.append(op)
-        elif op.process in running:
-            ended[running.pop(op.process).index] = op
-    return [(op, ended.get(op.index)) for op in asked if op.f == "txn" or op.f in SINGLE]
