@@ -259,7 +259,7 @@ class Facts:
         wrong = steps[apart]
         self.find("incompatible-order", len(wrong), self._told_apart(wrong, longest))
         self._odd_elements(wrong)
-        kept = self._kept(self.writers(flat_keys, flat), flat_keys, flat, longest)
+        kept, twice = self._kept(self.writers(flat_keys, flat), flat_keys, flat, longest)
         self._agree(kept, starts, lengths, steps[apart & (base == longest_len[keys])])
         self._place(kept, flat_keys, lengths)
         depth = np.concatenate([np.zeros(1, np.int64), np.cumsum(kept >= 0)])
@@ -270,10 +270,10 @@ class Facts:
         whole = found == base
         future = self._look_at(steps[whole], keys[whole], found[whole])
         own = steps[~whole & (self.own_before[steps] > 0)]
-        self._doubled(np.unique(np.concatenate([longest[has], wrong, torn, future, own])))
+        self._doubled(np.unique(np.concatenate([longest[flat_keys[twice]], wrong, torn, future, own])))
 
     def _doubled(self, steps: Ints) -> None:
-        """Elements that a list shows again. Any other list than these begins one of them, but for what was appended."""
+        """Elements that a list shows again; of all lists that may, these are given."""
         table = self.table
         length = table.step_len[steps].astype(np.int64)
         values = table.elements[expanded(table.step_from[steps], length)]
@@ -345,8 +345,11 @@ class Facts:
         pairs = ((int(made[i]), int(readers[i])) for i in failed.tolist())
         self.find("G1a", len(failed), (Finding("G1a", pair) for pair in pairs))
 
-    def _kept(self, made: Ints, keys: NDArray[np.int32], flat: Ints, longest: Ints) -> Ints:
-        """The steps that made the elements of the longest lists; -1 for what nobody wrote, or that failed, or twice."""
+    def _kept(self, made: Ints, keys: NDArray[np.int32], flat: Ints, longest: Ints) -> tuple[Ints, Ints]:
+        """The steps that made the elements of the longest lists, and which elements are there for the second time.
+
+        -1 for those and for what nobody wrote, or that failed.
+        """
         self.observed[made[made >= 0]] = True
         self._unmade(made, longest[keys], flat)
         failed = (made >= 0) & (self.status[made] == FAIL)
@@ -356,7 +359,8 @@ class Facts:
             self.find("dirty-update", len(at), found)
         places = np.full(len(self.status) + 1, -1)
         places[made[::-1]] = np.arange(len(made))[::-1]
-        return np.where(failed | (places[made] != np.arange(len(made))), -1, made)
+        twice = (made >= 0) & (places[made] != np.arange(len(made)))
+        return np.where(failed | twice, -1, made), np.flatnonzero(twice)
 
     def _agree(self, kept: Ints, starts: Ints, lengths: Ints, rivals: Ints) -> None:
         """Take out of the longest lists what others that are as long do not begin with, undone changes aside."""
